@@ -1,0 +1,217 @@
+import * as v from 'valibot';
+import { AgentError } from '../domain/errors.ts';
+import type { NodeId } from '../domain/ids.ts';
+import type { ClusterSettings, NodeRecord, NodeSettings, NodeVerdict, Presence } from '../domain/node.ts';
+import type { Assignment, InstanceRecord, StoredSpec, Workload } from '../domain/spec.ts';
+import type { InstanceStatus } from '../domain/status.ts';
+
+/** Turns values of one kind to stored text and back. Stored values are JSON objects that carry their format as `v`. */
+export interface Codec<T> {
+  encode(value: T): string;
+  /** Throws `INVALID_INPUT` naming the key and what was expected; a value of a later format is refused. */
+  decode(text: string, key: string): T;
+}
+
+/** The format that this version writes. */
+export const FORMAT = 1;
+
+/** The largest value that is even parsed; etcd itself takes up to 1.5 MiB. */
+const VALUE_LIMIT_CHARS = 512 * 1024;
+
+function makeCodec<T>(schema: v.GenericSchema<unknown, T>): Codec<T> {
+  return {
+    encode: (value) => JSON.stringify({ v: FORMAT, ...value }),
+    decode: (text, key) => {
+      const fail = (expected: string, cause?: unknown) =>
+        new AgentError('INVALID_INPUT', `Cannot read the value of "${key}": expected ${expected}`, { cause });
+      if (text.length > VALUE_LIMIT_CHARS) throw fail(`at most ${VALUE_LIMIT_CHARS} characters, got ${text.length}`);
+      let json: unknown;
+      try {
+        json = JSON.parse(text);
+      } catch (cause) {
+        throw fail('JSON', cause);
+      }
+      const format = typeof json === 'object' && json !== null && 'v' in json ? json.v : undefined;
+      if (format !== FORMAT) throw fail(`format ${FORMAT}, got ${JSON.stringify(format)?.slice(0, 20)}`);
+      const parsed = v.safeParse(schema, json);
+      if (parsed.success) return parsed.output;
+      const [issue] = parsed.issues;
+      throw fail(`${issue.expected ?? 'another value'} at "${v.getDotPath(issue) ?? ''}", got ${issue.received}`);
+    },
+  };
+}
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const text = v.string();
+const texts = v.array(v.string());
+const stringMap = v.record(v.string(), v.string());
+const nodeId = v.pipe(
+  v.string(),
+  v.regex(/^[0-9a-f]{32}$/),
+  v.transform((id) => id as NodeId),
+);
+const runtimeKind = v.picklist(['systemd', 'docker']);
+const disconnectMode = v.picklist(['keep', 'stop']);
+const protocol = v.picklist(['tcp', 'udp']);
+const health = v.picklist(['starting', 'healthy', 'unhealthy', 'none']);
+const unitState = v.object({ load: text, active: text, sub: text });
+
+export const nodeRecordCodec: Codec<NodeRecord> = makeCodec(
+  v.object({
+    machineId: text,
+    bootId: text,
+    productUuid: v.exactOptional(text),
+    hostname: text,
+    addresses: texts,
+    advertise: text,
+    labels: stringMap,
+    capacity: v.object({ cpus: v.number(), memoryBytes: v.number() }),
+    runtimes: v.object({ systemd: v.exactOptional(text), docker: v.exactOptional(text) }),
+    agentVersion: text,
+    formats: v.array(v.number()),
+    at: text,
+  }),
+);
+
+export const presenceCodec: Codec<Presence> = makeCodec(
+  v.object({ nonce: text, bootId: text, ttlMs: count, state: v.picklist(['up', 'leaving', 'away', 'in-doubt']) }),
+);
+
+export const nodeSettingsCodec: Codec<NodeSettings> = makeCodec(
+  v.object({ cordoned: v.boolean(), draining: v.boolean(), labels: stringMap }),
+);
+
+export const nodeVerdictCodec: Codec<NodeVerdict> = makeCodec(v.object({ lostSince: v.exactOptional(text) }));
+
+export const clusterSettingsCodec: Codec<ClusterSettings> = makeCodec(
+  v.object({ layout: count, ttlMs: count, agentAwayMs: count, epoch: count }),
+);
+
+/** `election/<lease>`: who stands for leader. */
+export interface Candidate {
+  readonly node: NodeId;
+  readonly nonce: string;
+}
+
+export const candidateCodec: Codec<Candidate> = makeCodec(v.object({ node: nodeId, nonce: text }));
+
+export const workloadCodec: Codec<Workload> = makeCodec(
+  v.object({
+    spec: count,
+    scale: v.variant('kind', [
+      v.object({ kind: v.literal('replicas'), replicas: v.pipe(count, v.maxValue(10_000)) }),
+      v.object({ kind: v.literal('global') }),
+    ]),
+    desired: v.picklist(['run', 'stop']),
+    placement: v.object({
+      machineIds: texts,
+      machineOf: texts,
+      labels: v.array(v.object({ key: text, values: texts })),
+      conflicts: texts,
+      replaces: texts,
+    }),
+    disconnect: v.object({ mode: disconnectMode }),
+    moveOrder: v.picklist(['start-first', 'stop-first']),
+    sticky: v.boolean(),
+    needs: v.object({
+      runtime: runtimeKind,
+      memoryBytes: v.number(),
+      cpus: v.number(),
+      ports: v.array(v.object({ hostIp: v.exactOptional(text), port: count, protocol })),
+      volumes: texts,
+    }),
+    createdAt: text,
+    changedAt: text,
+    removing: v.exactOptional(v.boolean()),
+  }),
+);
+
+const mount = v.variant('type', [
+  v.object({ type: v.literal('bind'), source: text, target: text, readOnly: v.boolean() }),
+  v.object({ type: v.literal('volume'), source: text, target: text, readOnly: v.boolean() }),
+  v.object({ type: v.literal('tmpfs'), target: text, sizeBytes: v.exactOptional(count) }),
+]);
+
+const containerSpec = v.object({
+  kind: v.literal('container'),
+  image: text,
+  entrypoint: v.exactOptional(texts),
+  command: v.exactOptional(texts),
+  environment: stringMap,
+  labels: stringMap,
+  ports: v.array(v.object({ hostIp: v.exactOptional(text), hostPort: count, containerPort: count, protocol })),
+  mounts: v.array(mount),
+  networkMode: v.exactOptional(text),
+  user: v.exactOptional(text),
+  workingDir: v.exactOptional(text),
+  hostname: v.exactOptional(text),
+  memoryBytes: v.exactOptional(count),
+  cpus: v.exactOptional(v.number()),
+  stopSignal: v.exactOptional(text),
+  stopGraceMs: count,
+  healthCheck: v.exactOptional(
+    v.object({
+      test: v.union([v.object({ exec: texts }), v.object({ shell: text })]),
+      intervalMs: count,
+      timeoutMs: count,
+      retries: count,
+      startPeriodMs: count,
+    }),
+  ),
+  readOnlyRoot: v.boolean(),
+  capAdd: texts,
+  capDrop: texts,
+  extraHosts: texts,
+  logging: v.object({ driver: text, options: stringMap }),
+});
+
+export const specCodec: Codec<StoredSpec> = makeCodec(
+  v.object({
+    number: count,
+    hash: text,
+    run: v.variant('kind', [containerSpec, v.object({ kind: v.literal('unit'), text })]),
+    resolvedImage: v.exactOptional(text),
+  }),
+);
+
+export const assignmentCodec: Codec<Assignment> = makeCodec(
+  v.object({
+    order: v.picklist(['run', 'stop']),
+    spec: count,
+    disconnect: disconnectMode,
+    reason: text,
+    at: text,
+    superseded: v.exactOptional(v.boolean()),
+  }),
+);
+
+export const instanceCodec: Codec<InstanceRecord> = makeCodec(
+  v.object({
+    pending: v.exactOptional(v.object({ since: text, reason: text, nodes: stringMap })),
+    copies: v.array(v.object({ node: nodeId, role: v.picklist(['current', 'superseded']) })),
+    lastNode: v.exactOptional(nodeId),
+    moves: v.array(v.object({ at: text, from: v.exactOptional(nodeId), to: v.exactOptional(nodeId), reason: text })),
+  }),
+);
+
+export const statusCodec: Codec<InstanceStatus> = makeCodec(
+  v.object({
+    assignmentRevision: count,
+    spec: count,
+    phase: v.picklist(['pending', 'pulling', 'starting', 'running', 'stopping', 'stopped', 'failed', 'orphan', 'lost']),
+    healthy: v.boolean(),
+    health,
+    since: text,
+    startedAt: v.exactOptional(text),
+    finishedAt: v.exactOptional(text),
+    exitCode: v.exactOptional(v.number()),
+    restarts: count,
+    lastError: v.exactOptional(text),
+    lastAction: v.exactOptional(v.object({ kind: text, reason: text, at: text })),
+    unit: v.exactOptional(unitState),
+    container: v.exactOptional(v.object({ id: text, state: text })),
+    pid: v.exactOptional(count),
+    addresses: v.exactOptional(texts),
+    progress: v.exactOptional(text),
+  }),
+);

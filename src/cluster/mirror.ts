@@ -1,0 +1,111 @@
+import { errorCodeOf } from '../domain/errors.ts';
+import type { KeyValue, Kv, Revision, WatchBatch } from '../etcd/port.ts';
+import { backoffMs } from '../loop/backoff.ts';
+import type { Clock } from '../loop/clock.ts';
+import type { Log } from '../loop/log.ts';
+
+export interface MirrorOptions {
+  readonly kv: Kv;
+  /** Ends in `/`. */
+  readonly prefix: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** After each change, with the keys that changed; after a fresh list, `all`. */
+  readonly onChange: (changed: ReadonlySet<string> | 'all') => void;
+}
+
+/**
+ * A consistent local view of a range: a linearizable list at R, then each event in order from R + 1; listed again on a gap or
+ * compaction. It never goes back: while the store is away it keeps what it had.
+ */
+export class Mirror {
+  readonly #options: MirrorOptions;
+  #entries = new Map<string, KeyValue>();
+  #revision: Revision = 0;
+  #waiters = new Set<{ readonly revision: Revision; readonly done: () => void }>();
+
+  constructor(options: MirrorOptions) {
+    this.#options = options;
+  }
+
+  /** All keys of the range as of {@link revision}. The same map object until the next fresh list. */
+  get entries(): ReadonlyMap<string, KeyValue> {
+    return this.#entries;
+  }
+
+  /** The store's revision that the entries show; 0 before the first list. */
+  get revision(): Revision {
+    return this.#revision;
+  }
+
+  /** True once it has been listed: before that, absence means nothing. */
+  get synced(): boolean {
+    return this.#revision > 0;
+  }
+
+  /** Resolves once the view is at least as new as `revision`, or the signal aborts. */
+  async waitFor(revision: Revision, signal: AbortSignal): Promise<void> {
+    if (this.#revision >= revision || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        this.#waiters.delete(waiter);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const waiter = { revision, done };
+      this.#waiters.add(waiter);
+      signal.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  /** Lists and watches until the signal aborts; store failures are retried with backoff, never thrown. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { kv, prefix, clock, log, random } = this.#options;
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        const { kvs, revision } = await kv.list(prefix, signal);
+        this.#replace(kvs, revision);
+        failures = 0;
+        await kv.watch({ prefix }, revision + 1, (batch) => this.#apply(batch), signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (errorCodeOf(error) === 'STALE') {
+          log.info({ prefix, revision: this.#revision }, 'mirror fell behind the compaction, listing again');
+          continue;
+        }
+        failures += 1;
+        if (failures === 1 || failures % 20 === 0) log.warn({ prefix, failures, err: error }, 'mirror cannot read the store');
+        await clock.sleep(backoffMs(failures, { firstMs: 100, maxMs: 2_000, jitter: 0.5, random }), signal);
+      }
+    }
+  }
+
+  #replace(kvs: readonly KeyValue[], revision: Revision): void {
+    if (revision < this.#revision) {
+      this.#options.log.error(
+        { prefix: this.#options.prefix, revision, had: this.#revision },
+        'store answered from an older revision than it had before',
+      );
+    }
+    this.#entries = new Map(kvs.map((kv) => [kv.key, kv]));
+    this.#advance(revision);
+    this.#options.onChange('all');
+  }
+
+  #apply(batch: WatchBatch): void {
+    const changed = new Set<string>();
+    for (const { type, kv } of batch.events) {
+      if (type === 'put') this.#entries.set(kv.key, kv);
+      else this.#entries.delete(kv.key);
+      changed.add(kv.key);
+    }
+    this.#advance(batch.revision);
+    if (changed.size > 0) this.#options.onChange(changed);
+  }
+
+  #advance(revision: Revision): void {
+    this.#revision = revision;
+    for (const waiter of [...this.#waiters]) if (revision >= waiter.revision) waiter.done();
+  }
+}

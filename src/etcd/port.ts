@@ -1,0 +1,95 @@
+/** A revision of the store: grows by one with each change. An int64 in etcd; safe in a number for 2^53 changes. */
+export type Revision = number;
+/** A lease's ID in decimal: an int64, too wide for a number. */
+export type LeaseId = string;
+
+/** One key as the store holds it. Values are UTF-8 text. */
+export interface KeyValue {
+  readonly key: string;
+  readonly value: string;
+  readonly createRevision: Revision;
+  readonly modRevision: Revision;
+  /** `0` when it's bound to none. */
+  readonly lease: LeaseId;
+}
+
+/** A condition of a transaction. An absent key has create and mod revision 0. */
+export type Compare =
+  | { readonly key: string; readonly createRevision: Revision }
+  | { readonly key: string; readonly modRevision: Revision }
+  | { readonly key: string; readonly value: string }
+  | { readonly key: string; readonly lease: LeaseId };
+
+export type Write =
+  | { readonly put: string; readonly value: string; readonly lease?: LeaseId }
+  | { readonly delete: string };
+
+/** An all-or-nothing change. etcd takes at most 128 operations and compares; see {@link TXN_LIMIT}. */
+export interface Transaction {
+  readonly compares: readonly Compare[];
+  readonly writes: readonly Write[];
+}
+
+/** Most operations in one transaction (etcd's `--max-txn-ops` is 128 by default). */
+export const TXN_LIMIT = 128;
+
+export interface WatchEvent {
+  readonly type: 'put' | 'delete';
+  /** Of a delete: the key and the revision of the delete as `modRevision`; no value. */
+  readonly kv: KeyValue;
+}
+
+/** All events of the range up to and including `revision`, in order. Empty for a progress notice. */
+export interface WatchBatch {
+  readonly revision: Revision;
+  readonly events: readonly WatchEvent[];
+}
+
+/** Keys from a prefix (it must end in `/`) or one single key. */
+export type Range = { readonly prefix: string } | { readonly key: string };
+
+/** What a linearizable answer says of the store that gave it. */
+export interface StoreIdentity {
+  readonly clusterId: string;
+  readonly raftTerm: number;
+  readonly revision: Revision;
+}
+
+export interface Granted {
+  readonly id: LeaseId;
+  readonly ttlMs: number;
+}
+
+/**
+ * The store, knowing no nouns. Every call is bounded in time by the adapter and rotates to the next endpoint when one does
+ * not answer. Reads are linearizable and retried within the call; writes are sent once.
+ * Rejects with `UNAVAILABLE` when no endpoint answered (a write may then have happened), `FORBIDDEN`/`UNAUTHENTICATED` as
+ * etcd says, `LIMIT` for a request over etcd's limits or a store out of space. On abort: the signal's reason.
+ */
+export interface Kv {
+  /** The key, or undefined when there's none; and the revision of the answer. */
+  get(key: string, signal: AbortSignal): Promise<{ readonly kv: KeyValue | undefined; readonly revision: Revision }>;
+  /** All keys of the prefix at one revision, read in pages. */
+  list(
+    prefix: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly kvs: readonly KeyValue[]; readonly revision: Revision }>;
+  /** Applies all writes if all compares hold, else none. A lost compare is a value, not an error. */
+  commit(txn: Transaction, signal: AbortSignal): Promise<{ readonly applied: boolean; readonly revision: Revision }>;
+  grantLease(ttlMs: number, signal: AbortSignal): Promise<Granted>;
+  /** One renewal; tries the next endpoint after `attemptMs`. `ttlMs` 0: the lease is gone. `sentAtMs`: monotonic, of the attempt that was answered. */
+  renewLease(id: LeaseId, signal: AbortSignal): Promise<{ readonly ttlMs: number; readonly sentAtMs: number }>;
+  /** Remaining and granted TTL; `remainingMs` ≤ 0: gone. */
+  leaseTimeToLive(
+    id: LeaseId,
+    signal: AbortSignal,
+  ): Promise<{ readonly remainingMs: number; readonly grantedMs: number }>;
+  revokeLease(id: LeaseId, signal: AbortSignal): Promise<void>;
+  /**
+   * Delivers each change of the range from `fromRevision` on, in order, none lost, none twice, across reconnections.
+   * Resolves when the signal aborts. Rejects with `STALE` when the store has compacted past what was delivered: list again.
+   */
+  watch(range: Range, fromRevision: Revision, onBatch: (batch: WatchBatch) => void, signal: AbortSignal): Promise<void>;
+  identity(signal: AbortSignal): Promise<StoreIdentity>;
+  close(): void;
+}

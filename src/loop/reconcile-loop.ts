@@ -1,0 +1,59 @@
+import type { Clock } from './clock.ts';
+
+export interface LoopOptions {
+  readonly clock: Clock;
+  /** The longest time between two passes, were there no nudge. */
+  readonly intervalMs: number;
+  readonly backoffMs: (failures: number) => number;
+  readonly pass: (signal: AbortSignal) => Promise<void>;
+  readonly onFailure: (error: unknown, failures: number) => void;
+}
+
+/** A level-triggered loop: a nudge causes a pass, nudges coalesce, a failing pass backs off. */
+export class ReconcileLoop {
+  readonly #options: LoopOptions;
+  #wake = new AbortController();
+  #passAtMs: number | undefined;
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+  }
+
+  /** Something may have changed: pass soon. One during a pass causes another. */
+  nudge(): void {
+    this.#wake.abort();
+  }
+
+  /** Sees to it that a pass begins no later than `ms` from now; the earliest wish wins until the next pass. */
+  nudgeWithin(ms: number): void {
+    const atMs = this.#options.clock.monotonicMs() + ms;
+    if (this.#passAtMs === undefined || atMs < this.#passAtMs) this.#passAtMs = atMs;
+  }
+
+  /** Passes at once, then for ever. Resolves when the signal aborts; a failing pass never rejects it. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, intervalMs, backoffMs, pass, onFailure } = this.#options;
+    const onAbort = () => this.#wake.abort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    for (let failures = 0; !signal.aborted; ) {
+      this.#wake = new AbortController(); // before the pass: a nudge during it must cause another
+      this.#passAtMs = undefined;
+      try {
+        await pass(signal);
+        failures = 0;
+        await clock.sleep(this.#waitMs(intervalMs), this.#wake.signal);
+      } catch (error) {
+        if (signal.aborted) break;
+        failures += 1;
+        onFailure(error, failures);
+        await clock.sleep(backoffMs(failures), signal);
+      }
+    }
+    signal.removeEventListener('abort', onAbort);
+  }
+
+  #waitMs(intervalMs: number): number {
+    if (this.#passAtMs === undefined) return intervalMs;
+    return Math.max(0, Math.min(intervalMs, this.#passAtMs - this.#options.clock.monotonicMs()));
+  }
+}

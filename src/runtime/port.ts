@@ -1,0 +1,64 @@
+import type { InstanceKey } from '../domain/ids.ts';
+import type { DisconnectMode, RunSpec, RuntimeKind } from '../domain/spec.ts';
+import type { ObservedInstance } from '../domain/status.ts';
+
+/** What a runtime needs to run an instance. */
+export interface StartOrder {
+  readonly key: InstanceKey;
+  readonly run: RunSpec;
+  readonly specHash: string;
+  /** The image by digest, so that all copies run the same bytes; absent: the spec's own reference. */
+  readonly resolvedImage?: string;
+  readonly disconnect: DisconnectMode;
+  readonly assignmentRevision: number;
+  /** Added to a container's environment, and to a unit's by `EnvironmentFile=`: `MUSTER_…`. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** What a start is at, for people: `pulling` carries e.g. `layer 2 of 5, 13 of 40 MB`. */
+export interface StartProgress {
+  readonly phase: 'pulling' | 'starting';
+  readonly detail?: string;
+}
+
+export interface LogOptions {
+  /** The last so many lines; absent: all. */
+  readonly tail?: number;
+  readonly follow: boolean;
+}
+
+export interface LogLine {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly stream: 'stdout' | 'stderr';
+  readonly text: string;
+}
+
+/**
+ * One kind of runtime on this node. It touches only what it owns: by label, or by ownership record. "Already so" is success.
+ * Any call may reject with `UNAVAILABLE` while the daemon is away; calls are bounded in time by the adapter.
+ */
+export interface Runtime {
+  readonly kind: RuntimeKind;
+  /** Its version, or undefined when this machine doesn't have it. */
+  version(signal: AbortSignal): Promise<string | undefined>;
+  /** Every instance of this cluster that it owns, whatever its state. Empty where the machine doesn't have the runtime. */
+  observe(signal: AbortSignal): Promise<readonly ObservedInstance[]>;
+  /**
+   * Makes the instance run as ordered: fetches, creates, starts. An instance that exists with another hash must be removed first
+   * (`CONFLICT`). `CONFLICT` also when the host itself has something of that name. Resolves once the daemon accepted the start
+   * (unit: the job's result is `done`); a failed start rejects with `INTERNAL` and what the daemon said.
+   */
+  start(order: StartOrder, onProgress: (progress: StartProgress) => void, signal: AbortSignal): Promise<void>;
+  /** Stops it and resolves once it's dead. Its record or container stays, so that its end can be observed. */
+  stop(key: InstanceKey, signal: AbortSignal): Promise<void>;
+  /** Removes what {@link stop} left. Refuses (`CONFLICT`) what still runs. */
+  remove(key: InstanceKey, signal: AbortSignal): Promise<void>;
+  /** Its lines, oldest first; ends at the end unless following. `NOT_FOUND` for an instance it doesn't own. */
+  logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<LogLine>;
+  /** `repository@sha256:…` of an image reference, asked of its registry; undefined where this runtime has no images. */
+  resolveImage(image: string, signal: AbortSignal): Promise<string | undefined>;
+  /** Calls `onChange` whenever something owned may have changed (and after each reconnection). Resolves when the signal aborts. */
+  run(onChange: () => void, signal: AbortSignal): Promise<void>;
+  close(): void;
+}
