@@ -1,0 +1,4 @@
+// npm run build: dist/muster, one executable.
+import { buildExecutable } from './lib/build-executable.ts';
+
+await buildExecutable();

@@ -1,0 +1,71 @@
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { type CommandOptions, runCommand } from './children.ts';
+import { pinnedNode, root } from './paths.ts';
+
+/** A folder of tests. */
+export interface Suite {
+  readonly name: string;
+  readonly budgetSeconds: number;
+  /** One process for all files, one after the other: they share the lab. */
+  readonly oneProcess: boolean;
+}
+
+/** How many tests there were, and what they printed if it was captured. */
+export interface Totals {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly output: string;
+}
+
+/** The suites in the order in which `npm test` runs them; `unit` runs within the check. */
+export const suites: readonly Suite[] = [
+  { name: 'unit', budgetSeconds: 30, oneProcess: false },
+  { name: 'sim', budgetSeconds: 120, oneProcess: false },
+  { name: 'contract', budgetSeconds: 180, oneProcess: true },
+  { name: 'lab', budgetSeconds: 900, oneProcess: true },
+];
+
+/** How many times its budget a suite may take before it is stopped and fails. */
+export const budgetExcess = 3;
+
+/** Runs a suite, or those of its files whose name has the pattern, or else those of its tests whose name has it. */
+export async function runSuite(suite: Suite, pattern: string | undefined, options: CommandOptions): Promise<Totals> {
+  const all = globSync(`test/${suite.name}/**/*.test.ts`, { cwd: root }).sort();
+  const named = pattern === undefined ? all : all.filter((file) => basename(file).includes(pattern));
+  const files = named.length > 0 ? named : all;
+  if (files.length === 0) return { passed: 0, failed: 0, skipped: 0, output: `test/${suite.name} has no tests\n` };
+  const directory = mkdtempSync(join(tmpdir(), 'muster-test-'));
+  try {
+    const summary = join(directory, 'summary.json');
+    const command = [
+      pinnedNode,
+      '--test',
+      '--disable-warning=ExperimentalWarning',
+      suite.oneProcess ? '--test-isolation=none' : '--test-concurrency=2',
+      ...(pattern !== undefined && named.length === 0 ? [`--test-name-pattern=${pattern}`] : []),
+      '--test-reporter=spec',
+      '--test-reporter-destination=stdout',
+      `--test-reporter=${join(root, 'scripts', 'lib', 'summary-reporter.ts')}`,
+      `--test-reporter-destination=${summary}`,
+      ...files,
+    ];
+    const limitMs = suite.budgetSeconds * budgetExcess * 1000;
+    const { code, output, timedOut } = await runCommand(command, { limitMs, ...options });
+    const counts = readCounts(summary);
+    const stopped = timedOut ? `test/${suite.name} was stopped: it took ${budgetExcess} times its budget\n` : '';
+    const failed = counts.failed === 0 && code !== 0 ? 1 : counts.failed;
+    return { ...counts, failed, output: output + stopped };
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+function readCounts(file: string): { passed: number; failed: number; skipped: number } {
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  if (text === '') return { passed: 0, failed: 0, skipped: 0 };
+  const counts = JSON.parse(text) as { passed: number; failed: number; cancelled: number; skipped: number };
+  return { passed: counts.passed, failed: counts.failed + counts.cancelled, skipped: counts.skipped };
+}
