@@ -1,0 +1,125 @@
+import type { WorkloadDocument } from '../domain/document.ts';
+import type {
+  ApplyAnswer,
+  ClusterAnswer,
+  DesiredAnswer,
+  ExplainAnswer,
+  InstanceRow,
+  InstancesAnswer,
+  LogEntry,
+  NodeAnswer,
+  NodeStateAnswer,
+  NodesAnswer,
+  VersionAnswer,
+  WatchFrame,
+  WorkloadAnswer,
+  WorkloadsAnswer,
+} from './answers.ts';
+import { type ClientTarget, type Http, openHttp } from './http.ts';
+
+/** A workload as a watch shows it: the frame that came, and all its rows as of it. */
+export interface WatchedWorkload extends WatchFrame {
+  /** All rows, in order of instance. `rows` has those that changed with this frame. */
+  readonly all: readonly InstanceRow[];
+}
+
+/**
+ * The API of one agent, typed. Errors are `AgentError`s as the agent made them; `UNAVAILABLE` when it can't be reached.
+ * On abort the signal's reason is thrown. Streams end when the loop over them is left.
+ */
+export interface Client {
+  version(signal: AbortSignal): Promise<VersionAnswer>;
+  /** The node that answers. Works while it has not joined. */
+  node(signal: AbortSignal): Promise<NodeStateAnswer>;
+  /** Its state now, then each change. */
+  watchNode(signal: AbortSignal): AsyncIterable<NodeStateAnswer>;
+  cluster(signal: AbortSignal): Promise<ClusterAnswer>;
+  nodes(signal: AbortSignal): Promise<NodesAnswer>;
+  /** @param node its ID, the ID's first digits, or its hostname */
+  inspectNode(node: string, signal: AbortSignal): Promise<NodeAnswer>;
+  workloads(signal: AbortSignal): Promise<WorkloadsAnswer>;
+  workload(name: string, signal: AbortSignal): Promise<WorkloadAnswer>;
+  explain(name: string, signal: AbortSignal): Promise<ExplainAnswer>;
+  apply(document: WorkloadDocument, signal: AbortSignal): Promise<ApplyAnswer>;
+  start(name: string, signal: AbortSignal): Promise<DesiredAnswer>;
+  stop(name: string, signal: AbortSignal): Promise<DesiredAnswer>;
+  remove(name: string, signal: AbortSignal): Promise<DesiredAnswer>;
+  /** `name`: a workload's or an instance's name as people type it; `NOT_FOUND` when there's neither. */
+  instances(
+    filter: { readonly workload?: string; readonly name?: string },
+    signal: AbortSignal,
+  ): Promise<InstancesAnswer>;
+  /** Each workload now, then whenever it changes, with what it is short of; until left. */
+  watchWorkloads(names: readonly string[], signal: AbortSignal): AsyncIterable<WatchedWorkload>;
+  /** `CONFLICT` naming the node when the instance is on another one. */
+  logs(
+    query: { readonly workload: string; readonly slot: string; readonly tail?: number; readonly follow: boolean },
+    signal: AbortSignal,
+  ): AsyncIterable<LogEntry>;
+  close(): void;
+}
+
+export interface ClientOptions {
+  /** How long the agent may take to begin an answer. */
+  readonly timeoutMs?: number;
+}
+
+/** A client of the agent at `target`. Connects with the first request. */
+export function openClient(target: ClientTarget, options: ClientOptions = {}): Client {
+  const http = openHttp(target, { timeoutMs: options.timeoutMs ?? 30_000 });
+  const get = <T>(path: string, signal: AbortSignal) => http.json<T>({ method: 'GET', path }, signal);
+  const post = <T>(path: string, signal: AbortSignal) => http.json<T>({ method: 'POST', path }, signal);
+  const workloadPath = (name: string) => `/v1/workloads/${encodeURIComponent(name)}`;
+  return {
+    version: (signal) => get('/v1/version', signal),
+    node: (signal) => get('/v1/node', signal),
+    watchNode: (signal) => http.stream({ method: 'GET', path: '/v1/node/watch' }, signal),
+    cluster: (signal) => get('/v1/cluster', signal),
+    nodes: (signal) => get('/v1/nodes', signal),
+    inspectNode: (node, signal) => get(`/v1/nodes/${encodeURIComponent(node)}`, signal),
+    workloads: (signal) => get('/v1/workloads', signal),
+    workload: (name, signal) => get(workloadPath(name), signal),
+    explain: (name, signal) => get(`${workloadPath(name)}/explain`, signal),
+    apply: (document, signal) =>
+      http.json({ method: 'PUT', path: workloadPath(document.name), body: document }, signal),
+    start: (name, signal) => post(`${workloadPath(name)}/start`, signal),
+    stop: (name, signal) => post(`${workloadPath(name)}/stop`, signal),
+    remove: (name, signal) => http.json({ method: 'DELETE', path: workloadPath(name) }, signal),
+    instances: (filter, signal) => http.json({ method: 'GET', path: '/v1/instances', query: { ...filter } }, signal),
+    watchWorkloads: (names, signal) => watchWorkloads(http, names, signal),
+    logs: ({ workload, slot, tail, follow }, signal) => {
+      const path = `/v1/instances/${encodeURIComponent(workload)}/${encodeURIComponent(slot)}/logs`;
+      return http.stream({ method: 'GET', path, query: { tail, follow } }, signal);
+    },
+    close: () => http.close(),
+  };
+}
+
+async function* watchWorkloads(
+  http: Http,
+  names: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<WatchedWorkload> {
+  const known = new Map<string, Map<string, InstanceRow>>();
+  for await (const frame of http.stream<WatchFrame>({ method: 'POST', path: '/v1/watch', body: { names } }, signal)) {
+    const rows = known.get(frame.workload) ?? new Map<string, InstanceRow>();
+    known.set(frame.workload, rows);
+    for (const id of frame.removed) rows.delete(id);
+    for (const row of frame.rows) rows.set(row.id, row);
+    yield { ...frame, all: [...rows.values()].sort(byInstance) };
+  }
+}
+
+/** The order of `muster ps`: by workload, then by slot with numbers as numbers, then by node. */
+export function byInstance(a: InstanceRow, b: InstanceRow): number {
+  return compareText(a.workload, b.workload) || compareSlots(a.slot, b.slot) || compareText(a.id, b.id);
+}
+
+function compareSlots(a: string, b: string): number {
+  const numeric = /^\d{1,9}$/;
+  return numeric.test(a) && numeric.test(b) ? Number(a) - Number(b) : compareText(a, b);
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

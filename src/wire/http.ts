@@ -1,0 +1,156 @@
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { AgentError } from '../domain/errors.ts';
+import { readLines } from './lines.ts';
+import { parseProblem } from './problem.ts';
+
+/** Where an agent's API listens. */
+export interface ClientTarget {
+  readonly socketPath: string;
+}
+
+/** One request. Its body travels as JSON. */
+export interface Call {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  /** Begins with `/`; its parts are encoded already. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly body?: unknown;
+}
+
+/** Requests to one agent over kept connections. */
+export interface Http {
+  json<T>(call: Call, signal: AbortSignal): Promise<T>;
+  /** The answer's lines as they come; ends with the stream. Leaving the loop ends the request. */
+  stream<T>(call: Call, signal: AbortSignal): AsyncIterable<T>;
+  close(): void;
+}
+
+/** An answer larger than this is not ours. */
+const ANSWER_LIMIT_BYTES = 256 * 1024 * 1024;
+
+/** Opens no connection before the first request. `timeoutMs`: how long an answer may take to begin, or to go on. */
+export function openHttp(target: ClientTarget, options: { readonly timeoutMs: number }): Http {
+  const agent = new Agent({ keepAlive: true, maxFreeSockets: 16 });
+  const send = (call: Call, signal: AbortSignal) => sendCall(target, agent, call, options.timeoutMs, signal);
+  return {
+    json: async <T>(call: Call, signal: AbortSignal) => (await readJson(await send(call, signal), signal)) as T,
+    stream: async function* <T>(call: Call, signal: AbortSignal) {
+      const response = await send(call, signal);
+      try {
+        if (response.statusCode !== 200) throw await readProblem(response, signal);
+        response.socket.setTimeout(0);
+        for await (const value of readLines(response)) yield throwProblemLine(value) as T;
+      } catch (error) {
+        throw translate(error, target, signal);
+      } finally {
+        response.destroy();
+      }
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+function sendCall(
+  target: ClientTarget,
+  agent: Agent,
+  call: Call,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  signal.throwIfAborted();
+  const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
+  const headers = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length };
+  return new Promise((resolve, reject) => {
+    const sent = request({
+      socketPath: target.socketPath,
+      agent,
+      signal,
+      method: call.method,
+      path: call.path + queryText(call.query),
+      headers: { host: 'muster', accept: 'application/json', ...headers },
+    });
+    const onTimeout = () => {
+      sent.destroy(
+        new AgentError(
+          'UNAVAILABLE',
+          `Cannot get an answer from the agent at ${target.socketPath} within ${timeoutMs} ms`,
+        ),
+      );
+    };
+    sent.setTimeout(timeoutMs, onTimeout);
+    sent.on('error', (error) => reject(translate(error, target, signal)));
+    sent.on('response', resolve);
+    sent.end(body);
+  });
+}
+
+function queryText(query: Call['query']): string {
+  const pairs = Object.entries(query ?? {}).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${encodeURIComponent(key)}=${encodeURIComponent(String(value))}`],
+  );
+  return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
+}
+
+async function readJson(response: IncomingMessage, signal: AbortSignal): Promise<unknown> {
+  const status = response.statusCode ?? 0;
+  if (status < 200 || status > 299) throw await readProblem(response, signal);
+  const text = await readText(response, signal);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new AgentError('INTERNAL', 'Cannot understand the agent: expected JSON', { cause });
+  }
+}
+
+async function readProblem(response: IncomingMessage, signal: AbortSignal): Promise<AgentError> {
+  const text = await readText(response, signal);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    json = undefined; // parseProblem says what is wrong
+  }
+  return parseProblem(json, response.statusCode ?? 0);
+}
+
+async function readText(response: IncomingMessage, signal: AbortSignal): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > ANSWER_LIMIT_BYTES)
+        throw new AgentError('LIMIT', `Cannot read the agent's answer: expected at most ${ANSWER_LIMIT_BYTES} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof AgentError) throw error;
+    throw new AgentError('UNAVAILABLE', "Cannot read the agent's answer to its end: expected the connection to last", {
+      cause: error,
+    });
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** A stream that ends for an error says so in its last line. */
+function throwProblemLine(value: unknown): unknown {
+  if (typeof value === 'object' && value !== null && 'problem' in value) throw parseProblem(value.problem, 0);
+  return value;
+}
+
+function translate(error: unknown, target: ClientTarget, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason;
+  if (error instanceof AgentError) return error;
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'EACCES' || code === 'EPERM') {
+    const message = `Cannot open ${target.socketPath}: expected to be root or a member of the group "muster"`;
+    return new AgentError('FORBIDDEN', message, { cause: error });
+  }
+  if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTSOCK') {
+    const message = `Cannot reach the agent at ${target.socketPath}: is muster.service running?`;
+    return new AgentError('UNAVAILABLE', message, { cause: error });
+  }
+  const message = `Cannot talk to the agent at ${target.socketPath}: the connection broke`;
+  return new AgentError('UNAVAILABLE', message, { cause: error });
+}
