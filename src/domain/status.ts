@@ -33,6 +33,11 @@ export interface ObservedInstance {
   readonly disconnect: DisconnectMode;
   readonly phase: 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
   readonly health: Health;
+  /**
+   * False only for what was made but never told to start (a crash in between): it's to be started. Kept durably by the runtime:
+   * a unit that ended and that systemd has forgotten since was started all the same.
+   */
+  readonly everStarted: boolean;
   /** How long it has been running, as of this observation. 0 when it isn't. */
   readonly runningForMs: number;
   readonly startedAt?: string;

@@ -1,0 +1,139 @@
+import { readFile } from 'node:fs/promises';
+import { parseDocument } from 'yaml';
+import { AgentError } from '../domain/errors.ts';
+import { type ClusterId, parseClusterId } from '../domain/ids.ts';
+import { environmentName, flagName, parseSetting, refusedKeys, type Setting, settings } from './settings.ts';
+
+type Values = { readonly [Key in keyof typeof settings]: (typeof settings)[Key] extends Setting<infer T> ? T : never };
+
+/** The agent's configuration: file, environment and flags merged once. */
+export type Config = Omit<Values, 'cluster'> & { readonly cluster: ClusterId };
+
+/** Where it comes from, in rising order. */
+export interface ConfigSources {
+  readonly path: string;
+  /** True when the path was asked for: then the file must exist. */
+  readonly isPathExplicit: boolean;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Flags by name without dashes, as `etcd-endpoints`. */
+  readonly flags: Readonly<Record<string, string>>;
+}
+
+/** Variables of the environment that are the command line's, not the agent's configuration. */
+const otherVariables = new Set(['MUSTER_DEBUG', 'MUSTER_CONFIG', 'MUSTER_CLUSTER_ID']);
+
+/** Reads and checks the whole configuration. `INVALID_INPUT` names the key, the value and what was expected. */
+export async function readConfig(sources: ConfigSources): Promise<Config> {
+  const file = await readFileValues(sources);
+  const environment = environmentValues(sources.environment);
+  const known = new Map<string, Setting<unknown>>(
+    Object.values(settings).map((one) => [one.path, one as Setting<unknown>]),
+  );
+  for (const path of file.keys()) refuseUnknown(path, known, sources.path);
+  const values: Record<string, unknown> = {};
+  for (const [name, one] of Object.entries(settings) as [string, Setting<unknown>][]) {
+    const flag = sources.flags[flagName(one.path)];
+    const variable = environment.get(one.path);
+    if (flag !== undefined) values[name] = parseSetting(one, flag, `--${flagName(one.path)}`);
+    else if (variable !== undefined) values[name] = parseSetting(one, variable, environmentName(one.path));
+    else if (file.has(one.path)) values[name] = parseSetting(one, file.get(one.path), sources.path);
+    else values[name] = one.fallback;
+  }
+  return checkWhole(values as unknown as Values, sources.path);
+}
+
+async function readFileValues(sources: ConfigSources): Promise<Map<string, unknown>> {
+  let text: string;
+  try {
+    text = await readFile(sources.path, 'utf8');
+  } catch (cause) {
+    const isMissing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+    if (isMissing && !sources.isPathExplicit) return new Map();
+    throw new AgentError('INVALID_INPUT', `Cannot read configuration "${sources.path}": expected a readable file`, {
+      cause,
+    });
+  }
+  const document = parseDocument(text, { uniqueKeys: true });
+  const [problem] = document.errors;
+  if (problem !== undefined) {
+    throw new AgentError(
+      'INVALID_INPUT',
+      `Cannot parse configuration "${sources.path}": expected YAML, ${problem.message}`,
+    );
+  }
+  const root: unknown = document.toJS();
+  if (root === null || root === undefined) return new Map();
+  if (typeof root !== 'object' || Array.isArray(root)) {
+    throw new AgentError('INVALID_INPUT', `Cannot parse configuration "${sources.path}": expected a map of keys`);
+  }
+  return flatten(root as Record<string, unknown>, '');
+}
+
+/** Keys as dotted paths; a map that is itself a value (labels) stays whole. */
+function flatten(map: Record<string, unknown>, prefix: string): Map<string, unknown> {
+  const leaves = new Set<string>(Object.values(settings).map((one) => one.path));
+  const flat = new Map<string, unknown>();
+  for (const [key, value] of Object.entries(map)) {
+    const path = prefix + key;
+    const isBranch = typeof value === 'object' && value !== null && !Array.isArray(value) && !leaves.has(path);
+    if (isBranch)
+      for (const [below, leaf] of flatten(value as Record<string, unknown>, `${path}.`)) flat.set(below, leaf);
+    else flat.set(path, value);
+  }
+  return flat;
+}
+
+function environmentValues(environment: ConfigSources['environment']): Map<string, string> {
+  const byName = new Map(Object.values(settings).map((one) => [environmentName(one.path), one.path]));
+  const refused = new Map(Object.keys(refusedKeys).map((path) => [environmentName(path), path]));
+  const values = new Map<string, string>();
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith('MUSTER_') || value === undefined || otherVariables.has(name)) continue;
+    const path = byName.get(name);
+    const refusedPath = refused.get(name);
+    if (refusedPath !== undefined)
+      throw new AgentError('INVALID_INPUT', `Cannot use ${name}: expected ${refusedKeys[refusedPath]}`);
+    if (path === undefined) {
+      throw new AgentError(
+        'INVALID_INPUT',
+        `Cannot use the variable ${name}: expected one of ${[...byName.keys()].join(', ')}`,
+      );
+    }
+    values.set(path, value);
+  }
+  return values;
+}
+
+function refuseUnknown(path: string, known: ReadonlyMap<string, Setting<unknown>>, source: string): void {
+  const refused = refusedKeys[path];
+  if (refused !== undefined)
+    throw new AgentError('INVALID_INPUT', `Cannot use ${path} (${source}): expected ${refused}`);
+  if (known.has(path)) return;
+  throw new AgentError(
+    'INVALID_INPUT',
+    `Cannot use the key "${path}" (${source}): expected one of ${[...known.keys()].join(', ')}`,
+  );
+}
+
+function checkWhole(values: Values, source: string): Config {
+  if (values.cluster === '') {
+    throw new AgentError(
+      'INVALID_INPUT',
+      `Cannot find the cluster ID: expected "cluster" in ${source}, MUSTER_CLUSTER or --cluster`,
+    );
+  }
+  const isTls = values.endpoints.some((url) => url.startsWith('https:'));
+  if ((values.tlsCert === undefined) !== (values.tlsKey === undefined)) {
+    throw new AgentError(
+      'INVALID_INPUT',
+      `Cannot use half of a certificate (${source}): expected both etcd.tls.cert and etcd.tls.key, or neither`,
+    );
+  }
+  if (!isTls && (values.tlsCa ?? values.tlsCert) !== undefined) {
+    throw new AgentError(
+      'INVALID_INPUT',
+      `Cannot use etcd.tls with ${values.endpoints.join(', ')} (${source}): expected https:// endpoints`,
+    );
+  }
+  return Object.freeze({ ...values, cluster: parseClusterId(values.cluster) });
+}

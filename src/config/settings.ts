@@ -1,0 +1,274 @@
+import { AgentError } from '../domain/errors.ts';
+import { parseDurationMs } from '../domain/quantity.ts';
+
+/** One configuration key: its path in the file; environment variable and flag are derived from it. */
+export interface Setting<T> {
+  readonly path: string;
+  readonly summary: string;
+  /** What a value looks like, for errors and documents. */
+  readonly expected: string;
+  readonly fallback: T;
+  /** Takes a value of the file, or the text of the environment or a flag. Throws a plain Error when it isn't one. */
+  readonly parse: (value: unknown) => T;
+}
+
+class NotExpected extends Error {}
+
+function text(value: unknown): string {
+  if (typeof value === 'string' && value !== '') return value;
+  if (typeof value === 'number') return String(value);
+  throw new NotExpected();
+}
+
+function flag(value: unknown): boolean {
+  if (value === true || value === 'true') return true;
+  if (value === false || value === 'false') return false;
+  throw new NotExpected();
+}
+
+function list(value: unknown): readonly string[] {
+  const items = typeof value === 'string' ? value.split(',').map((item) => item.trim()) : value;
+  if (!Array.isArray(items) || items.length === 0) throw new NotExpected();
+  return items.map(text);
+}
+
+function map(value: unknown): Readonly<Record<string, string>> {
+  if (value === null || value === '') return {};
+  const entries = typeof value === 'string' ? value.split(',').map((pair) => splitPair(pair.trim())) : entriesOf(value);
+  return Object.fromEntries(entries.map(([key, item]) => [labelKey(key), text(item)]));
+}
+
+function entriesOf(value: unknown): [string, unknown][] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new NotExpected();
+  return Object.entries(value);
+}
+
+function splitPair(pair: string): [string, string] {
+  const at = pair.indexOf('=');
+  if (at < 1) throw new NotExpected();
+  return [pair.slice(0, at), pair.slice(at + 1)];
+}
+
+function labelKey(key: string): string {
+  if (/^[A-Za-z0-9_.-]{1,64}$/.test(key)) return key;
+  throw new NotExpected();
+}
+
+function duration(minMs: number, maxMs: number): (value: unknown) => number {
+  return (value) => {
+    const ms = parseDurationMs(text(value));
+    if (ms < minMs || ms > maxMs) throw new NotExpected();
+    return ms;
+  };
+}
+
+function count(min: number, max: number): (value: unknown) => number {
+  return (value) => {
+    const number = typeof value === 'string' ? Number(value) : value;
+    if (typeof number !== 'number' || !Number.isInteger(number) || number < min || number > max)
+      throw new NotExpected();
+    return number;
+  };
+}
+
+function matching(pattern: RegExp): (value: unknown) => string {
+  return (value) => {
+    const string = text(value);
+    if (!pattern.test(string)) throw new NotExpected();
+    return string;
+  };
+}
+
+function optional<T>(parse: (value: unknown) => T): (value: unknown) => T | undefined {
+  return parse;
+}
+
+function setting<T>(
+  path: string,
+  expected: string,
+  fallback: T,
+  parse: (value: unknown) => T,
+  summary: string,
+): Setting<T> {
+  return { path, expected, fallback, parse, summary };
+}
+
+const clusterIdPattern = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const absolutePath = matching(/^\/[^\0]*$/);
+
+/** Every key there is. docs/configuration.md lists the same; a test compares them. */
+export const settings = {
+  cluster: setting(
+    'cluster',
+    '1 to 63 of a-z, 0-9 and "-", beginning and ending with a letter or digit',
+    '',
+    matching(clusterIdPattern),
+    'The cluster that this machine musters into. Required.',
+  ),
+  endpoints: setting<readonly string[]>(
+    'etcd.endpoints',
+    'a list of http:// or https:// URLs, all of one scheme',
+    ['http://127.0.0.1:2379'],
+    endpoints,
+    'Client URLs of etcd; several, so that one may be away.',
+  ),
+  prefix: setting(
+    'etcd.prefix',
+    'a path such as /muster, without a slash at its end',
+    '/muster',
+    matching(/^(\/[A-Za-z0-9_.-]+)+$/),
+    'Where in etcd all clusters lie.',
+  ),
+  tlsCa: setting(
+    'etcd.tls.ca',
+    'the absolute path of a PEM file',
+    undefined,
+    optional(absolutePath),
+    'The CA that signed the certificates of etcd.',
+  ),
+  tlsCert: setting(
+    'etcd.tls.cert',
+    'the absolute path of a PEM file',
+    undefined,
+    optional(absolutePath),
+    "This machine's certificate; its CN is the user that etcd sees.",
+  ),
+  tlsKey: setting(
+    'etcd.tls.key',
+    'the absolute path of a PEM file',
+    undefined,
+    optional(absolutePath),
+    'The key of that certificate.',
+  ),
+  tlsServerName: setting(
+    'etcd.tls.serverName',
+    'a DNS name',
+    undefined,
+    optional(matching(/^[A-Za-z0-9.-]+$/)),
+    'The name to expect in the certificates of etcd, where it is not the one of the URL.',
+  ),
+  attemptMs: setting(
+    'etcd.attempt',
+    'a duration of 100ms to 30s, such as "2s"',
+    2_000,
+    duration(100, 30_000),
+    'How long one endpoint has to answer before the next one is tried.',
+  ),
+  advertise: setting(
+    'advertise',
+    'an IP address or host name',
+    undefined,
+    optional(matching(/^[A-Za-z0-9.:-]+$/)),
+    'The address that others should use; left out, the first one that is not loopback.',
+  ),
+  labels: setting<Readonly<Record<string, string>>>(
+    'labels',
+    'a map of names to texts, such as {zone: a}',
+    {},
+    map,
+    'Labels of this node, for placement.',
+  ),
+  leader: setting('leader', 'true or false', true, flag, 'Whether this node may lead.'),
+  socket: setting(
+    'socket',
+    'an absolute path',
+    '/run/muster/muster.sock',
+    absolutePath,
+    "The API's unix socket, for root and the group muster.",
+  ),
+  ttlMs: setting(
+    'lease.ttl',
+    'a duration of 2s to 5m, such as "10s"',
+    10_000,
+    duration(2_000, 300_000),
+    'How long a dead node counts as present. Only heeded by the agent that creates the cluster.',
+  ),
+  agentAwayMs: setting(
+    'agentAway',
+    'a duration of 5s to 1h, such as "60s"',
+    60_000,
+    duration(5_000, 3_600_000),
+    'How long an agent that was stopped may be away before its node counts as lost. Only heeded by the agent that creates the cluster.',
+  ),
+  shutdownGraceMs: setting(
+    'shutdownGrace',
+    'a duration of 1s to 10m, such as "30s"',
+    30_000,
+    duration(1_000, 600_000),
+    'How long a machine that goes down waits for its "stop" instances to end.',
+  ),
+  parallelism: setting(
+    'parallelism',
+    'a whole number of 1 to 256',
+    undefined,
+    optional(count(1, 256)),
+    'How many starts and stops begin side by side; left out, twice the number of CPUs.',
+  ),
+  dockerSocket: setting(
+    'docker.socket',
+    'an absolute path',
+    '/run/docker.sock',
+    absolutePath,
+    "dockerd's socket. A machine without it runs units only.",
+  ),
+  dockerConfig: setting(
+    'docker.config',
+    'an absolute path',
+    '/root/.docker/config.json',
+    absolutePath,
+    "Credentials for registries, in Docker's format.",
+  ),
+  logLevel: setting(
+    'log.level',
+    'one of debug, info, warn, error',
+    'info',
+    matching(/^(debug|info|warn|error)$/),
+    'What is logged.',
+  ),
+} as const;
+
+function endpoints(value: unknown): readonly string[] {
+  const urls = list(value);
+  const schemes = new Set(urls.map((url) => new URL(url).protocol));
+  const isSound = urls.every((url) => /^https?:\/\/[^/@]+\/?$/.test(url));
+  if (!isSound || schemes.size !== 1) throw new NotExpected();
+  return urls.map((url) => url.replace(/\/$/, ''));
+}
+
+/** Keys that other tools have and that we refuse with the reason. */
+export const refusedKeys: Readonly<Record<string, string>> = {
+  'etcd.username':
+    'client certificates: set etcd.tls.cert and etcd.tls.key, whose CN is the user (etcd --client-cert-auth)',
+  'etcd.password':
+    'client certificates: set etcd.tls.cert and etcd.tls.key, whose CN is the user (etcd --client-cert-auth)',
+  'etcd.user':
+    'client certificates: set etcd.tls.cert and etcd.tls.key, whose CN is the user (etcd --client-cert-auth)',
+};
+
+/** `etcd.endpoints` → `MUSTER_ETCD_ENDPOINTS`. */
+export function environmentName(path: string): string {
+  return `MUSTER_${path
+    .replace(/([a-z])([A-Z])/g, '$1_$2')
+    .replaceAll('.', '_')
+    .toUpperCase()}`;
+}
+
+/** `etcd.endpoints` → `etcd-endpoints`, the flag without its dashes. */
+export function flagName(path: string): string {
+  return path
+    .replace(/([a-z])([A-Z])/g, '$1-$2')
+    .replaceAll('.', '-')
+    .toLowerCase();
+}
+
+/** Parses one value, naming where it came from, the key, the value and what was expected. */
+export function parseSetting<T>(one: Setting<T>, value: unknown, source: string): T {
+  try {
+    return one.parse(value);
+  } catch (cause) {
+    const shown = JSON.stringify(value)?.slice(0, 200) ?? String(value);
+    throw new AgentError('INVALID_INPUT', `Cannot use ${one.path} = ${shown} (${source}): expected ${one.expected}`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,66 @@
+import { AgentError } from '../domain/errors.ts';
+import { type InstanceKey, type NodeId, splitInstanceKey } from '../domain/ids.ts';
+import { displayName } from '../domain/names.ts';
+import { runtimeOf } from '../domain/runtime-of.ts';
+import type { StoredSpec } from '../domain/spec.ts';
+import type { NodeAction } from '../plan/plan-node.ts';
+import type { Runtime, StartProgress } from '../runtime/port.ts';
+import type { Order } from './order-book.ts';
+
+/** What a doer is given: the order and the spec as they were when the action was planned. */
+export interface Doing {
+  readonly key: InstanceKey;
+  readonly order: Order | undefined;
+  readonly spec: StoredSpec | undefined;
+}
+
+/** One doer for each kind of action: a new kind doesn't compile until it has one. All are idempotent. */
+export type Doers = Readonly<Record<NodeAction['kind'], (doing: Doing, signal: AbortSignal) => Promise<void>>>;
+
+export interface DoersOptions {
+  readonly runtimes: readonly Runtime[];
+  readonly clusterId: string;
+  readonly node: NodeId;
+  readonly onProgress: (key: InstanceKey, progress: StartProgress) => void;
+}
+
+/** The doers over this node's runtimes. */
+export function makeDoers(options: DoersOptions): Doers {
+  const runtimeFor = (key: InstanceKey): Runtime => {
+    const kind = runtimeOf(key);
+    const runtime = options.runtimes.find((candidate) => candidate.kind === kind);
+    if (runtime === undefined)
+      throw new AgentError('INTERNAL', `Cannot run "${displayName(key)}": expected the runtime ${kind} on this node`);
+    return runtime;
+  };
+  return {
+    start: async ({ key, order, spec }, signal) => {
+      if (order === undefined || spec === undefined)
+        throw new AgentError('INTERNAL', `Cannot start "${displayName(key)}": expected its order and spec`);
+      const startOrder = {
+        key,
+        run: spec.run,
+        specHash: spec.hash,
+        disconnect: order.assignment.disconnect,
+        assignmentRevision: order.revision,
+        environment: makeEnvironment(options, key),
+        ...(spec.resolvedImage === undefined ? {} : { resolvedImage: spec.resolvedImage }),
+      };
+      await runtimeFor(key).start(startOrder, (progress) => options.onProgress(key, progress), signal);
+    },
+    stop: ({ key }, signal) => runtimeFor(key).stop(key, signal),
+    remove: ({ key }, signal) => runtimeFor(key).remove(key, signal),
+  };
+}
+
+/** What every instance can know of itself. */
+function makeEnvironment({ clusterId, node }: DoersOptions, key: InstanceKey): Record<string, string> {
+  const { workload, slot } = splitInstanceKey(key);
+  return {
+    MUSTER_CLUSTER: clusterId,
+    MUSTER_NODE: node,
+    MUSTER_WORKLOAD: workload,
+    MUSTER_SLOT: slot,
+    MUSTER_INSTANCE: displayName(key),
+  };
+}

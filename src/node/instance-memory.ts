@@ -1,0 +1,146 @@
+import { AgentError, errorText } from '../domain/errors.ts';
+import type { InstanceKey } from '../domain/ids.ts';
+import type { ObservedInstance } from '../domain/status.ts';
+import { backoffMs } from '../loop/backoff.ts';
+import type { Clock } from '../loop/clock.ts';
+import type { ActionFailure } from '../loop/in-flight.ts';
+import { isAlive, type NodeAction } from '../plan/plan-node.ts';
+
+/** How restarts are spaced: the first at once, then `firstMs` doubling to `maxMs`, forgotten after `resetAfterMs` of running. */
+export interface RestartPolicy {
+  readonly firstMs: number;
+  readonly maxMs: number;
+  readonly resetAfterMs: number;
+  /** A start that failed because a daemon was away is tried again after this, doubling up to `maxMs`. */
+  readonly unavailableMs: number;
+}
+
+export const defaultRestartPolicy: RestartPolicy = {
+  firstMs: 10_000,
+  maxMs: 300_000,
+  resetAfterMs: 600_000,
+  unavailableMs: 1_000,
+};
+
+/** What the agent remembers of one instance; a restart of the agent forgets it, and nothing depends on it. */
+export interface Remembered {
+  action: NodeAction | undefined;
+  /** The hash that a start in flight starts. */
+  startingHash: string | undefined;
+  lastAction: { readonly kind: string; readonly reason: string; readonly at: string } | undefined;
+  progress: { readonly phase: 'pulling' | 'starting'; readonly detail?: string } | undefined;
+  /** Of the last action, or why nothing could be begun. Cleared by the next success. */
+  lastError: string | undefined;
+  restarts: number;
+  failures: number;
+  retryAtMs: number;
+  wasAlive: boolean;
+}
+
+/** The node's memory of its instances. */
+export class NodeMemory {
+  readonly #clock: Clock;
+  readonly #policy: RestartPolicy;
+  readonly #random: () => number;
+  readonly #byKey = new Map<InstanceKey, Remembered>();
+
+  constructor(clock: Clock, policy: RestartPolicy, random: () => number) {
+    this.#clock = clock;
+    this.#policy = policy;
+    this.#random = random;
+  }
+
+  get(key: InstanceKey): Remembered | undefined {
+    return this.#byKey.get(key);
+  }
+
+  /** The entry, made on first use. */
+  of(key: InstanceKey): Remembered {
+    let entry = this.#byKey.get(key);
+    if (entry === undefined) {
+      entry = {
+        action: undefined,
+        startingHash: undefined,
+        lastAction: undefined,
+        progress: undefined,
+        lastError: undefined,
+        restarts: 0,
+        failures: 0,
+        retryAtMs: 0,
+        wasAlive: false,
+      };
+      this.#byKey.set(key, entry);
+    }
+    return entry;
+  }
+
+  /** The instances with an action in flight. */
+  keysInFlight(): InstanceKey[] {
+    return [...this.#byKey].flatMap(([key, entry]) => (entry.action === undefined ? [] : [key]));
+  }
+
+  /** Drops what is neither ordered nor observed any more. */
+  retain(isKnown: (key: InstanceKey) => boolean): void {
+    for (const [key, entry] of this.#byKey) if (entry.action === undefined && !isKnown(key)) this.#byKey.delete(key);
+  }
+
+  /** An action begins. */
+  noteBegin(action: NodeAction, specHash: string | undefined): void {
+    const entry = this.of(action.key);
+    entry.action = action;
+    entry.startingHash = specHash;
+    entry.progress = undefined;
+    entry.lastAction = { kind: action.kind, reason: action.reason, at: this.#clock.wallTime().toISOString() };
+    if (action.kind === 'start' && action.reason === 'ended') entry.restarts += 1;
+  }
+
+  /** An action has ended. Aborted ones are not failures: the desire changed. */
+  noteEnd(key: InstanceKey, failure: ActionFailure | undefined): void {
+    const entry = this.of(key);
+    const { action } = entry;
+    entry.action = undefined;
+    entry.progress = undefined;
+    if (failure === undefined) {
+      entry.lastError = undefined;
+      if (action?.kind === 'start') entry.wasAlive = true;
+      return;
+    }
+    const { error, wasAborted } = failure;
+    if (wasAborted) return;
+    entry.lastError = errorText(error);
+    entry.failures += 1;
+    const isAway = error instanceof AgentError && error.code === 'UNAVAILABLE';
+    this.#delay(entry, entry.failures, isAway ? this.#policy.unavailableMs : this.#policy.firstMs);
+    entry.wasAlive = false;
+  }
+
+  /** What a pass saw of an instance that should run: its end sets when it's started again, long running forgives. */
+  noteObserved(observed: ObservedInstance): void {
+    const entry = this.of(observed.key);
+    if (isAlive(observed)) {
+      entry.wasAlive = true;
+      if (observed.runningForMs >= this.#policy.resetAfterMs) entry.failures = 0;
+      return;
+    }
+    if (!entry.wasAlive || entry.action !== undefined) return;
+    entry.wasAlive = false;
+    if (entry.failures > 0) this.#delay(entry, entry.failures, this.#policy.firstMs);
+    entry.failures += 1;
+  }
+
+  #delay(entry: Remembered, failures: number, firstMs: number): void {
+    const { maxMs } = this.#policy;
+    entry.retryAtMs =
+      this.#clock.monotonicMs() + backoffMs(failures, { firstMs, maxMs, jitter: 0.1, random: this.#random });
+  }
+
+  /** The soonest moment at which a delayed instance may be tried again, if there's one to come. */
+  nextRetryAtMs(): number | undefined {
+    const nowMs = this.#clock.monotonicMs();
+    let soonest: number | undefined;
+    for (const { retryAtMs } of this.#byKey.values()) {
+      if (retryAtMs > nowMs && (soonest === undefined || retryAtMs < soonest)) soonest = retryAtMs;
+    }
+    return soonest;
+  }
+}

@@ -1,0 +1,79 @@
+import { isUnitName, splitInstanceKey } from '../domain/ids.ts';
+import { HEALTHY_AFTER_MS, type InstanceStatus, type ObservedInstance, type Phase } from '../domain/status.ts';
+import type { Remembered } from './instance-memory.ts';
+
+/** The order that a status answers. */
+export interface AnsweredOrder {
+  readonly revision: number;
+  readonly spec: number;
+  readonly order: 'run' | 'stop';
+}
+
+/** What is known of one instance in this pass. */
+export interface StatusInput {
+  readonly order: AnsweredOrder | undefined;
+  readonly observed: ObservedInstance | undefined;
+  readonly memory: Remembered | undefined;
+  /** The status as it was; `since` is kept while the phase stays. */
+  readonly previous: InstanceStatus | undefined;
+  /** Its runtime didn't answer: what was known stays, with this as the error. */
+  readonly unreadable: string | undefined;
+  readonly nowIso: string;
+}
+
+/** True when it runs and, by its check or by having run for 3 s, runs well. */
+export function isHealthy(observed: ObservedInstance | undefined): boolean {
+  if (observed?.phase !== 'running') return false;
+  return observed.health === 'none' ? observed.runningForMs >= HEALTHY_AFTER_MS : observed.health === 'healthy';
+}
+
+/** The receipt of one instance: what the runtime shows, with what was last done to it and why. */
+export function makeStatus(input: StatusInput): InstanceStatus {
+  const { order, observed, memory, previous, nowIso } = input;
+  if (input.unreadable !== undefined && previous !== undefined) return { ...previous, lastError: input.unreadable };
+  const phase = phaseOf(input);
+  const lastError = input.unreadable ?? memory?.lastError ?? observed?.error;
+  const progress = memory?.progress?.detail;
+  return {
+    assignmentRevision: order?.revision ?? 0,
+    spec: order?.spec ?? previous?.spec ?? 0,
+    phase,
+    healthy: phase === 'running' && isHealthy(observed),
+    health: observed?.health ?? 'none',
+    since: previous?.phase === phase ? previous.since : nowIso,
+    restarts: (memory?.restarts ?? 0) + (observed?.runtimeRestarts ?? 0),
+    ...(observed === undefined ? {} : seen(observed)),
+    ...(lastError === undefined ? {} : { lastError: lastError.slice(0, 1_000) }),
+    ...(memory?.lastAction === undefined ? {} : { lastAction: memory.lastAction }),
+    ...(progress === undefined ? {} : { progress }),
+  };
+}
+
+function seen(observed: ObservedInstance): Partial<InstanceStatus> {
+  const { startedAt, finishedAt, exitCode, unit, container, pid, addresses } = observed;
+  return {
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(finishedAt === undefined ? {} : { finishedAt }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(unit === undefined ? {} : { unit }),
+    ...(container === undefined ? {} : { container }),
+    ...(pid === undefined ? {} : { pid }),
+    ...(addresses === undefined ? {} : { addresses }),
+  };
+}
+
+function phaseOf({ order, observed, memory }: StatusInput): Phase {
+  const alive = observed !== undefined && observed.phase !== 'stopped' && observed.phase !== 'failed';
+  if (order === undefined) return alive ? 'orphan' : (observed?.phase ?? 'stopped');
+  if (memory?.action?.kind === 'start' && !alive) return memory.progress?.phase ?? 'starting';
+  if (memory?.action?.kind === 'stop' && alive) return 'stopping';
+  if (order.order === 'stop') return observed === undefined || !alive ? 'stopped' : observed.phase;
+  if (observed === undefined) return memory?.lastError === undefined ? 'pending' : 'failed';
+  if (!alive && memory?.lastError !== undefined) return 'failed';
+  return observed.phase === 'stopped' && isCrash(observed) ? 'failed' : observed.phase;
+}
+
+/** A container that ended though it should run has failed, whatever its exit code; a unit's end is what systemd calls it. */
+function isCrash(observed: ObservedInstance): boolean {
+  return observed.everStarted && !isUnitName(splitInstanceKey(observed.key).workload);
+}

@@ -1,0 +1,13 @@
+import type { Compare } from '../etcd/port.ts';
+
+/** What this process may do as its node; the registration keeps it up to date. */
+export interface NodeRights {
+  /** The presence is ours (clone or reboot is decided): before that nothing is started. Stays true while the store is away. */
+  readonly isDecided: boolean;
+  /** Proof for a write: presence as this process last wrote it; undefined while it isn't ours. */
+  guard(): Compare | undefined;
+  /** `stop` instances may start: the lease's deadline holds and, after a reboot, the twin's lease has run out. */
+  maySafelyRun(): boolean;
+  /** The fence: `stop` instances must end now. */
+  isFenced(): boolean;
+}

@@ -1,0 +1,333 @@
+import type { Layout } from '../cluster/layout.ts';
+import { Mirror } from '../cluster/mirror.ts';
+import { errorText } from '../domain/errors.ts';
+import { type InstanceKey, type NodeId, parseInstanceKey, splitInstanceKey } from '../domain/ids.ts';
+import { displayName } from '../domain/names.ts';
+import { runtimeOf } from '../domain/runtime-of.ts';
+import type { RuntimeKind } from '../domain/spec.ts';
+import { HEALTHY_AFTER_MS, type InstanceStatus, type ObservedInstance } from '../domain/status.ts';
+import type { Kv } from '../etcd/port.ts';
+import { backoffMs } from '../loop/backoff.ts';
+import type { Clock } from '../loop/clock.ts';
+import { type ActionFailure, InFlight } from '../loop/in-flight.ts';
+import type { Log } from '../loop/log.ts';
+import { ReconcileLoop } from '../loop/reconcile-loop.ts';
+import { supervise } from '../loop/supervise.ts';
+import { type DesiredInstance, isAlive, type NodeAction, planNode } from '../plan/plan-node.ts';
+import type { Runtime } from '../runtime/port.ts';
+import { type Doers, makeDoers } from './doers.ts';
+import { NodeMemory, type RestartPolicy } from './instance-memory.ts';
+import { makeStatus } from './make-status.ts';
+import type { NodeRights } from './node-rights.ts';
+import { type Order, OrderBook } from './order-book.ts';
+import { SpecReader, type SpecReading } from './spec-reader.ts';
+import { StatusWriter } from './status-writer.ts';
+
+export interface NodeOptions {
+  readonly kv: Kv;
+  readonly layout: Layout;
+  readonly clusterId: string;
+  readonly node: NodeId;
+  readonly runtimes: readonly Runtime[];
+  readonly rights: NodeRights;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** How many actions begin side by side. */
+  readonly parallelism: number;
+  readonly restartPolicy: RestartPolicy;
+}
+
+/** Runtimes are audited this often even if no event came. */
+const AUDIT_INTERVAL_MS = 60_000;
+/** A runtime that didn't answer is asked again after this. */
+const UNREADABLE_RETRY_MS = 1_000;
+/** An action that takes longer no longer counts against the parallelism. */
+const SLOW_AFTER_MS = 3_000;
+
+interface Observation {
+  readonly instances: ReadonlyMap<InstanceKey, ObservedInstance>;
+  readonly readable: ReadonlySet<RuntimeKind>;
+}
+
+/** The node's side: reads its orders and its runtimes, begins what is to be done, reports what is. */
+export class Node {
+  readonly #options: NodeOptions;
+  readonly #mirror: Mirror;
+  readonly #orders: OrderBook;
+  readonly #specs: SpecReader;
+  readonly #memory: NodeMemory;
+  readonly #inFlight: InFlight;
+  readonly #writer: StatusWriter;
+  readonly #loop: ReconcileLoop;
+  readonly #doers: Doers;
+  readonly #unreadable = new Map<RuntimeKind, string>();
+  readonly #observedOnce = Promise.withResolvers<void>();
+  #lastSeen = new Map<InstanceKey, ObservedInstance>();
+  #isLeaving = false;
+
+  constructor(options: NodeOptions) {
+    const { kv, layout, node, clock, log, random } = options;
+    this.#options = options;
+    const nudge = () => this.#loop.nudge();
+    this.#mirror = new Mirror({ kv, prefix: layout.assignmentsOf(node), clock, log, random, onChange: nudge });
+    this.#orders = new OrderBook({ mirror: this.#mirror, layout, node, log });
+    this.#specs = new SpecReader({ kv, layout, clock, onRead: nudge });
+    this.#memory = new NodeMemory(clock, options.restartPolicy, random);
+    this.#writer = new StatusWriter({ kv, layout, node, clock, log, random, guard: () => options.rights.guard() });
+    this.#inFlight = new InFlight({
+      clock,
+      parallelism: options.parallelism,
+      slowAfterMs: SLOW_AFTER_MS,
+      onEnd: (key, failure) => this.#noteEnd(parseInstanceKey(key), failure),
+    });
+    this.#doers = makeDoers({
+      runtimes: options.runtimes,
+      clusterId: options.clusterId,
+      node,
+      onProgress: (key, progress) => {
+        this.#memory.of(key).progress = progress;
+        this.#loop.nudge();
+      },
+    });
+    this.#loop = new ReconcileLoop({
+      clock,
+      intervalMs: AUDIT_INTERVAL_MS,
+      backoffMs: (failures) => backoffMs(failures, { firstMs: 200, maxMs: 5_000, jitter: 0.3, random }),
+      pass: (signal) => this.#pass(signal),
+      onFailure: (err, failures) => log.error({ err, failures }, 'node pass failed'),
+    });
+  }
+
+  /** Resolves once every runtime has answered, or been found missing, for the first time. */
+  get observedOnce(): Promise<void> {
+    return this.#observedOnce.promise;
+  }
+
+  /** The revision of the store that the orders show; 0 until they have been read. */
+  get ordersRevision(): number {
+    return this.#mirror.revision;
+  }
+
+  /** Something outside has changed (presence, the deadline): look again. */
+  nudge(): void {
+    this.#loop.nudge();
+  }
+
+  /** Presence is ours, newly or again: what the store holds of our statuses is read anew. */
+  async registered(signal: AbortSignal): Promise<void> {
+    const { kv, layout, node, log } = this.#options;
+    const range = layout.statusesOf(node);
+    const { kvs, revision } = await kv.list(range, signal);
+    await this.#mirror.waitFor(revision, signal);
+    const stored = new Map<InstanceKey, string>();
+    for (const { key, value } of kvs) {
+      try {
+        stored.set(parseInstanceKey(key.slice(range.length)), value);
+      } catch (err) {
+        log.warn({ key, err }, 'status of an unreadable name left alone');
+      }
+    }
+    this.#writer.reset(stored);
+    this.#loop.nudge();
+  }
+
+  /** The machine goes down: starts nothing more, stops the `stop` instances; resolves once they are dead and reported. */
+  async leave(signal: AbortSignal): Promise<void> {
+    this.#isLeaving = true;
+    this.#loop.nudge();
+    const { clock } = this.#options;
+    const isDone = () =>
+      ![...this.#lastSeen.values()].some((seen) => seen.disconnect === 'stop' && isAlive(seen)) &&
+      this.#writer.isSettled;
+    while (!signal.aborted && !isDone()) await clock.sleep(50, signal);
+  }
+
+  /** Runs until the signal aborts; leaves everything that runs as it is. */
+  async run(signal: AbortSignal): Promise<void> {
+    const runtimes = this.#options.runtimes.map((runtime) => ({
+      name: runtime.kind,
+      run: (stop: AbortSignal) => runtime.run(() => this.#loop.nudge(), stop),
+    }));
+    await supervise(
+      [
+        ...runtimes,
+        { name: 'orders', run: (stop) => this.#mirror.run(stop) },
+        { name: 'statuses', run: (stop) => this.#writer.run(stop) },
+        { name: 'pass', run: (stop) => this.#loop.run(stop) },
+      ],
+      signal,
+    );
+    this.#inFlight.abortAll(new Error('the agent stops'));
+  }
+
+  async #pass(signal: AbortSignal): Promise<void> {
+    const { clock, rights } = this.#options;
+    const observation = await this.#observe(signal);
+    this.#lastSeen = new Map(observation.instances);
+    this.#observedOnce.resolve();
+    if (!this.#mirror.synced || !rights.isDecided) return;
+    const orders = this.#orders.read();
+    const readings = this.#readSpecs(orders, signal);
+    const desired = makeDesired(orders, readings);
+    this.#abortOutdated(desired);
+    for (const key of desired.keys()) {
+      const seen = observation.instances.get(key);
+      if (seen !== undefined) this.#memory.noteObserved(seen);
+    }
+    const nowMs = clock.monotonicMs();
+    const actions = planNode(
+      {
+        desired,
+        observed: observation.instances,
+        memory: this.#memoryFor([...desired.keys(), ...observation.instances.keys()]),
+        conditions: {
+          accepting: !this.#isLeaving,
+          maySafelyRun: rights.maySafelyRun(),
+          mustStop: this.#isLeaving ? 'leaving' : rights.isFenced() ? 'fenced' : undefined,
+          readable: observation.readable,
+        },
+      },
+      nowMs,
+    );
+    for (const action of actions) this.#begin(action, orders, readings);
+    this.#report(orders, readings, observation);
+    this.#memory.retain((key) => orders.has(key) || observation.instances.has(key));
+    this.#planNextPass(observation, nowMs);
+  }
+
+  async #observe(signal: AbortSignal): Promise<Observation> {
+    const instances = new Map<InstanceKey, ObservedInstance>();
+    const readable = new Set<RuntimeKind>();
+    await Promise.all(
+      this.#options.runtimes.map(async (runtime) => {
+        try {
+          for (const instance of await runtime.observe(signal)) instances.set(instance.key, instance);
+          readable.add(runtime.kind);
+          if (this.#unreadable.delete(runtime.kind))
+            this.#options.log.info({ runtime: runtime.kind }, 'runtime answers again');
+        } catch (err) {
+          signal.throwIfAborted();
+          if (!this.#unreadable.has(runtime.kind))
+            this.#options.log.warn({ runtime: runtime.kind, err }, 'runtime does not answer');
+          this.#unreadable.set(runtime.kind, errorText(err));
+          for (const [key, seen] of this.#lastSeen) if (runtimeOf(key) === runtime.kind) instances.set(key, seen);
+          this.#loop.nudgeWithin(UNREADABLE_RETRY_MS);
+        }
+      }),
+    );
+    return { instances, readable };
+  }
+
+  #readSpecs(orders: ReadonlyMap<InstanceKey, Order>, signal: AbortSignal): Map<InstanceKey, SpecReading> {
+    const readings = new Map<InstanceKey, SpecReading>();
+    const used = new Set<string>();
+    for (const { key, assignment } of orders.values()) {
+      if (assignment.order !== 'run') continue;
+      const { workload } = splitInstanceKey(key);
+      const reading = this.#specs.get(workload, assignment.spec, signal);
+      used.add(this.#options.layout.spec(workload, assignment.spec));
+      readings.set(key, reading);
+      if (reading.kind === 'failed') this.#loop.nudgeWithin(UNREADABLE_RETRY_MS * 2);
+    }
+    this.#specs.retain((path) => used.has(path));
+    return readings;
+  }
+
+  /** A start whose order has changed is in the way of the new order. */
+  #abortOutdated(desired: ReadonlyMap<InstanceKey, DesiredInstance>): void {
+    for (const key of this.#memory.keysInFlight()) {
+      const remembered = this.#memory.of(key);
+      const want = desired.get(key);
+      if (remembered.action?.kind !== 'start') continue;
+      if (want?.order === 'run' && (want.specHash === undefined || want.specHash === remembered.startingHash)) continue;
+      this.#inFlight.abort(key, new Error('the order has changed'));
+    }
+  }
+
+  #memoryFor(keys: readonly InstanceKey[]): Map<InstanceKey, { busy: boolean; retryAtMs: number }> {
+    return new Map(
+      keys.map((key) => [key, { busy: this.#inFlight.has(key), retryAtMs: this.#memory.get(key)?.retryAtMs ?? 0 }]),
+    );
+  }
+
+  #begin(
+    action: NodeAction,
+    orders: ReadonlyMap<InstanceKey, Order>,
+    readings: ReadonlyMap<InstanceKey, SpecReading>,
+  ): void {
+    const reading = readings.get(action.key);
+    const spec = reading?.kind === 'read' ? reading.spec : undefined;
+    const order = orders.get(action.key);
+    this.#options.log.info(
+      { instance: displayName(action.key), action: action.kind, reason: action.reason },
+      'action begins',
+    );
+    this.#memory.noteBegin(action, spec?.hash);
+    this.#inFlight.begin(action.key, (signal) => this.#doers[action.kind]({ key: action.key, order, spec }, signal));
+  }
+
+  #noteEnd(key: InstanceKey, failure: ActionFailure | undefined): void {
+    const action = this.#memory.get(key)?.action;
+    this.#memory.noteEnd(key, failure);
+    if (failure !== undefined && !failure.wasAborted) {
+      this.#options.log.warn({ instance: displayName(key), action: action?.kind, err: failure.error }, 'action failed');
+    }
+    this.#loop.nudge();
+  }
+
+  #report(
+    orders: ReadonlyMap<InstanceKey, Order>,
+    readings: ReadonlyMap<InstanceKey, SpecReading>,
+    observation: Observation,
+  ): void {
+    const statuses = new Map<InstanceKey, InstanceStatus>();
+    const nowIso = this.#options.clock.wallTime().toISOString();
+    for (const key of new Set([...orders.keys(), ...observation.instances.keys()])) {
+      const order = orders.get(key);
+      const reading = readings.get(key);
+      const kind = runtimeOf(key);
+      const unreadable = observation.readable.has(kind)
+        ? reading?.kind === 'failed' && !observation.instances.has(key)
+          ? reading.error
+          : undefined
+        : `Cannot reach ${kind}: ${this.#unreadable.get(kind) ?? 'it does not answer'}`;
+      statuses.set(
+        key,
+        makeStatus({
+          order: order && { revision: order.revision, spec: order.assignment.spec, order: order.assignment.order },
+          observed: observation.instances.get(key),
+          memory: this.#memory.get(key),
+          previous: this.#writer.wanted(key),
+          unreadable,
+          nowIso,
+        }),
+      );
+    }
+    this.#writer.want(statuses);
+  }
+
+  /** Time alone can bring work: a retry that comes due, an instance that has run long enough to be healthy. */
+  #planNextPass(observation: Observation, nowMs: number): void {
+    const retryAtMs = this.#memory.nextRetryAtMs();
+    if (retryAtMs !== undefined) this.#loop.nudgeWithin(retryAtMs - nowMs);
+    for (const seen of observation.instances.values()) {
+      if (seen.phase === 'running' && seen.health === 'none' && seen.runningForMs < HEALTHY_AFTER_MS) {
+        this.#loop.nudgeWithin(HEALTHY_AFTER_MS - seen.runningForMs + 1);
+      }
+    }
+  }
+}
+
+function makeDesired(
+  orders: ReadonlyMap<InstanceKey, Order>,
+  readings: ReadonlyMap<InstanceKey, SpecReading>,
+): Map<InstanceKey, DesiredInstance> {
+  const desired = new Map<InstanceKey, DesiredInstance>();
+  for (const [key, { assignment }] of orders) {
+    const reading = readings.get(key);
+    const specHash = reading?.kind === 'read' ? reading.spec.hash : undefined;
+    desired.set(key, { key, order: assignment.order, disconnect: assignment.disconnect, specHash });
+  }
+  return desired;
+}

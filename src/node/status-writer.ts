@@ -1,0 +1,178 @@
+import { statusCodec } from '../cluster/codecs.ts';
+import type { Layout } from '../cluster/layout.ts';
+import { AgentError } from '../domain/errors.ts';
+import type { InstanceKey, NodeId } from '../domain/ids.ts';
+import type { InstanceStatus } from '../domain/status.ts';
+import type { Compare, Kv, Write } from '../etcd/port.ts';
+import { backoffMs } from '../loop/backoff.ts';
+import type { Clock } from '../loop/clock.ts';
+import type { Log } from '../loop/log.ts';
+
+/** Most statuses in one transaction: each costs a compare and a put. */
+const BATCH_LIMIT = 100;
+/** A passing phase is written only if it lasts this long. */
+const SETTLE_MS = 100;
+/** An instance that has written this often within {@link CALM_MS} is held to one write a second. */
+const BURST_WRITES = 6;
+const CALM_MS = 5_000;
+const FLAP_INTERVAL_MS = 1_000;
+
+export interface StatusWriterOptions {
+  readonly kv: Kv;
+  readonly layout: Layout;
+  readonly node: NodeId;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** The proof that presence is this process's; undefined while it isn't: then nothing is written. */
+  readonly guard: () => Compare | undefined;
+}
+
+interface Slot {
+  wanted: InstanceStatus | undefined;
+  wantedText: string | undefined;
+  storedText: string | undefined;
+  dueAtMs: number;
+  recentWritesMs: number[];
+}
+
+/** The one writer of this node's statuses: one transaction in flight, latest wins. */
+export class StatusWriter {
+  readonly #options: StatusWriterOptions;
+  readonly #slots = new Map<InstanceKey, Slot>();
+  #wake = new AbortController();
+  /** False between a reset and the next pass: until then absence from what is wanted means nothing. */
+  #isPrimed = false;
+
+  constructor(options: StatusWriterOptions) {
+    this.#options = options;
+  }
+
+  /** What is wanted to be stored of each instance; keys that are missing are to be deleted. Texts equal to the stored cost nothing. */
+  want(statuses: ReadonlyMap<InstanceKey, InstanceStatus>): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    let isAnyDue = !this.#isPrimed;
+    this.#isPrimed = true;
+    for (const [key, status] of statuses) {
+      const slot = this.#slot(key);
+      const text = statusCodec.encode(status);
+      if (text === slot.wantedText) continue;
+      slot.wanted = status;
+      slot.wantedText = text;
+      slot.dueAtMs = this.#dueAtMs(slot, status, nowMs);
+      isAnyDue = true;
+    }
+    for (const [key, slot] of this.#slots) {
+      if (statuses.has(key) || slot.wantedText === undefined) continue;
+      slot.wanted = undefined;
+      slot.wantedText = undefined;
+      slot.dueAtMs = nowMs;
+      isAnyDue = true;
+    }
+    if (isAnyDue) this.#wake.abort();
+  }
+
+  /** The status last wanted, if any. */
+  wanted(key: InstanceKey): InstanceStatus | undefined {
+    return this.#slots.get(key)?.wanted;
+  }
+
+  /** What the store holds, as listed after each registration; what was written before may be gone. */
+  reset(stored: ReadonlyMap<InstanceKey, string>): void {
+    this.#isPrimed = false;
+    for (const slot of this.#slots.values()) slot.storedText = undefined;
+    for (const [key, text] of stored) this.#slot(key).storedText = text;
+  }
+
+  /** The leader deletes a status with its assignment: it needs no delete of ours. */
+  forget(key: InstanceKey): void {
+    this.#slots.delete(key);
+  }
+
+  /** True when the store holds what is wanted of every instance. */
+  get isSettled(): boolean {
+    if (!this.#isPrimed) return false;
+    for (const slot of this.#slots.values()) if (slot.wantedText !== slot.storedText) return false;
+    return true;
+  }
+
+  /** Writes until the signal aborts. A store that is away is tried again; a lost guard waits for the next registration. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log, random } = this.#options;
+    const onAbort = () => this.#wake.abort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    for (let failures = 0; !signal.aborted; ) {
+      this.#wake = new AbortController();
+      try {
+        const waitMs = await this.#writeDue(signal);
+        failures = 0;
+        if (waitMs > 0) await clock.sleep(waitMs, this.#wake.signal);
+      } catch (error) {
+        if (signal.aborted) break;
+        failures += 1;
+        if (failures === 1 || failures % 30 === 0) log.warn({ failures, err: error }, 'statuses not written');
+        await clock.sleep(backoffMs(failures, { firstMs: 100, maxMs: 2_000, jitter: 0.5, random }), signal);
+      }
+    }
+    signal.removeEventListener('abort', onAbort);
+  }
+
+  /** One transaction of what is due; returns how long to wait before looking again. */
+  async #writeDue(signal: AbortSignal): Promise<number> {
+    const { kv, clock, guard } = this.#options;
+    const proof = guard();
+    if (proof === undefined || !this.#isPrimed) return 60_000;
+    const nowMs = clock.monotonicMs();
+    const open = [...this.#slots].filter(([, slot]) => slot.wantedText !== slot.storedText);
+    const due = open.filter(([, slot]) => slot.dueAtMs <= nowMs).slice(0, BATCH_LIMIT);
+    if (due.length === 0) return Math.min(60_000, ...open.map(([, slot]) => slot.dueAtMs - nowMs));
+    const compares: Compare[] = [proof];
+    const writes: Write[] = [];
+    for (const [key, slot] of due) this.#addWrite(key, slot, compares, writes);
+    const sent = due.map(([key, slot]) => ({ key, slot, text: slot.wantedText }));
+    const { applied } = await kv.commit({ compares, writes }, signal);
+    if (!applied)
+      throw new AgentError(
+        'STALE',
+        `Cannot write ${due.length} statuses: an order or the presence has changed meanwhile`,
+      );
+    for (const { key, slot, text } of sent) {
+      slot.storedText = text;
+      slot.recentWritesMs = [...slot.recentWritesMs.filter((atMs) => nowMs - atMs < CALM_MS), nowMs];
+      if (slot.storedText === undefined && slot.wantedText === undefined) this.#slots.delete(key);
+    }
+    return 1;
+  }
+
+  #addWrite(key: InstanceKey, slot: Slot, compares: Compare[], writes: Write[]): void {
+    const { layout, node } = this.#options;
+    const path = layout.status(node, key);
+    if (slot.wanted === undefined || slot.wantedText === undefined) {
+      writes.push({ delete: path });
+      return;
+    }
+    compares.push({ key: layout.assignment(node, key), modRevision: slot.wanted.assignmentRevision });
+    writes.push({ put: path, value: slot.wantedText });
+  }
+
+  #slot(key: InstanceKey): Slot {
+    let slot = this.#slots.get(key);
+    if (slot === undefined) {
+      slot = { wanted: undefined, wantedText: undefined, storedText: undefined, dueAtMs: 0, recentWritesMs: [] };
+      this.#slots.set(key, slot);
+    }
+    return slot;
+  }
+
+  #dueAtMs(slot: Slot, status: InstanceStatus, nowMs: number): number {
+    const recent = slot.recentWritesMs.filter((atMs) => nowMs - atMs < CALM_MS);
+    const last = recent.at(-1);
+    if (recent.length >= BURST_WRITES && last !== undefined) return last + FLAP_INTERVAL_MS;
+    const isPassing =
+      status.phase === 'starting' ||
+      status.phase === 'stopping' ||
+      status.phase === 'pulling' ||
+      status.phase === 'pending';
+    return isPassing ? nowMs + SETTLE_MS : nowMs;
+  }
+}

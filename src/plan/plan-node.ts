@@ -1,0 +1,114 @@
+import type { InstanceKey } from '../domain/ids.ts';
+import { runtimeOf } from '../domain/runtime-of.ts';
+import type { DisconnectMode, RuntimeKind } from '../domain/spec.ts';
+import type { ObservedInstance } from '../domain/status.ts';
+
+/** What this node is ordered to do with one instance. */
+export interface DesiredInstance {
+  readonly key: InstanceKey;
+  readonly order: 'run' | 'stop';
+  readonly disconnect: DisconnectMode;
+  /** Undefined until the spec has been read: then nothing is begun. */
+  readonly specHash: string | undefined;
+}
+
+/** What the node remembers of an instance between passes. */
+export interface InstanceMemory {
+  /** An action is in flight. */
+  readonly busy: boolean;
+  /** Monotonic: not before this time is it started, stopped or removed again. */
+  readonly retryAtMs: number;
+}
+
+/** What holds for the node as a whole. */
+export interface NodeConditions {
+  /** False until the store has been read, and from `leaving` on: nothing is started or removed. */
+  readonly accepting: boolean;
+  /** `stop` instances may start only where this holds: presence is ours and its deadline hasn't come. */
+  readonly maySafelyRun: boolean;
+  /** `stop` instances must end: the deadline is near, or the machine shuts down. Why, or undefined. */
+  readonly mustStop: 'fenced' | 'leaving' | undefined;
+  /** Runtimes that answered in this pass; of the others nothing is known. */
+  readonly readable: ReadonlySet<RuntimeKind>;
+}
+
+export type NodeAction =
+  | { readonly kind: 'start'; readonly key: InstanceKey; readonly reason: 'assigned-here' | 'ended' }
+  | {
+      readonly kind: 'stop';
+      readonly key: InstanceKey;
+      readonly reason: 'ordered' | 'spec-changed' | 'fenced' | 'leaving';
+    }
+  | { readonly kind: 'remove'; readonly key: InstanceKey; readonly reason: 'spec-changed' | 'no-assignment' };
+
+/** The inputs of one plan. */
+export interface NodeView {
+  readonly desired: ReadonlyMap<InstanceKey, DesiredInstance>;
+  readonly observed: ReadonlyMap<InstanceKey, ObservedInstance>;
+  readonly memory: ReadonlyMap<InstanceKey, InstanceMemory>;
+  readonly conditions: NodeConditions;
+}
+
+/**
+ * What this node should begin next: at most one action per instance, in key order; a busy instance gets nothing. What runs
+ * without an assignment is never stopped (it's an orphan, reported as such); only what has ended is removed.
+ */
+export function planNode(view: NodeView, nowMs: number): NodeAction[] {
+  const keys = [...new Set([...view.desired.keys(), ...view.observed.keys()])].sort();
+  return keys.flatMap((key) => {
+    const memory = view.memory.get(key);
+    if (memory?.busy === true || !view.conditions.readable.has(runtimeOf(key))) return [];
+    const action = planInstance(key, view.desired.get(key), view.observed.get(key), view.conditions);
+    if (action === undefined) return [];
+    const isUrgent = action.kind === 'stop' && (action.reason === 'fenced' || action.reason === 'leaving');
+    return nowMs < (memory?.retryAtMs ?? 0) && !isUrgent ? [] : [action];
+  });
+}
+
+/** True while any process of it may run. */
+export function isAlive(observed: ObservedInstance | undefined): boolean {
+  return (
+    observed !== undefined &&
+    (observed.phase === 'starting' || observed.phase === 'running' || observed.phase === 'stopping')
+  );
+}
+
+/** A `keep` unit's end is systemd's business (its own Restart=); everything else is restarted by the agent. */
+export function isRestartedByAgent(key: InstanceKey, disconnect: DisconnectMode): boolean {
+  return runtimeOf(key) === 'docker' || disconnect === 'stop';
+}
+
+function planInstance(
+  key: InstanceKey,
+  desired: DesiredInstance | undefined,
+  observed: ObservedInstance | undefined,
+  conditions: NodeConditions,
+): NodeAction | undefined {
+  const disconnect = desired?.disconnect ?? observed?.disconnect;
+  if (disconnect === 'stop' && conditions.mustStop !== undefined) {
+    return isAlive(observed) ? { kind: 'stop', key, reason: conditions.mustStop } : undefined;
+  }
+  if (!conditions.accepting) return undefined;
+  if (desired === undefined) return isAlive(observed) ? undefined : { kind: 'remove', key, reason: 'no-assignment' };
+  if (desired.order === 'stop') return isAlive(observed) ? { kind: 'stop', key, reason: 'ordered' } : undefined;
+  return planRun(desired, observed, conditions);
+}
+
+function planRun(
+  desired: DesiredInstance,
+  observed: ObservedInstance | undefined,
+  conditions: NodeConditions,
+): NodeAction | undefined {
+  const { key, disconnect, specHash } = desired;
+  if (specHash === undefined) return undefined;
+  const mayStart = disconnect === 'keep' || conditions.maySafelyRun;
+  if (observed === undefined) return mayStart ? { kind: 'start', key, reason: 'assigned-here' } : undefined;
+  if (observed.specHash !== specHash) {
+    return isAlive(observed)
+      ? { kind: 'stop', key, reason: 'spec-changed' }
+      : { kind: 'remove', key, reason: 'spec-changed' };
+  }
+  if (isAlive(observed) || !mayStart) return undefined;
+  if (!observed.everStarted) return { kind: 'start', key, reason: 'assigned-here' };
+  return isRestartedByAgent(key, disconnect) ? { kind: 'start', key, reason: 'ended' } : undefined;
+}
