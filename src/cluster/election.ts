@@ -1,0 +1,182 @@
+import { AgentError } from '../domain/errors.ts';
+import type { NodeId } from '../domain/ids.ts';
+import type { Compare, KeyValue, Kv, LeaseId } from '../etcd/port.ts';
+import { backoffMs } from '../loop/backoff.ts';
+import type { Clock } from '../loop/clock.ts';
+import type { Log } from '../loop/log.ts';
+import { candidateCodec } from './codecs.ts';
+import type { Term } from './commit-as-leader.ts';
+import type { Layout } from './layout.ts';
+
+/** What a leader is told of its term. */
+export interface Leadership {
+  readonly term: Term;
+  /** Whose candidacy this one watched to its end, if it did. */
+  readonly predecessor: NodeId | undefined;
+}
+
+export interface ElectionOptions {
+  readonly kv: Kv;
+  readonly layout: Layout;
+  readonly node: NodeId;
+  readonly nonce: string;
+  readonly leaseId: LeaseId;
+  /** Proof that presence is this process's. */
+  readonly guard: () => Compare | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** How long one that failed as leader stands aside. */
+  readonly standAsideMs: number;
+  /** Leads until the signal aborts; rejects when it cannot go on. */
+  readonly lead: (leadership: Leadership, signal: AbortSignal) => Promise<void>;
+}
+
+/**
+ * Candidates queue by create revision, and each watches only the one before it: no stampede. The first leads until its key is gone.
+ */
+export class Election {
+  readonly #options: ElectionOptions;
+  readonly #key: string;
+  #term: Term | undefined;
+
+  constructor(options: ElectionOptions) {
+    this.#options = options;
+    this.#key = options.layout.candidate(options.leaseId);
+  }
+
+  /** The term that this process leads in; undefined while it follows. */
+  get term(): Term | undefined {
+    return this.#term;
+  }
+
+  /** Stands, waits, leads, until the signal aborts; a store that is away is tried again. Doesn't resign: see {@link resign}. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log, random, standAsideMs } = this.#options;
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        const leadership = await this.#waitForTurn(signal);
+        if (leadership === undefined) continue;
+        failures = 0;
+        await this.#lead(leadership, signal);
+      } catch (err) {
+        if (signal.aborted) return;
+        failures += 1;
+        const wasLeading = this.#term !== undefined;
+        this.#term = undefined;
+        if (wasLeading || failures === 1)
+          log.warn({ err, failures }, wasLeading ? 'term ended' : 'election not reachable');
+        if (wasLeading) await this.#resignQuietly(signal);
+        const waitMs = wasLeading
+          ? standAsideMs
+          : backoffMs(failures, { firstMs: 100, maxMs: 2_000, jitter: 0.5, random });
+        await clock.sleep(waitMs, signal);
+      }
+    }
+  }
+
+  /** Leaves the queue, as leader or not; the next one follows at once. */
+  async resign(signal: AbortSignal): Promise<void> {
+    await this.#options.kv.commit({ compares: [], writes: [{ delete: this.#key }] }, signal);
+  }
+
+  async #resignQuietly(signal: AbortSignal): Promise<void> {
+    try {
+      await this.resign(signal);
+    } catch (err) {
+      if (!signal.aborted) this.#options.log.warn({ err }, 'candidacy not withdrawn');
+    }
+  }
+
+  /** The term once it's this candidate's turn; undefined when the queue must be read again. */
+  async #waitForTurn(signal: AbortSignal): Promise<Leadership | undefined> {
+    const { kv, layout } = this.#options;
+    let predecessor: NodeId | undefined;
+    for (;;) {
+      const { kvs, revision } = await kv.list(layout.election, signal);
+      const queue = [...kvs].sort((a, b) => a.createRevision - b.createRevision);
+      const at = queue.findIndex((candidate) => candidate.key === this.#key);
+      if (at < 0) {
+        await this.#stand(signal);
+        continue;
+      }
+      const own = queue[at];
+      const before = queue[at - 1];
+      if (own !== undefined && before === undefined) {
+        return { term: { electionKey: this.#key, createRevision: own.createRevision }, predecessor };
+      }
+      if (before === undefined) return undefined;
+      predecessor = at === 1 ? nodeOf(before) : undefined;
+      await this.#untilGone(before.key, revision + 1, signal);
+      if (signal.aborted) return undefined;
+    }
+  }
+
+  async #stand(signal: AbortSignal): Promise<void> {
+    const { kv, node, nonce, leaseId, guard } = this.#options;
+    const proof = guard();
+    if (proof === undefined)
+      throw new AgentError('FENCED', 'Cannot stand for leader: expected the presence to be this process’s');
+    const value = candidateCodec.encode({ node, nonce });
+    const compares = [proof, { key: this.#key, createRevision: 0 }];
+    const { applied } = await kv.commit({ compares, writes: [{ put: this.#key, value, lease: leaseId }] }, signal);
+    if (applied) return;
+    const { kv: found } = await kv.get(this.#key, signal);
+    if (found === undefined)
+      throw new AgentError('FENCED', 'Cannot stand for leader: expected the presence to be this process’s');
+  }
+
+  /** Resolves when the key is deleted, or the signal aborts. */
+  async #untilGone(key: string, fromRevision: number, signal: AbortSignal): Promise<void> {
+    const { kv } = this.#options;
+    const gone = new AbortController();
+    const onAbort = () => gone.abort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      if (signal.aborted) return;
+      await kv.watch(
+        { key },
+        fromRevision,
+        ({ events }) => {
+          if (events.some((event) => event.type === 'delete')) gone.abort();
+        },
+        gone.signal,
+      );
+    } catch (error) {
+      if (!gone.signal.aborted) throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async #lead(leadership: Leadership, signal: AbortSignal): Promise<void> {
+    const { log, lead } = this.#options;
+    this.#term = leadership.term;
+    log.info({ term: leadership.term.createRevision, predecessor: leadership.predecessor }, 'elected leader');
+    const end = new AbortController();
+    const onAbort = () => end.abort(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) end.abort(signal.reason);
+    const keyGone = this.#untilGone(this.#key, leadership.term.createRevision + 1, end.signal).then(() => {
+      end.abort(new AgentError('FENCED', 'Cannot go on leading: the candidacy is gone from the store'));
+    });
+    try {
+      await lead(leadership, end.signal);
+      if (!signal.aborted)
+        throw new AgentError('FENCED', `Cannot go on leading: term ${leadership.term.createRevision} has ended`);
+    } finally {
+      end.abort();
+      signal.removeEventListener('abort', onAbort);
+      await keyGone.catch(() => {});
+    }
+    this.#term = undefined;
+  }
+}
+
+function nodeOf(candidate: KeyValue): NodeId | undefined {
+  try {
+    return candidateCodec.decode(candidate.value, candidate.key).node;
+  } catch {
+    return undefined; // somebody else's text: it keeps its place in the queue, but names no node
+  }
+}

@@ -1,0 +1,265 @@
+import { AgentError, errorCodeOf, errorText } from '../domain/errors.ts';
+import type { NodeId } from '../domain/ids.ts';
+import type { ClusterSettings, NodeRecord, Presence, PresenceState } from '../domain/node.ts';
+import type { Compare, Kv, LeaseId } from '../etcd/port.ts';
+import { Session } from '../etcd/session.ts';
+import { backoffMs } from '../loop/backoff.ts';
+import type { Clock } from '../loop/clock.ts';
+import type { Log } from '../loop/log.ts';
+import { ensureCluster } from './cluster-settings.ts';
+import { presenceCodec } from './codecs.ts';
+import type { Layout } from './layout.ts';
+import { type TakenPresence, takePresence } from './take-presence.ts';
+
+/** Where this node stands with its cluster, for people and programs. */
+export interface RegistrationState {
+  readonly kind: 'joining' | 'joined' | 'refused' | 'leaving';
+  /** One line: what it waits for, or why it was refused. */
+  readonly text: string;
+}
+
+/** While it's ours: one lease, one presence. */
+export interface Membership {
+  readonly leaseId: LeaseId;
+  readonly settings: ClusterSettings;
+  readonly how: TakenPresence['how'];
+}
+
+export interface RegistrationOptions {
+  readonly kv: Kv;
+  readonly layout: Layout;
+  readonly node: NodeId;
+  /** Random, new for each agent process. */
+  readonly nonce: string;
+  readonly makeRecord: () => Promise<NodeRecord>;
+  readonly defaults: Omit<ClusterSettings, 'layout' | 'epoch'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** Presence, deadline or state have changed. */
+  readonly onChange: () => void;
+  /** Runs for as long as presence is ours; its signal aborts when it no longer is. */
+  readonly whileMember: (membership: Membership, signal: AbortSignal) => Promise<void>;
+}
+
+/** How soon a refused node looks again whether it's still refused. */
+const REFUSED_RETRY_MS = 10_000;
+
+/** Keeps this node registered: takes presence, renews its lease, registers again when the store has lost it. */
+export class Registration {
+  readonly #options: RegistrationOptions;
+  #state: RegistrationState = { kind: 'joining', text: 'joining: the store has not answered yet' };
+  #session: Session | undefined;
+  #presenceRevision: number | undefined;
+  #leaseId: LeaseId | undefined;
+  #isDecided = false;
+  #stopMayStartAtMs = 0;
+  #settings: ClusterSettings | undefined;
+
+  constructor(options: RegistrationOptions) {
+    this.#options = options;
+  }
+
+  get state(): RegistrationState {
+    return this.#state;
+  }
+
+  get settings(): ClusterSettings | undefined {
+    return this.#settings;
+  }
+
+  /** See NodeRights. */
+  get isDecided(): boolean {
+    return this.#isDecided;
+  }
+
+  /** Proof for a write: presence as this process last wrote it. */
+  guard(): Compare | undefined {
+    if (this.#presenceRevision === undefined) return undefined;
+    return { key: this.#options.layout.presence(this.#options.node), modRevision: this.#presenceRevision };
+  }
+
+  /** `stop` instances may start: the deadline holds and no earlier boot can still run them. */
+  maySafelyRun(): boolean {
+    return this.#session?.holds === true && this.#options.clock.monotonicMs() >= this.#stopMayStartAtMs;
+  }
+
+  /** `stop` instances must end: the fence time of a lease that was ours has come. */
+  isFenced(): boolean {
+    return this.#isDecided && this.#session?.holds !== true;
+  }
+
+  /** Until the signal aborts. Rejects (`FENCED`) when another process has taken this node's presence: then this one must end. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log, random } = this.#options;
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        await this.#joinOnce(signal, () => {
+          failures = 0;
+        });
+      } catch (err) {
+        if (signal.aborted) return;
+        if (errorCodeOf(err) === 'FENCED') throw err;
+        failures += 1;
+        const isRefused = errorCodeOf(err) === 'CONFLICT' || errorCodeOf(err) === 'INVALID_INPUT';
+        this.#setState({ kind: isRefused ? 'refused' : 'joining', text: errorText(err) });
+        if (failures === 1 || failures % 30 === 0)
+          log.warn({ failures, err }, isRefused ? 'join refused' : 'cannot join yet');
+        await clock.sleep(
+          isRefused ? REFUSED_RETRY_MS : backoffMs(failures, { firstMs: 100, maxMs: 1_000, jitter: 0.5, random }),
+          signal,
+        );
+      }
+    }
+  }
+
+  /** Says in presence that the machine goes down; the lease stays and is renewed. */
+  async writeLeaving(signal: AbortSignal): Promise<void> {
+    this.#setState({ kind: 'leaving', text: 'the machine goes down' });
+    await this.#rewrite('leaving', this.#leaseId, signal);
+  }
+
+  /** Leaves presence with a lease that outlives this process by `agentAway`: the agent is expected back. */
+  async handOver(signal: AbortSignal): Promise<void> {
+    const { kv } = this.#options;
+    if (this.#settings === undefined || this.guard() === undefined) return;
+    const old = this.#leaseId;
+    const lease = await kv.grantLease(this.#settings.agentAwayMs, signal);
+    await this.#rewrite('away', lease.id, signal);
+    if (old !== undefined) await kv.revokeLease(old, signal);
+  }
+
+  /** Takes the node out at once: its presence and its lease go. */
+  async withdraw(signal: AbortSignal): Promise<void> {
+    if (this.#leaseId !== undefined) await this.#options.kv.revokeLease(this.#leaseId, signal);
+  }
+
+  async #rewrite(state: PresenceState, lease: LeaseId | undefined, signal: AbortSignal): Promise<void> {
+    const { kv, layout, node, nonce, makeRecord } = this.#options;
+    const proof = this.guard();
+    if (proof === undefined || lease === undefined) return;
+    const { bootId } = await makeRecord();
+    const presence: Presence = { nonce, bootId, ttlMs: this.#settings?.ttlMs ?? 0, state };
+    const write = { put: layout.presence(node), value: presenceCodec.encode(presence), lease };
+    const { applied, revision } = await kv.commit({ compares: [proof], writes: [write] }, signal);
+    if (!applied)
+      throw new AgentError(
+        'FENCED',
+        `Cannot say "${state}" for node ${node}: its presence is no longer this process's`,
+      );
+    this.#presenceRevision = revision;
+    this.#leaseId = lease;
+  }
+
+  async #joinOnce(signal: AbortSignal, onJoined: () => void): Promise<void> {
+    const { kv, layout, defaults, node, nonce, clock, log } = this.#options;
+    this.#settings = await ensureCluster(kv, layout, defaults, signal);
+    const { ttlMs } = this.#settings;
+    const record = await this.#options.makeRecord();
+    const taken = await takePresence(
+      { kv, layout, node, nonce, record, ttlMs, renewIntervalMs: ttlMs / 4, clock },
+      signal,
+    );
+    const session = new Session({
+      kv,
+      clock,
+      log,
+      leaseId: taken.leaseId,
+      ttlMs: taken.ttlMs,
+      sentAtMs: taken.sentAtMs,
+      onChange: () => this.#options.onChange(),
+    });
+    this.#session = session;
+    this.#presenceRevision = taken.revision;
+    this.#leaseId = taken.leaseId;
+    this.#stopMayStartAtMs = taken.stopMayStartAtMs;
+    this.#isDecided = true;
+    onJoined();
+    log.info({ how: taken.how, lease: taken.leaseId, ttlMs: taken.ttlMs }, 'joined the cluster');
+    this.#setState({ kind: 'joined', text: `joined (${taken.how})` });
+    if (taken.stopMayStartAtMs > clock.monotonicMs())
+      clock.after(taken.stopMayStartAtMs - clock.monotonicMs(), this.#options.onChange);
+    await this.#holdOn(session, { leaseId: taken.leaseId, settings: this.#settings, how: taken.how }, signal);
+  }
+
+  /** Until the lease is lost, presence is gone, or the signal aborts; rejects FENCED for a foreign nonce. */
+  async #holdOn(session: Session, membership: Membership, signal: AbortSignal): Promise<void> {
+    const { log, whileMember } = this.#options;
+    const end = new AbortController();
+    const onAbort = () => end.abort(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) end.abort(signal.reason);
+    const ended = <T>(work: Promise<T>) => work.finally(() => end.abort());
+    const results = await Promise.allSettled([
+      ended(session.run(end.signal)),
+      ended(this.#watchPresence(session, end.signal)),
+      whileMember(membership, end.signal),
+    ]);
+    signal.removeEventListener('abort', onAbort);
+    if (signal.aborted) return;
+    this.#presenceRevision = undefined;
+    this.#options.onChange();
+    const failure = results.find((result) => result.status === 'rejected');
+    if (failure?.status === 'rejected') throw failure.reason;
+    log.warn({ lease: membership.leaseId }, 'presence lost, registering again');
+  }
+
+  /** Our own presence: gone means register again; another nonce means that another process has our place. */
+  async #watchPresence(session: Session, signal: AbortSignal): Promise<void> {
+    const { kv, layout, node, nonce } = this.#options;
+    const key = layout.presence(node);
+    const gone = new AbortController();
+    const onAbort = () => gone.abort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    let foreign: AgentError | undefined;
+    try {
+      while (!gone.signal.aborted) {
+        const { kv: found, revision } = await kv.get(key, gone.signal);
+        if (found === undefined) return;
+        this.#check(found.value, key, nonce);
+        session.confirm();
+        await kv
+          .watch(
+            { key },
+            revision + 1,
+            ({ events }) => {
+              for (const { type, kv: event } of events) {
+                if (type === 'delete') gone.abort();
+                else foreign ??= this.#foreign(event.value, key, nonce);
+                if (foreign !== undefined) gone.abort();
+              }
+            },
+            gone.signal,
+          )
+          .catch((error: unknown) => {
+            if (errorCodeOf(error) !== 'STALE') throw error;
+          });
+      }
+    } catch (error) {
+      if (!gone.signal.aborted) throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+    if (foreign !== undefined) throw foreign;
+  }
+
+  #check(value: string, key: string, nonce: string): void {
+    const foreign = this.#foreign(value, key, nonce);
+    if (foreign !== undefined) throw foreign;
+  }
+
+  #foreign(value: string, key: string, nonce: string): AgentError | undefined {
+    const presence = presenceCodec.decode(value, key);
+    if (presence.nonce === nonce) return undefined;
+    return new AgentError(
+      'FENCED',
+      `Cannot go on as node ${this.#options.node}: another agent process has taken its presence (nonce ${presence.nonce})`,
+    );
+  }
+
+  #setState(state: RegistrationState): void {
+    if (this.#state.kind === state.kind && this.#state.text === state.text) return;
+    this.#state = state;
+    this.#options.onChange();
+  }
+}
