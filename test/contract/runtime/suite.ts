@@ -60,15 +60,15 @@ async function seen(
   key: InstanceKey,
   ...phases: readonly ObservedInstance['phase'][]
 ): Promise<ObservedInstance> {
-  return eventually(
-    async () => {
-      const instance = await find(runtime, key, signal);
-      assert.ok(instance !== undefined, `${key} is not observed`);
-      assert.ok(phases.includes(instance.phase), `${key} is ${instance.phase} (${instance.error}), not ${phases}`);
-      return instance;
-    },
-    { withinMs: WITHIN_MS },
-  );
+  return eventually(`${key} ${phases.join(' or ')}`, WITHIN_MS, async () => {
+    const instance = await find(runtime, key, signal);
+    assert.ok(instance !== undefined, `${key} is not observed`);
+    assert.ok(
+      phases.includes(instance.phase),
+      `${key} is ${instance.phase} (${instance.error}), not ${phases.join(' or ')}`,
+    );
+    return instance;
+  });
 }
 
 async function started(bench: Bench, stem: string, over: Partial<StartOrder> = {}): Promise<InstanceKey> {
@@ -112,6 +112,7 @@ const cases: readonly Case[] = [
       assert.equal(instance.specHash, 'abc');
       assert.equal(instance.disconnect, 'stop');
       assert.equal(instance.health, 'none');
+      assert.equal(instance.everStarted, true);
       assert.ok((instance.pid ?? 0) > 1, 'has a pid');
       assert.ok(!Number.isNaN(Date.parse(instance.startedAt ?? '')), `startedAt is ${instance.startedAt}`);
       assert.ok(instance.runningForMs >= 0 && instance.runningForMs < 60_000, `${instance.runningForMs}`);
@@ -124,12 +125,9 @@ const cases: readonly Case[] = [
     'counts how long an instance has been running',
     async (bench) => {
       const key = await started(bench, 'age');
-      await eventually(
-        async () => {
-          assert.ok(((await find(bench.runtime, key, bench.signal))?.runningForMs ?? 0) >= 300);
-        },
-        { withinMs: WITHIN_MS },
-      );
+      await eventually('an age of 300 ms', WITHIN_MS, async () => {
+        return ((await find(bench.runtime, key, bench.signal))?.runningForMs ?? 0) >= 300;
+      });
       await away(bench, key);
     },
   ],
@@ -261,7 +259,7 @@ const cases: readonly Case[] = [
         await seen(bench, key, 'running');
         const before = changes();
         await harness.kill(key);
-        await eventually(() => assert.ok(changes() > before, 'no change was told'), { withinMs: WITHIN_MS });
+        await eventually('a change told', WITHIN_MS, () => changes() > before);
         const ended = await seen(bench, key, 'failed');
         assert.ok((ended.error ?? '').length > 0, 'has a reason');
         await away(bench, key);
@@ -272,7 +270,7 @@ const cases: readonly Case[] = [
     'tells of a change when it begins to watch, and ends when told to',
     async ({ runtime, signal }) => {
       await watched(runtime, signal, async (changes) => {
-        await eventually(() => assert.ok(changes() > 0, 'no change was told'), { withinMs: WITHIN_MS });
+        await eventually('a change told', WITHIN_MS, () => changes() > 0);
       });
     },
   ],
@@ -353,12 +351,10 @@ const cases: readonly Case[] = [
         ignore,
         signal,
       );
-      await eventually(
-        async () => {
-          assert.deepEqual(texts(await collect(runtime.logs(key, { follow: false }, signal))), ['42']);
-        },
-        { withinMs: WITHIN_MS },
-      );
+      await eventually('the variable printed', WITHIN_MS, async () => {
+        assert.deepEqual(texts(await collect(runtime.logs(key, { follow: false }, signal))), ['42']);
+        return true;
+      });
       await away(bench, key);
     },
   ],
@@ -368,17 +364,14 @@ const cases: readonly Case[] = [
       const { harness, runtime, signal } = bench;
       const key = harness.key('logs');
       await runtime.start(order(key, harness.printing(['one', 'two', 'three'])), ignore, signal);
-      await eventually(
-        async () => {
-          const all = await collect(runtime.logs(key, { follow: false }, signal));
-          assert.deepEqual(texts(all), ['one', 'two', 'three']);
-          assert.ok(
-            all.every(({ at }) => !Number.isNaN(Date.parse(at))),
-            'every line has its time',
-          );
-        },
-        { withinMs: WITHIN_MS },
-      );
+      await eventually('three lines', WITHIN_MS, async () => {
+        const all = await collect(runtime.logs(key, { follow: false }, signal));
+        assert.deepEqual(texts(all), ['one', 'two', 'three']);
+        assert.ok(
+          all.every(({ at }) => !Number.isNaN(Date.parse(at))),
+          'every line has its time',
+        );
+      });
       assert.deepEqual(texts(await collect(runtime.logs(key, { tail: 2, follow: false }, signal))), ['two', 'three']);
       await followsUntilAborted(bench, key);
       await away(bench, key);
@@ -461,7 +454,7 @@ async function watched(
     changes += 1;
   }, end.signal);
   try {
-    await eventually(() => assert.ok(changes > 0, 'the watch has not begun'), { withinMs: WITHIN_MS });
+    await eventually('the watch begun', WITHIN_MS, () => changes > 0);
     await work(() => changes);
   } finally {
     end.abort();
