@@ -1,0 +1,220 @@
+import { AgentError } from '../../domain/errors.ts';
+import type { ClusterId, InstanceKey } from '../../domain/ids.ts';
+import { containerName, displayName } from '../../domain/names.ts';
+import type { ContainerSpec } from '../../domain/spec.ts';
+import type { ObservedInstance } from '../../domain/status.ts';
+import type { Clock } from '../../loop/clock.ts';
+import type { Log } from '../../loop/log.ts';
+import type { LogLine, LogOptions, Runtime, StartOrder, StartProgress } from '../port.ts';
+import { Containers } from './containers.ts';
+import { type Engine, openEngine } from './engine.ts';
+import { InTurn } from './in-turn.ts';
+import { isAlive, isAsOrdered } from './is-as-ordered.ts';
+import { readLabels } from './labels.ts';
+import { makeContainerBody } from './make-container-body.ts';
+import { ObservedContainers } from './observed-containers.ts';
+import { pullImage } from './pull-image.ts';
+import { readLogs } from './read-logs.ts';
+import { resolveImage } from './resolve-image.ts';
+import { SharedPulls } from './shared-pulls.ts';
+import { watchEvents } from './watch-events.ts';
+
+/** What the runtime is made of. */
+export interface DockerRuntimeOptions {
+  /** `/var/run/docker.sock` */
+  readonly socketPath: string;
+  readonly clusterId: ClusterId;
+  /** Files with registry credentials as `docker login` writes them, in order of preference; they may be absent. */
+  readonly registryConfigPaths: readonly string[];
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** A call that is answered from the daemon's memory may take so long: 15 s by default. */
+  readonly callLimitMs?: number;
+  /** A pull that makes no progress is given up after this: 3 min by default. */
+  readonly pullStallMs?: number;
+}
+
+type OnProgress = (progress: StartProgress) => void;
+
+/** Makes the runtime; connects when first used. Closing it leaves every container as it is. */
+export function openDockerRuntime(options: DockerRuntimeOptions): Runtime {
+  return new DockerRuntime(options);
+}
+
+class DockerRuntime implements Runtime {
+  readonly kind = 'docker';
+  readonly #options: DockerRuntimeOptions;
+  readonly #engine: Engine;
+  readonly #containers: Containers;
+  readonly #observed: ObservedContainers;
+  readonly #turns = new InTurn();
+  readonly #pulls: SharedPulls;
+  readonly #closed = new AbortController();
+
+  constructor(options: DockerRuntimeOptions) {
+    const { socketPath, clusterId, clock, callLimitMs = 15_000, pullStallMs = 180_000 } = options;
+    this.#options = options;
+    this.#engine = openEngine({ socketPath, clock, limitMs: callLimitMs });
+    this.#containers = new Containers(this.#engine, clusterId);
+    this.#observed = new ObservedContainers(this.#containers, clusterId, clock);
+    const pullOptions = { engine: this.#engine, clock, auth: this.#auth, stallMs: pullStallMs };
+    this.#pulls = new SharedPulls((image, onProgress, signal) => pullImage(image, pullOptions, onProgress, signal));
+  }
+
+  async version(signal: AbortSignal): Promise<string | undefined> {
+    return this.#unlessAbsent(() => this.#engine.version(signal), undefined);
+  }
+
+  async observe(signal: AbortSignal): Promise<readonly ObservedInstance[]> {
+    return this.#unlessAbsent(() => this.#observed.observe(signal), []);
+  }
+
+  async start(order: StartOrder, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
+    const { run } = order;
+    if (run.kind !== 'container') {
+      throw new AgentError('INVALID_INPUT', `Cannot start "${displayName(order.key)}" in Docker: expected a container`);
+    }
+    await this.#turns.run(order.key, () => this.#start(order, run, onProgress, signal), signal);
+  }
+
+  /**
+   * Docker goes on with what it was asked for whoever hangs up, so these calls are waited for (see {@link InTurn}) rather than
+   * cut off: what follows then acts on what really is.
+   */
+  async #start(order: StartOrder, spec: ContainerSpec, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
+    const name = containerName(order.key);
+    onProgress({ phase: 'starting' });
+    const id = await this.#create(order, spec, onProgress, signal);
+    signal.throwIfAborted();
+    this.#observed.startBegins(id);
+    await this.#containers.start(id, name, this.#closed.signal);
+    this.#observed.forget(id);
+  }
+
+  /** The ID of the instance's container, made if need be. Whether the image is here is learnt by creating: it mostly is. */
+  async #create(order: StartOrder, spec: ContainerSpec, onProgress: OnProgress, signal: AbortSignal): Promise<string> {
+    const name = containerName(order.key);
+    const body = makeContainerBody(this.#options.clusterId, order, spec);
+    let refused = 'expected its name to be free';
+    for (let attempt = 0; attempt < 4; attempt += 1) {
+      signal.throwIfAborted();
+      const result = await this.#containers.create(name, body, this.#closed.signal);
+      if (result.kind === 'created') return result.id;
+      if (result.kind === 'name-taken') {
+        const id = await this.#adoptOrClear(name, order);
+        if (id !== undefined) return id;
+      } else {
+        if (refused === result.message) break; // the image is here now: something else isn't found
+        refused = result.message;
+        await this.#pull(order.resolvedImage ?? spec.image, onProgress, signal);
+      }
+    }
+    throw new AgentError('INTERNAL', `Cannot create container "${name}": ${refused}`);
+  }
+
+  async #pull(image: string, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
+    onProgress({ phase: 'pulling' });
+    await this.#pulls.pull(image, (detail) => onProgress({ phase: 'pulling', detail }), signal);
+    onProgress({ phase: 'starting' });
+  }
+
+  /** The ID of the container that has the name if it is the ordered one; undefined when the name has become free. */
+  async #adoptOrClear(name: string, order: StartOrder): Promise<string | undefined> {
+    const there = await this.#containers.inspect(name, this.#closed.signal);
+    if (!there) return undefined;
+    const owner = readLabels(this.#options.clusterId, there.Config?.Labels);
+    if (owner?.key !== order.key) {
+      throw new AgentError(
+        'CONFLICT',
+        `Cannot create container "${name}": expected the name to be free, container ${there.Id.slice(0, 12)} has it and is not this cluster's`,
+      );
+    }
+    if (owner.specHash !== order.specHash) {
+      throw new AgentError(
+        'CONFLICT',
+        `Cannot start container "${name}": expected the one of an earlier spec to be removed first`,
+      );
+    }
+    if (isAlive(there) || isAsOrdered(there, owner, order)) return there.Id;
+    // Dead, and made for an earlier order: its labels and environment can't be changed, so it's made anew.
+    await this.#containers.remove(there.Id, name, this.#closed.signal);
+    this.#observed.forget(there.Id);
+    return undefined;
+  }
+
+  async stop(key: InstanceKey, signal: AbortSignal): Promise<void> {
+    await this.#turns.run(key, () => this.#stop(key, signal), signal);
+  }
+
+  async #stop(key: InstanceKey, signal: AbortSignal): Promise<void> {
+    for (const { Id: id } of await this.#containers.list(signal, key)) {
+      const container = await this.#containers.inspect(id, signal);
+      if (!container) continue;
+      if (isAlive(container)) this.#observed.stopBegins(id);
+      try {
+        await this.#containers.stop(container, containerName(key), signal);
+      } finally {
+        this.#observed.stopEnds(id);
+      }
+    }
+  }
+
+  async remove(key: InstanceKey, signal: AbortSignal): Promise<void> {
+    await this.#turns.run(key, () => this.#remove(key, signal), signal);
+  }
+
+  async #remove(key: InstanceKey, signal: AbortSignal): Promise<void> {
+    for (const { Id: id } of await this.#containers.list(signal, key)) {
+      await this.#containers.remove(id, containerName(key), signal);
+      this.#observed.forget(id);
+    }
+  }
+
+  logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<LogLine> {
+    const locate = async (during: AbortSignal) => {
+      const listed = await this.#containers.list(during, key);
+      const one = listed.find(({ State: state }) => state === 'running') ?? listed[0];
+      return one && { id: one.Id, running: one.State === 'running' };
+    };
+    return readLogs({ engine: this.#engine, clock: this.#options.clock, locate }, displayName(key), options, signal);
+  }
+
+  async resolveImage(image: string, signal: AbortSignal): Promise<string | undefined> {
+    const options = { engine: this.#engine, auth: this.#auth, log: this.#options.log };
+    return this.#unlessAbsent(() => resolveImage(image, options, signal), undefined);
+  }
+
+  async run(onChange: () => void, signal: AbortSignal): Promise<void> {
+    const { clusterId, clock, log, random } = this.#options;
+    const onOpen = () => {
+      this.#observed.setEvents(true);
+      onChange();
+    };
+    const onEvent = (id: string) => {
+      this.#observed.forget(id);
+      onChange();
+    };
+    const onClose = () => this.#observed.setEvents(false);
+    await watchEvents({ engine: this.#engine, clusterId, clock, log, random, onOpen, onEvent, onClose }, signal);
+  }
+
+  close(): void {
+    this.#closed.abort(new AgentError('UNAVAILABLE', 'Cannot wait for Docker: the runtime was closed'));
+    this.#engine.close();
+  }
+
+  get #auth() {
+    return { configPaths: this.#options.registryConfigPaths, log: this.#options.log };
+  }
+
+  /** A machine whose Docker was never seen and has no socket doesn't have it; one whose Docker was seen has it, and it's away. */
+  async #unlessAbsent<T>(work: () => Promise<T>, absent: T): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (this.#engine.isAbsent(error)) return absent;
+      throw error;
+    }
+  }
+}
