@@ -1,4 +1,9 @@
 // npm run build: dist/muster, one executable.
 import { buildExecutable } from './lib/build-executable.ts';
 
-await buildExecutable();
+try {
+  await buildExecutable();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,29 @@
+/** One figure: `value` over `baseline`, both in `unit`, out of `n` measurements. */
+export interface Result {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly baseline: number;
+  readonly ratio: number;
+  readonly n: number;
+}
+
+/** What a case gets from the runner. `Lab` is whatever opens the lab: one, opened by the first case that asks. */
+export interface BenchContext {
+  /** The executable under test. */
+  readonly executable: string;
+  /** The pinned Node, as a baseline. */
+  readonly node: string;
+  /** A line of progress for whoever waits. */
+  say(line: string): void;
+  /** Runs at the end of the whole run, last registered first, also after a failure or an interruption. */
+  atEnd(cleanUp: () => Promise<void>): void;
+}
+
+/** One file of bench/cases exports one of these as `benchCase`. */
+export interface BenchCase {
+  readonly name: string;
+  /** What it must reach, in words, for the table. */
+  readonly mustReach: string;
+  run(context: BenchContext, signal: AbortSignal): AsyncIterable<Result> | Promise<Result>;
+}
