@@ -1,0 +1,141 @@
+import type { ILeaseGrantResponse, ILeaseTimeToLiveResponse, IRangeRequest, IRangeResponse, ITxnResponse } from 'etcd3';
+import { AgentError } from '../domain/errors.ts';
+import type { Clock } from '../loop/clock.ts';
+import type { CallPlan, Calls } from './calls.ts';
+import type { Endpoints } from './endpoints.ts';
+import { type ListPage, listAll } from './list-all.ts';
+import type {
+  Granted,
+  KeyValue,
+  Kv,
+  LeaseId,
+  Range,
+  Revision,
+  StoreIdentity,
+  Transaction,
+  WatchBatch,
+} from './port.ts';
+import type { RawClient, ServiceName } from './raw-client.ts';
+import { renewOnce } from './renew-once.ts';
+import type { Watches } from './watches.ts';
+import { decodeKeyValue, encodeCompare, encodeRange, encodeWrite } from './wire-format.ts';
+
+interface Parts {
+  readonly endpoints: Endpoints;
+  readonly calls: Calls;
+  readonly watches: Watches;
+  readonly clock: Clock;
+  readonly identityKey: string;
+}
+
+/** The port over etcd: each method is one request and what its answer means. */
+export class EtcdKv implements Kv {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  async get(key: string, signal: AbortSignal): Promise<{ kv: KeyValue | undefined; revision: Revision }> {
+    const answer = await this.#range(`read "${key}"`, { ...encodeRange({ key }) }, signal);
+    const [kv] = answer.kvs;
+    return { kv: kv && decodeKeyValue(kv), revision: Number(answer.header.revision) };
+  }
+
+  list(prefix: string, signal: AbortSignal): Promise<{ kvs: readonly KeyValue[]; revision: Revision }> {
+    const whole = encodeRange({ prefix });
+    const readPage = async (from: Buffer, limit: number, revision: Revision | undefined): Promise<ListPage> => {
+      const request = { ...whole, key: from, limit, ...(revision !== undefined && { revision: String(revision) }) };
+      const { kvs, more, header } = await this.#range(`list "${prefix}"`, request, signal);
+      return {
+        kvs: kvs.map(decodeKeyValue),
+        more,
+        revision: revision ?? Number(header.revision),
+        last: kvs.at(-1)?.key,
+      };
+    };
+    return listAll(prefix, readPage);
+  }
+
+  async commit(txn: Transaction, signal: AbortSignal): Promise<{ applied: boolean; revision: Revision }> {
+    const [first] = txn.writes;
+    if (!first) throw new AgentError('INVALID_INPUT', 'Cannot commit a transaction: expected at least one write');
+    const named = 'put' in first ? first.put : first.delete;
+    const answer: ITxnResponse = await this.#unary(
+      { action: `commit ${txn.writes.length} writes from "${named}" on`, resend: 'unsent' },
+      ['KV', 'txn', { compare: txn.compares.map(encodeCompare), success: txn.writes.map(encodeWrite) }],
+      signal,
+    );
+    return { applied: answer.succeeded, revision: Number(answer.header.revision) };
+  }
+
+  async grantLease(ttlMs: number, signal: AbortSignal): Promise<Granted> {
+    const answer: ILeaseGrantResponse = await this.#unary(
+      { action: `grant a lease of ${ttlMs} ms`, resend: 'unsent' },
+      ['Lease', 'leaseGrant', { TTL: String(Math.ceil(ttlMs / 1000)), ID: '0' }],
+      signal,
+    );
+    return { id: answer.ID, ttlMs: Number(answer.TTL) * 1000 };
+  }
+
+  renewLease(id: LeaseId, signal: AbortSignal): Promise<{ ttlMs: number; sentAtMs: number }> {
+    const begin = (client: RawClient) => renewOnce(client, id, this.#parts.clock);
+    return this.#parts.calls.run(
+      { action: `renew lease "${id}"`, service: 'Lease', resend: 'each-once', begin },
+      signal,
+    );
+  }
+
+  async leaseTimeToLive(id: LeaseId, signal: AbortSignal): Promise<{ remainingMs: number; grantedMs: number }> {
+    const answer: ILeaseTimeToLiveResponse = await this.#unary(
+      { action: `read the time left of lease "${id}"`, resend: 'again' },
+      ['Lease', 'leaseTimeToLive', { ID: id }],
+      signal,
+    );
+    return { remainingMs: Math.max(0, Number(answer.TTL)) * 1000, grantedMs: Number(answer.grantedTTL) * 1000 };
+  }
+
+  async revokeLease(id: LeaseId, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#unary(
+        { action: `revoke lease "${id}"`, resend: 'again' },
+        ['Lease', 'leaseRevoke', { ID: id }],
+        signal,
+      );
+    } catch (error) {
+      if (!(error instanceof AgentError && error.code === 'NOT_FOUND')) throw error; // gone is what was wanted
+    }
+  }
+
+  watch(
+    range: Range,
+    fromRevision: Revision,
+    onBatch: (batch: WatchBatch) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return this.#parts.watches.run(range, fromRevision, onBatch, signal);
+  }
+
+  async identity(signal: AbortSignal): Promise<StoreIdentity> {
+    const request = { ...encodeRange({ key: this.#parts.identityKey }), count_only: true };
+    const { header } = await this.#range('read the identity of the store', request, signal);
+    return { clusterId: header.cluster_id, raftTerm: Number(header.raft_term), revision: Number(header.revision) };
+  }
+
+  close(): void {
+    this.#parts.endpoints.close();
+  }
+
+  #range(action: string, request: IRangeRequest, signal: AbortSignal): Promise<IRangeResponse> {
+    return this.#unary({ action, resend: 'again' }, ['KV', 'range', request], signal);
+  }
+
+  #unary<Response>(
+    plan: Pick<CallPlan<Response>, 'action' | 'resend'>,
+    [service, method, request]: readonly [ServiceName, string, unknown],
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const begin = (client: RawClient) => client.unary<unknown, Response>(service, method, request);
+    return this.#parts.calls.run({ ...plan, service, begin }, signal);
+  }
+}

@@ -1,0 +1,162 @@
+import { errorText } from '../domain/errors.ts';
+import { backoffMs } from '../loop/backoff.ts';
+import type { Clock } from '../loop/clock.ts';
+import type { Log } from '../loop/log.ts';
+import { LeaseDeadline } from './lease-deadline.ts';
+import type { Kv, LeaseId } from './port.ts';
+
+/**
+ * `live`: renewed in time. `doubtful`: no renewal was answered in time, the store may be about to count us dead. `resumed`: the
+ * same lease was renewed after that; it counts again only when the owner has confirmed it. `lost`: the store says it's gone.
+ */
+export type SessionState = 'live' | 'doubtful' | 'resumed' | 'lost';
+
+export interface SessionOptions {
+  readonly kv: Pick<Kv, 'grantLease' | 'renewLease'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Of a new lease. etcd counts in whole seconds and from 2 s on. */
+  readonly ttlMs: number;
+  /** Called at each change of state, on the session's own time: it must not throw. */
+  readonly onChange: (state: SessionState) => void;
+  readonly random?: () => number;
+}
+
+/** Parts of the TTL: renewed at each quarter; relied on until 6 of 10 seconds, so that 4 are left to stop in. */
+const renewalPart = 0.25;
+const fencePart = 0.6;
+const retry = { firstMs: 200, maxMs: 1_000, jitter: 0.5 } as const;
+
+/** Holds one lease: renews it, knows until when it may be relied on, and says when that changes. Never makes a second one. */
+export class Session {
+  readonly leaseId: LeaseId;
+  /** As the store granted it. */
+  readonly ttlMs: number;
+  readonly deadline: LeaseDeadline;
+  readonly #options: SessionOptions;
+  #state: SessionState = 'live';
+  #renewedSentAtMs: number;
+  #disarm: () => void = () => {};
+
+  private constructor(options: SessionOptions, lease: { id: LeaseId; ttlMs: number; sentAtMs: number }) {
+    this.#options = options;
+    this.leaseId = lease.id;
+    this.ttlMs = lease.ttlMs;
+    this.deadline = new LeaseDeadline(options.clock, lease.ttlMs * fencePart);
+    this.#renewedSentAtMs = lease.sentAtMs;
+    this.deadline.restart(lease.sentAtMs);
+  }
+
+  /** On a new lease. {@link run} must follow: nothing is renewed before. */
+  static async open(options: SessionOptions, signal: AbortSignal): Promise<Session> {
+    const sentAtMs = options.clock.monotonicMs();
+    const { id, ttlMs } = await options.kv.grantLease(options.ttlMs, signal);
+    return new Session(options, { id, ttlMs, sentAtMs });
+  }
+
+  /** On a lease that exists, by one renewal; undefined where it's gone. The owner checks what is bound to it. */
+  static async adopt(options: SessionOptions, id: LeaseId, signal: AbortSignal): Promise<Session | undefined> {
+    const { ttlMs, sentAtMs } = await options.kv.renewLease(id, signal);
+    return ttlMs > 0 ? new Session(options, { id, ttlMs, sentAtMs }) : undefined;
+  }
+
+  /** As of now, also where the timer that announces `doubtful` is late. */
+  get state(): SessionState {
+    return this.#state === 'live' && !this.deadline.holds ? 'doubtful' : this.#state;
+  }
+
+  /** Whether what this lease stands for may be relied on now. A leader asks before each thing it does. */
+  get holds(): boolean {
+    return this.state === 'live';
+  }
+
+  /** When the lease stops being relied on, on the monotonic clock. Being told `lost` doesn't shorten it. */
+  get fenceAtMs(): number {
+    return this.deadline.untilMs;
+  }
+
+  /** Time left until {@link fenceAtMs}; 0 when it has passed. */
+  remainingMs(): number {
+    return Math.max(0, this.fenceAtMs - this.#options.clock.monotonicMs());
+  }
+
+  /** When the last answered renewal was sent: the store has kept the lease for at least a TTL from then. */
+  get lastRenewedSentAtMs(): number {
+    return this.#renewedSentAtMs;
+  }
+
+  /** Renews until the lease is lost or the signal aborts; while the store is away it goes on trying. Never rejects, revokes nothing. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, random = Math.random } = this.#options;
+    this.#arm();
+    for (let failures = 0; this.#state !== 'lost' && !signal.aborted; ) {
+      const dueAtMs = this.#renewedSentAtMs + this.ttlMs * renewalPart;
+      const waitMs = failures === 0 ? dueAtMs - clock.monotonicMs() : backoffMs(failures, { ...retry, random });
+      if (!(await clock.sleep(Math.max(0, waitMs), signal))) break;
+      failures = (await this.#renew(failures, signal)) ? 0 : failures + 1;
+    }
+    this.#disarm();
+  }
+
+  /**
+   * To be called in state `resumed`, after a linearizable read begun in that state has shown that what the lease stands for is
+   * still ours. True: `live` again. False: the answer it rests on is too old by now; wait for the next `resumed`.
+   */
+  confirm(): boolean {
+    if (this.#state !== 'resumed') return this.holds;
+    this.deadline.restart(this.#renewedSentAtMs);
+    const holds = this.deadline.holds;
+    this.#become(holds ? 'live' : 'doubtful');
+    if (holds) this.#arm();
+    return holds;
+  }
+
+  async #renew(failuresBefore: number, signal: AbortSignal): Promise<boolean> {
+    const { kv, log } = this.#options;
+    try {
+      const { ttlMs, sentAtMs } = await kv.renewLease(this.leaseId, signal);
+      this.#answered(ttlMs, sentAtMs);
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      const fields = { lease: this.leaseId, remainingMs: Math.round(this.remainingMs()), reason: errorText(error) };
+      if (failuresBefore === 0) log.warn(fields, 'lease renewal failed');
+      else log.debug(fields, 'lease renewal failed');
+      return false;
+    }
+  }
+
+  #answered(ttlMs: number, sentAtMs: number): void {
+    if (ttlMs <= 0) {
+      this.#become('lost');
+      return;
+    }
+    this.#renewedSentAtMs = Math.max(this.#renewedSentAtMs, sentAtMs);
+    if (this.#state === 'live' && this.deadline.renewed(sentAtMs)) {
+      this.#arm();
+      return;
+    }
+    if (this.#state === 'live') this.#become('doubtful'); // the answer came before the late timer
+    this.#become('resumed');
+  }
+
+  /** Announces `doubtful` when its time comes. */
+  #arm(): void {
+    this.#disarm();
+    this.#disarm = this.#options.clock.after(this.remainingMs(), () => {
+      if (this.#state !== 'live') return;
+      if (this.deadline.holds) this.#arm();
+      else this.#become('doubtful');
+    });
+  }
+
+  #become(state: SessionState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    if (state !== 'live') this.#disarm();
+    const { log, onChange } = this.#options;
+    if (state === 'live' || state === 'resumed') log.info({ lease: this.leaseId, state }, 'session changed');
+    else log.warn({ lease: this.leaseId, state }, 'session changed');
+    onChange(state);
+  }
+}

@@ -1,0 +1,54 @@
+import type { ICompare, IKeyValue, IRequestOp, IWatchResponse } from 'etcd3';
+import { AgentError } from '../domain/errors.ts';
+import type { Compare, KeyValue, Range, WatchEvent, Write } from './port.ts';
+
+/** A key and, of a prefix, the first key after it. */
+export interface EncodedRange {
+  readonly key: Buffer;
+  readonly range_end?: Buffer;
+}
+
+/** Refuses a prefix that another name could begin with: two clusters on one etcd never see each other. */
+export function encodeRange(range: Range): EncodedRange {
+  if ('key' in range) return { key: Buffer.from(range.key) };
+  const { prefix } = range;
+  if (!prefix.endsWith('/')) {
+    throw new AgentError('INVALID_INPUT', `Cannot read the range "${prefix}": expected a prefix that ends in "/"`);
+  }
+  return { key: Buffer.from(prefix), range_end: Buffer.from(`${prefix.slice(0, -1)}0`) }; // "0" follows "/"
+}
+
+export function decodeKeyValue(kv: IKeyValue): KeyValue {
+  return {
+    key: kv.key.toString(),
+    value: kv.value.toString(),
+    createRevision: Number(kv.create_revision),
+    modRevision: Number(kv.mod_revision),
+    lease: kv.lease,
+  };
+}
+
+export function decodeEvents(response: IWatchResponse): WatchEvent[] {
+  return response.events.map((event) => ({
+    type: event.type === 'Delete' ? 'delete' : 'put',
+    kv: decodeKeyValue(event.kv),
+  }));
+}
+
+export function encodeCompare(compare: Compare): ICompare {
+  const key = Buffer.from(compare.key);
+  if ('createRevision' in compare) {
+    return { result: 'Equal', target: 'Create', key, create_revision: String(compare.createRevision) };
+  }
+  if ('modRevision' in compare) {
+    return { result: 'Equal', target: 'Mod', key, mod_revision: String(compare.modRevision) };
+  }
+  if ('lease' in compare) return { result: 'Equal', target: 'Lease', key, lease: compare.lease };
+  return { result: 'Equal', target: 'Value', key, value: Buffer.from(compare.value) };
+}
+
+export function encodeWrite(write: Write): IRequestOp {
+  if ('delete' in write) return { request_delete_range: { key: Buffer.from(write.delete) } };
+  const { put, value, lease } = write;
+  return { request_put: { key: Buffer.from(put), value: Buffer.from(value), ...(lease !== undefined && { lease }) } };
+}

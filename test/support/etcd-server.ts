@@ -1,0 +1,213 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from './eventually.ts';
+import { makeTestCerts, type TestCerts } from './test-certs.ts';
+
+export interface EtcdServerOptions {
+  readonly members?: 1 | 3;
+  /** Clients and the server show certificates; a client's CN is its etcd user. */
+  readonly tls?: boolean;
+  readonly quotaBytes?: number;
+  readonly args?: readonly string[];
+}
+
+/** True where the etcd binary is installed (Debian: `etcd-server`). */
+export function hasEtcd(): boolean {
+  return spawnSync('etcd', ['--version'], { stdio: 'ignore' }).status === 0;
+}
+
+/** One real etcd of one or three members on loopback, in a directory of its own that `close` removes. */
+export class EtcdServer {
+  readonly directory: string;
+  readonly members: readonly EtcdMember[];
+  readonly certs: TestCerts | undefined;
+
+  private constructor(directory: string, members: readonly EtcdMember[], certs: TestCerts | undefined) {
+    this.directory = directory;
+    this.members = members;
+    this.certs = certs;
+  }
+
+  /** Resolves when every member answers and there's a leader. */
+  static async start(options: EtcdServerOptions = {}): Promise<EtcdServer> {
+    const directory = mkdtempSync(join(tmpdir(), 'muster-etcd-'));
+    const certs = options.tls ? makeTestCerts(join(directory, 'certs')) : undefined;
+    const count = options.members ?? 1;
+    const ports = await freePorts(count * 3);
+    const places = Array.from(
+      { length: count },
+      (_, at) => ports.slice(at * 3, at * 3 + 3) as [number, number, number],
+    );
+    const cluster = places.map(([, peer], at) => `m${at}=http://127.0.0.1:${peer}`).join(',');
+    const members = places.map((place, at) => {
+      return new EtcdMember(`m${at}`, place, { directory, cluster, certs, options });
+    });
+    const server = new EtcdServer(directory, members, certs);
+    try {
+      for (const member of members) member.start();
+      await server.ready();
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
+    return server;
+  }
+
+  get endpoints(): string[] {
+    return this.members.map((member) => member.endpoint);
+  }
+
+  async ready(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.ready()));
+  }
+
+  /** The member that leads, as the members themselves say. */
+  leader(): Promise<EtcdMember> {
+    return eventually('an etcd leader', 10_000, async () => {
+      for (const member of this.members) {
+        if (!member.isRunning) continue;
+        const metrics = await member.metrics().catch(() => '');
+        if (/^etcd_server_is_leader 1$/m.test(metrics)) return member;
+      }
+      return undefined;
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.kill()));
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+interface Surroundings {
+  readonly directory: string;
+  readonly cluster: string;
+  readonly certs: TestCerts | undefined;
+  readonly options: EtcdServerOptions;
+}
+
+/** One etcd process. Its data stays over `kill` and `start`. */
+export class EtcdMember {
+  readonly name: string;
+  readonly endpoint: string;
+  readonly clientPort: number;
+  readonly #metricsUrl: string;
+  readonly #args: readonly string[];
+  readonly #logFile: string;
+  #process: ChildProcess | undefined;
+
+  constructor(name: string, ports: readonly [number, number, number], around: Surroundings) {
+    const [client, peer, metrics] = ports;
+    const { certs, options } = around;
+    this.name = name;
+    this.clientPort = client;
+    this.endpoint = `${certs ? 'https' : 'http'}://127.0.0.1:${client}`;
+    this.#metricsUrl = `http://127.0.0.1:${metrics}`;
+    this.#logFile = join(around.directory, `${name}.log`);
+    this.#args = [
+      ...['--name', name, '--data-dir', join(around.directory, name), '--log-outputs', 'stderr', '--unsafe-no-fsync'],
+      ...['--listen-client-urls', this.endpoint, '--advertise-client-urls', this.endpoint],
+      ...[
+        '--listen-peer-urls',
+        `http://127.0.0.1:${peer}`,
+        '--initial-advertise-peer-urls',
+        `http://127.0.0.1:${peer}`,
+      ],
+      ...['--listen-metrics-urls', this.#metricsUrl, '--initial-cluster', around.cluster],
+      ...(certs ? ['--cert-file', certs.server.cert, '--key-file', certs.server.key] : []),
+      ...(certs ? ['--client-cert-auth', '--trusted-ca-file', certs.ca] : []),
+      ...(options.quotaBytes ? ['--quota-backend-bytes', String(options.quotaBytes)] : []),
+      ...(options.args ?? []),
+    ];
+  }
+
+  get isRunning(): boolean {
+    return this.#process !== undefined;
+  }
+
+  start(): void {
+    if (this.#process) return;
+    const child = spawn('etcd', this.#args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    child.stderr.pipe(createWriteStream(this.#logFile, { flags: 'a' }));
+    child.once('exit', () => {
+      if (this.#process === child) this.#process = undefined;
+    });
+    this.#process = child;
+  }
+
+  /** Resolves when it serves: it knows of a leader. */
+  async ready(): Promise<void> {
+    await eventually(`etcd member ${this.name} to be ready`, 15_000, async () => {
+      if (!this.isRunning) throw new Error(`etcd ended: ${this.log().slice(-2_000)}`);
+      const health = await fetch(`${this.#metricsUrl}/health`, { signal: AbortSignal.timeout(1_000) });
+      return health.ok;
+    });
+  }
+
+  /** SIGKILL; resolves when the process is gone. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    if (!child) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  }
+
+  /** SIGSTOP: its connections stay open and nothing answers. */
+  freeze(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
+  async restart(): Promise<void> {
+    await this.kill();
+    this.start();
+    await this.ready();
+  }
+
+  async metrics(): Promise<string> {
+    const answer = await fetch(`${this.#metricsUrl}/metrics`, { signal: AbortSignal.timeout(1_000) });
+    return answer.text();
+  }
+
+  log(): string {
+    try {
+      return readFileSync(this.#logFile, 'utf8');
+    } catch {
+      return '';
+    }
+  }
+}
+
+/** Ports that nobody listens on now. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  const ports = await Promise.all(
+    servers.map(async (server) => {
+      await once(server, 'listening');
+      return (server.address() as { port: number }).port;
+    }),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+/** Whether something listens there. */
+export function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    const end = (listens: boolean) => {
+      socket.destroy();
+      resolve(listens);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
+  });
+}
