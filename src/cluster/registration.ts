@@ -44,6 +44,8 @@ export interface RegistrationOptions {
 
 /** How soon a refused node looks again whether it's still refused. */
 const REFUSED_RETRY_MS = 10_000;
+/** A read that shall confirm a resumed session is tried again after this. */
+const CONFIRM_RETRY_MS = 200;
 
 /** Keeps this node registered: takes presence, renews its lease, registers again when the store has lost it. */
 export class Registration {
@@ -55,6 +57,7 @@ export class Registration {
   #isDecided = false;
   #stopMayStartAtMs = 0;
   #settings: ClusterSettings | undefined;
+  readonly #changeWaiters = new Set<() => void>();
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
@@ -156,30 +159,27 @@ export class Registration {
     this.#settings = await ensureCluster(kv, layout, defaults, signal);
     const { ttlMs } = this.#settings;
     const record = await this.#options.makeRecord();
+    const sessionOptions = { kv, clock, log, ttlMs, random: this.#options.random, onChange: () => this.#changed() };
+    const sessions = {
+      open: (stop: AbortSignal) => Session.open(sessionOptions, stop),
+      adopt: (id: LeaseId, stop: AbortSignal) => Session.adopt(sessionOptions, id, stop),
+    };
     const taken = await takePresence(
-      { kv, layout, node, nonce, record, ttlMs, renewIntervalMs: ttlMs / 4, clock },
+      { kv, sessions, layout, node, nonce, record, ttlMs, renewIntervalMs: ttlMs / 4, clock },
       signal,
     );
-    const session = new Session({
-      kv,
-      clock,
-      log,
-      leaseId: taken.leaseId,
-      ttlMs: taken.ttlMs,
-      sentAtMs: taken.sentAtMs,
-      onChange: () => this.#options.onChange(),
-    });
+    const { session } = taken;
     this.#session = session;
     this.#presenceRevision = taken.revision;
-    this.#leaseId = taken.leaseId;
+    this.#leaseId = session.leaseId;
     this.#stopMayStartAtMs = taken.stopMayStartAtMs;
     this.#isDecided = true;
     onJoined();
-    log.info({ how: taken.how, lease: taken.leaseId, ttlMs: taken.ttlMs }, 'joined the cluster');
+    log.info({ how: taken.how, lease: session.leaseId, ttlMs: session.ttlMs }, 'joined the cluster');
     this.#setState({ kind: 'joined', text: `joined (${taken.how})` });
     if (taken.stopMayStartAtMs > clock.monotonicMs())
-      clock.after(taken.stopMayStartAtMs - clock.monotonicMs(), this.#options.onChange);
-    await this.#holdOn(session, { leaseId: taken.leaseId, settings: this.#settings, how: taken.how }, signal);
+      clock.after(taken.stopMayStartAtMs - clock.monotonicMs(), () => this.#changed());
+    await this.#holdOn(session, { leaseId: session.leaseId, settings: this.#settings, how: taken.how }, signal);
   }
 
   /** Until the lease is lost, presence is gone, or the signal aborts; rejects FENCED for a foreign nonce. */
@@ -192,20 +192,59 @@ export class Registration {
     const ended = <T>(work: Promise<T>) => work.finally(() => end.abort());
     const results = await Promise.allSettled([
       ended(session.run(end.signal)),
-      ended(this.#watchPresence(session, end.signal)),
+      ended(this.#watchPresence(end.signal)),
+      this.#confirmResumed(session, end.signal),
       whileMember(membership, end.signal),
     ]);
     signal.removeEventListener('abort', onAbort);
     if (signal.aborted) return;
     this.#presenceRevision = undefined;
-    this.#options.onChange();
+    this.#changed();
     const failure = results.find((result) => result.status === 'rejected');
     if (failure?.status === 'rejected') throw failure.reason;
     log.warn({ lease: membership.leaseId }, 'presence lost, registering again');
   }
 
+  /** A session resumed after its deadline counts again once the store has shown that presence is still ours. */
+  async #confirmResumed(session: Session, signal: AbortSignal): Promise<void> {
+    const { kv, layout, node, nonce, clock, log } = this.#options;
+    const key = layout.presence(node);
+    for (;;) {
+      await this.#untilChange(() => session.state === 'resumed', signal);
+      if (signal.aborted) return;
+      try {
+        const { kv: found } = await kv.get(key, signal);
+        if (found !== undefined && this.#foreign(found.value, key, nonce) === undefined) session.confirm();
+      } catch (err) {
+        if (signal.aborted) return;
+        log.debug({ err }, 'resumed session not confirmed yet');
+      }
+      if (session.state === 'resumed') await clock.sleep(CONFIRM_RETRY_MS, signal);
+    }
+  }
+
+  /** Resolves when a change has made it true, or the signal aborts. */
+  async #untilChange(isSo: () => boolean, signal: AbortSignal): Promise<void> {
+    while (!isSo() && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          this.#changeWaiters.delete(done);
+          signal.removeEventListener('abort', done);
+          resolve();
+        };
+        this.#changeWaiters.add(done);
+        signal.addEventListener('abort', done, { once: true });
+      });
+    }
+  }
+
+  #changed(): void {
+    for (const waiter of [...this.#changeWaiters]) waiter();
+    this.#options.onChange();
+  }
+
   /** Our own presence: gone means register again; another nonce means that another process has our place. */
-  async #watchPresence(session: Session, signal: AbortSignal): Promise<void> {
+  async #watchPresence(signal: AbortSignal): Promise<void> {
     const { kv, layout, node, nonce } = this.#options;
     const key = layout.presence(node);
     const gone = new AbortController();
@@ -217,7 +256,6 @@ export class Registration {
         const { kv: found, revision } = await kv.get(key, gone.signal);
         if (found === undefined) return;
         this.#check(found.value, key, nonce);
-        session.confirm();
         await kv
           .watch(
             { key },
@@ -260,6 +298,6 @@ export class Registration {
   #setState(state: RegistrationState): void {
     if (this.#state.kind === state.kind && this.#state.text === state.text) return;
     this.#state = state;
-    this.#options.onChange();
+    this.#changed();
   }
 }

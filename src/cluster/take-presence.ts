@@ -2,16 +2,14 @@ import { AgentError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { NodeRecord, Presence } from '../domain/node.ts';
 import type { Compare, KeyValue, Kv, LeaseId, Write } from '../etcd/port.ts';
+import type { Session } from '../etcd/session.ts';
 import type { Clock } from '../loop/clock.ts';
 import { nodeRecordCodec, presenceCodec } from './codecs.ts';
 import type { Layout } from './layout.ts';
 
 /** A lease that is ours, with presence bound to it. */
 export interface TakenPresence {
-  readonly leaseId: LeaseId;
-  readonly ttlMs: number;
-  /** Monotonic: when the grant or renewal that was answered was sent. */
-  readonly sentAtMs: number;
+  readonly session: Session;
   /** Of presence as this process wrote it. */
   readonly revision: number;
   /** Monotonic: before this, a `stop` instance may still run on the machine as it was before its reboot. */
@@ -21,6 +19,11 @@ export interface TakenPresence {
 
 export interface TakePresenceOptions {
   readonly kv: Kv;
+  /** Makes a session on a new lease, or on one that exists (undefined where it's gone). */
+  readonly sessions: {
+    open(signal: AbortSignal): Promise<Session>;
+    adopt(id: LeaseId, signal: AbortSignal): Promise<Session | undefined>;
+  };
   readonly layout: Layout;
   readonly node: NodeId;
   readonly nonce: string;
@@ -70,16 +73,15 @@ async function register(
   also: readonly Write[],
   signal: AbortSignal,
 ): Promise<TakenPresence> {
-  const { kv, clock, ttlMs } = options;
-  const sentAtMs = clock.monotonicMs();
-  const lease = await kv.grantLease(ttlMs, signal);
-  const writes = [...ownWrites(options, lease.id), ...also];
+  const { kv, sessions } = options;
+  const session = await sessions.open(signal);
+  const writes = [...ownWrites(options, session.leaseId), ...also];
   const { applied, revision } = await kv.commit({ compares: [compare], writes }, signal);
   if (!applied) {
-    await kv.revokeLease(lease.id, signal).catch(() => signal.throwIfAborted());
+    await kv.revokeLease(session.leaseId, signal).catch(() => signal.throwIfAborted());
     throw new AgentError('STALE', `Cannot register node ${options.node}: its presence has changed meanwhile`);
   }
-  return { leaseId: lease.id, ttlMs: lease.ttlMs, sentAtMs, revision, stopMayStartAtMs, how };
+  return { session, revision, stopMayStartAtMs, how };
 }
 
 async function adopt(
@@ -87,14 +89,14 @@ async function adopt(
   found: KeyValue,
   signal: AbortSignal,
 ): Promise<TakenPresence | undefined> {
-  const { kv } = options;
-  const { ttlMs, sentAtMs } = await kv.renewLease(found.lease, signal);
-  if (ttlMs <= 0) return undefined;
+  const { kv, sessions } = options;
+  const session = await sessions.adopt(found.lease, signal);
+  if (session === undefined) return undefined;
   const writes = [...ownWrites(options, found.lease), ...withdrawn(options, found)];
   const { applied, revision } = await kv.commit({ compares: [unchanged(found)], writes }, signal);
   if (!applied)
     throw new AgentError('STALE', `Cannot adopt the presence of node ${options.node}: it has changed meanwhile`);
-  return { leaseId: found.lease, ttlMs, sentAtMs, revision, stopMayStartAtMs: 0, how: 'adopted' };
+  return { session, revision, stopMayStartAtMs: 0, how: 'adopted' };
 }
 
 function ownWrites({ layout, node, nonce, record, ttlMs }: TakePresenceOptions, lease: LeaseId): Write[] {

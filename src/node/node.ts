@@ -1,11 +1,8 @@
 import type { Layout } from '../cluster/layout.ts';
 import { Mirror } from '../cluster/mirror.ts';
-import { errorText } from '../domain/errors.ts';
 import { type InstanceKey, type NodeId, parseInstanceKey, splitInstanceKey } from '../domain/ids.ts';
 import { displayName } from '../domain/names.ts';
-import { runtimeOf } from '../domain/runtime-of.ts';
-import type { RuntimeKind } from '../domain/spec.ts';
-import { HEALTHY_AFTER_MS, type InstanceStatus, type ObservedInstance } from '../domain/status.ts';
+import { HEALTHY_AFTER_MS } from '../domain/status.ts';
 import type { Kv } from '../etcd/port.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
@@ -13,12 +10,13 @@ import { type ActionFailure, InFlight } from '../loop/in-flight.ts';
 import type { Log } from '../loop/log.ts';
 import { ReconcileLoop } from '../loop/reconcile-loop.ts';
 import { supervise } from '../loop/supervise.ts';
-import { type DesiredInstance, isAlive, type NodeAction, planNode } from '../plan/plan-node.ts';
+import { type DesiredInstance, type InstanceMemory, isAlive, type NodeAction, planNode } from '../plan/plan-node.ts';
 import type { Runtime } from '../runtime/port.ts';
 import { type Doers, makeDoers } from './doers.ts';
 import { NodeMemory, type RestartPolicy } from './instance-memory.ts';
-import { makeStatus } from './make-status.ts';
+import { makeStatuses } from './make-statuses.ts';
 import type { NodeRights } from './node-rights.ts';
+import { type Observation, Observer } from './observer.ts';
 import { type Order, OrderBook } from './order-book.ts';
 import { SpecReader, type SpecReading } from './spec-reader.ts';
 import { StatusWriter } from './status-writer.ts';
@@ -45,11 +43,6 @@ const UNREADABLE_RETRY_MS = 1_000;
 /** An action that takes longer no longer counts against the parallelism. */
 const SLOW_AFTER_MS = 3_000;
 
-interface Observation {
-  readonly instances: ReadonlyMap<InstanceKey, ObservedInstance>;
-  readonly readable: ReadonlySet<RuntimeKind>;
-}
-
 /** The node's side: reads its orders and its runtimes, begins what is to be done, reports what is. */
 export class Node {
   readonly #options: NodeOptions;
@@ -61,10 +54,10 @@ export class Node {
   readonly #writer: StatusWriter;
   readonly #loop: ReconcileLoop;
   readonly #doers: Doers;
-  readonly #unreadable = new Map<RuntimeKind, string>();
+  readonly #observer: Observer;
   readonly #observedOnce = Promise.withResolvers<void>();
-  #lastSeen = new Map<InstanceKey, ObservedInstance>();
   #isLeaving = false;
+  #passSinceMs: number | undefined;
 
   constructor(options: NodeOptions) {
     const { kv, layout, node, clock, log, random } = options;
@@ -72,6 +65,7 @@ export class Node {
     const nudge = () => this.#loop.nudge();
     this.#mirror = new Mirror({ kv, prefix: layout.assignmentsOf(node), clock, log, random, onChange: nudge });
     this.#orders = new OrderBook({ mirror: this.#mirror, layout, node, log });
+    this.#observer = new Observer(options.runtimes, log);
     this.#specs = new SpecReader({ kv, layout, clock, onRead: nudge });
     this.#memory = new NodeMemory(clock, options.restartPolicy, random);
     this.#writer = new StatusWriter({ kv, layout, node, clock, log, random, guard: () => options.rights.guard() });
@@ -94,7 +88,12 @@ export class Node {
       clock,
       intervalMs: AUDIT_INTERVAL_MS,
       backoffMs: (failures) => backoffMs(failures, { firstMs: 200, maxMs: 5_000, jitter: 0.3, random }),
-      pass: (signal) => this.#pass(signal),
+      pass: async (signal) => {
+        this.#passSinceMs = clock.monotonicMs();
+        await this.#pass(signal).finally(() => {
+          this.#passSinceMs = undefined;
+        });
+      },
       onFailure: (err, failures) => log.error({ err, failures }, 'node pass failed'),
     });
   }
@@ -107,6 +106,11 @@ export class Node {
   /** The revision of the store that the orders show; 0 until they have been read. */
   get ordersRevision(): number {
     return this.#mirror.revision;
+  }
+
+  /** False when a pass has been under way for longer than `limitMs`: then the process is of no use any more. */
+  isAlive(limitMs: number): boolean {
+    return this.#passSinceMs === undefined || this.#options.clock.monotonicMs() - this.#passSinceMs < limitMs;
   }
 
   /** Something outside has changed (presence, the deadline): look again. */
@@ -138,7 +142,7 @@ export class Node {
     this.#loop.nudge();
     const { clock } = this.#options;
     const isDone = () =>
-      ![...this.#lastSeen.values()].some((seen) => seen.disconnect === 'stop' && isAlive(seen)) &&
+      ![...this.#observer.last.values()].some((seen) => seen.disconnect === 'stop' && isAlive(seen)) &&
       this.#writer.isSettled;
     while (!signal.aborted && !isDone()) await clock.sleep(50, signal);
   }
@@ -163,8 +167,11 @@ export class Node {
 
   async #pass(signal: AbortSignal): Promise<void> {
     const { clock, rights } = this.#options;
-    const observation = await this.#observe(signal);
-    this.#lastSeen = new Map(observation.instances);
+    // What ends while the runtimes are read is seen as it was before its end: it stays busy for this pass, its end nudges the next.
+    const inFlightBefore = new Set(this.#memory.keysInFlight());
+    const observation = await this.#observer.observe(signal);
+    const isBusy = (key: InstanceKey) => inFlightBefore.has(key) || this.#inFlight.has(key);
+    if (observation.unreadable.size > 0) this.#loop.nudgeWithin(UNREADABLE_RETRY_MS);
     this.#observedOnce.resolve();
     if (!this.#mirror.synced || !rights.isDecided) return;
     const orders = this.#orders.read();
@@ -173,14 +180,14 @@ export class Node {
     this.#abortOutdated(desired);
     for (const key of desired.keys()) {
       const seen = observation.instances.get(key);
-      if (seen !== undefined) this.#memory.noteObserved(seen);
+      if (seen !== undefined && !isBusy(key)) this.#memory.noteObserved(seen);
     }
     const nowMs = clock.monotonicMs();
     const actions = planNode(
       {
         desired,
         observed: observation.instances,
-        memory: this.#memoryFor([...desired.keys(), ...observation.instances.keys()]),
+        memory: this.#memoryFor([...desired.keys(), ...observation.instances.keys()], isBusy),
         conditions: {
           accepting: !this.#isLeaving,
           maySafelyRun: rights.maySafelyRun(),
@@ -191,32 +198,18 @@ export class Node {
       nowMs,
     );
     for (const action of actions) this.#begin(action, orders, readings);
-    this.#report(orders, readings, observation);
-    this.#memory.retain((key) => orders.has(key) || observation.instances.has(key));
-    this.#planNextPass(observation, nowMs);
-  }
-
-  async #observe(signal: AbortSignal): Promise<Observation> {
-    const instances = new Map<InstanceKey, ObservedInstance>();
-    const readable = new Set<RuntimeKind>();
-    await Promise.all(
-      this.#options.runtimes.map(async (runtime) => {
-        try {
-          for (const instance of await runtime.observe(signal)) instances.set(instance.key, instance);
-          readable.add(runtime.kind);
-          if (this.#unreadable.delete(runtime.kind))
-            this.#options.log.info({ runtime: runtime.kind }, 'runtime answers again');
-        } catch (err) {
-          signal.throwIfAborted();
-          if (!this.#unreadable.has(runtime.kind))
-            this.#options.log.warn({ runtime: runtime.kind, err }, 'runtime does not answer');
-          this.#unreadable.set(runtime.kind, errorText(err));
-          for (const [key, seen] of this.#lastSeen) if (runtimeOf(key) === runtime.kind) instances.set(key, seen);
-          this.#loop.nudgeWithin(UNREADABLE_RETRY_MS);
-        }
+    this.#writer.want(
+      makeStatuses({
+        orders,
+        readings,
+        observation,
+        memory: (key) => this.#memory.get(key),
+        previous: (key) => this.#writer.wanted(key),
+        nowIso: clock.wallTime().toISOString(),
       }),
     );
-    return { instances, readable };
+    this.#memory.retain((key) => orders.has(key) || observation.instances.has(key));
+    this.#planNextPass(observation, nowMs);
   }
 
   #readSpecs(orders: ReadonlyMap<InstanceKey, Order>, signal: AbortSignal): Map<InstanceKey, SpecReading> {
@@ -245,10 +238,8 @@ export class Node {
     }
   }
 
-  #memoryFor(keys: readonly InstanceKey[]): Map<InstanceKey, { busy: boolean; retryAtMs: number }> {
-    return new Map(
-      keys.map((key) => [key, { busy: this.#inFlight.has(key), retryAtMs: this.#memory.get(key)?.retryAtMs ?? 0 }]),
-    );
+  #memoryFor(keys: readonly InstanceKey[], isBusy: (key: InstanceKey) => boolean): Map<InstanceKey, InstanceMemory> {
+    return new Map(keys.map((key) => [key, { busy: isBusy(key), retryAtMs: this.#memory.get(key)?.retryAtMs ?? 0 }]));
   }
 
   #begin(
@@ -274,37 +265,6 @@ export class Node {
       this.#options.log.warn({ instance: displayName(key), action: action?.kind, err: failure.error }, 'action failed');
     }
     this.#loop.nudge();
-  }
-
-  #report(
-    orders: ReadonlyMap<InstanceKey, Order>,
-    readings: ReadonlyMap<InstanceKey, SpecReading>,
-    observation: Observation,
-  ): void {
-    const statuses = new Map<InstanceKey, InstanceStatus>();
-    const nowIso = this.#options.clock.wallTime().toISOString();
-    for (const key of new Set([...orders.keys(), ...observation.instances.keys()])) {
-      const order = orders.get(key);
-      const reading = readings.get(key);
-      const kind = runtimeOf(key);
-      const unreadable = observation.readable.has(kind)
-        ? reading?.kind === 'failed' && !observation.instances.has(key)
-          ? reading.error
-          : undefined
-        : `Cannot reach ${kind}: ${this.#unreadable.get(kind) ?? 'it does not answer'}`;
-      statuses.set(
-        key,
-        makeStatus({
-          order: order && { revision: order.revision, spec: order.assignment.spec, order: order.assignment.order },
-          observed: observation.instances.get(key),
-          memory: this.#memory.get(key),
-          previous: this.#writer.wanted(key),
-          unreadable,
-          nowIso,
-        }),
-      );
-    }
-    this.#writer.want(statuses);
   }
 
   /** Time alone can bring work: a retry that comes due, an instance that has run long enough to be healthy. */

@@ -1,0 +1,48 @@
+import type { InstanceKey } from '../domain/ids.ts';
+import { runtimeOf } from '../domain/runtime-of.ts';
+import type { InstanceStatus } from '../domain/status.ts';
+import type { Remembered } from './instance-memory.ts';
+import { makeStatus } from './make-status.ts';
+import type { Observation } from './observer.ts';
+import type { Order } from './order-book.ts';
+import type { SpecReading } from './spec-reader.ts';
+
+/** What a pass knows. */
+export interface StatusesInput {
+  readonly orders: ReadonlyMap<InstanceKey, Order>;
+  readonly readings: ReadonlyMap<InstanceKey, SpecReading>;
+  readonly observation: Observation;
+  readonly memory: (key: InstanceKey) => Remembered | undefined;
+  readonly previous: (key: InstanceKey) => InstanceStatus | undefined;
+  readonly nowIso: string;
+}
+
+/** The receipts of everything that is ordered or seen on this node. */
+export function makeStatuses(input: StatusesInput): Map<InstanceKey, InstanceStatus> {
+  const { orders, readings, observation } = input;
+  const statuses = new Map<InstanceKey, InstanceStatus>();
+  for (const key of new Set([...orders.keys(), ...observation.instances.keys()])) {
+    const order = orders.get(key);
+    const status = makeStatus({
+      order: order && { revision: order.revision, spec: order.assignment.spec, order: order.assignment.order },
+      observed: observation.instances.get(key),
+      memory: input.memory(key),
+      previous: input.previous(key),
+      unreadable: whyUnreadable(key, observation, readings.get(key)),
+      nowIso: input.nowIso,
+    });
+    statuses.set(key, status);
+  }
+  return statuses;
+}
+
+function whyUnreadable(
+  key: InstanceKey,
+  observation: Observation,
+  reading: SpecReading | undefined,
+): string | undefined {
+  const kind = runtimeOf(key);
+  if (!observation.readable.has(kind))
+    return `Cannot reach ${kind}: ${observation.unreadable.get(kind) ?? 'expected it on this node'}`;
+  return reading?.kind === 'failed' && !observation.instances.has(key) ? reading.error : undefined;
+}
