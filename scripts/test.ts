@@ -24,7 +24,6 @@ function makeParts(only: string | undefined, pattern: string | undefined): Part[
   const suiteParts = suites.map(
     (suite): Part => ({ ...suite, run: async () => runSuite(suite, pattern, { stdio: 'inherit' }) }),
   );
-  const needsMachine = only === undefined || only === 'lab' || only === 'contract';
   const preparation: Part[] = [
     { name: 'check', budgetSeconds: 60, run: async () => runCheck() },
     { name: 'packages', budgetSeconds: 300, run: async () => ensureHostPackages().then(() => oneDone) },
@@ -34,7 +33,8 @@ function makeParts(only: string | undefined, pattern: string | undefined): Part[
   const chosen = suiteParts.filter((part) => part.name === only);
   if (chosen.length === 0)
     throw new Error(`Cannot run suite "${only}": expected one of ${suites.map((s) => s.name).join(', ')}`);
-  return [...(needsMachine ? preparation.slice(1) : []), ...chosen];
+  const needed = { contract: ['packages'], lab: ['packages', 'build'] }[only] ?? [];
+  return [...preparation.filter((part) => needed.includes(part.name)), ...chosen];
 }
 
 async function runPart(part: Part): Promise<Row> {

@@ -40,16 +40,17 @@ export async function runSuite(suite: Suite, pattern: string | undefined, option
   const directory = mkdtempSync(join(tmpdir(), 'muster-test-'));
   try {
     const summary = join(directory, 'summary.json');
+    const runner = suite.oneProcess ? [join(root, 'scripts', 'lib', 'run-in-order.ts')] : [];
     const command = [
       pinnedNode,
-      '--test',
       '--disable-warning=ExperimentalWarning',
-      suite.oneProcess ? '--test-isolation=none' : '--test-concurrency=2',
+      ...(suite.oneProcess ? [] : ['--test', '--test-concurrency=2']),
       ...(pattern !== undefined && named.length === 0 ? [`--test-name-pattern=${pattern}`] : []),
       '--test-reporter=spec',
       '--test-reporter-destination=stdout',
       `--test-reporter=${join(root, 'scripts', 'lib', 'summary-reporter.ts')}`,
       `--test-reporter-destination=${summary}`,
+      ...runner,
       ...files,
     ];
     const limitMs = suite.budgetSeconds * budgetExcess * 1000;
@@ -65,7 +66,9 @@ export async function runSuite(suite: Suite, pattern: string | undefined, option
 
 function readCounts(file: string): { passed: number; failed: number; skipped: number } {
   const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
-  if (text === '') return { passed: 0, failed: 0, skipped: 0 };
-  const counts = JSON.parse(text) as { passed: number; failed: number; cancelled: number; skipped: number };
-  return { passed: counts.passed, failed: counts.failed + counts.cancelled, skipped: counts.skipped };
+  const counts = (text === '' ? {} : JSON.parse(text)) as Partial<
+    Record<'passed' | 'failed' | 'cancelled' | 'skipped', number>
+  >;
+  const { passed = 0, failed = 0, cancelled = 0, skipped = 0 } = counts;
+  return { passed, failed: failed + cancelled, skipped };
 }

@@ -1,0 +1,5 @@
+// Runs test files in one process, one after the other, so that they share what one of them opened. Not through
+// `node --test`: that ends the process on a signal before an opened lab could be closed.
+import { pathToFileURL } from 'node:url';
+
+for (const file of process.argv.slice(2)) await import(pathToFileURL(file).href);
