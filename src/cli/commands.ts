@@ -1,0 +1,25 @@
+import type { Command } from './command.ts';
+
+/** Every command, by the words that call it; a command is loaded when it is called. */
+export const commands = {
+  agent: async () => (await import('./commands/agent.ts')).agent,
+  apply: async () => (await import('./commands/apply.ts')).apply,
+  explain: async () => (await import('./commands/explain.ts')).explain,
+  help: async () => (await import('./commands/help.ts')).help,
+  inspect: async () => (await import('./commands/inspect.ts')).inspect,
+  logs: async () => (await import('./commands/logs.ts')).logs,
+  ls: async () => (await import('./commands/ls.ts')).ls,
+  'node ls': async () => (await import('./commands/node-ls.ts')).nodeLs,
+  ps: async () => (await import('./commands/ps.ts')).ps,
+  rm: async () => (await import('./commands/rm.ts')).rm,
+  start: async () => (await import('./commands/start.ts')).start,
+  stop: async () => (await import('./commands/stop.ts')).stop,
+  version: async () => (await import('./commands/version.ts')).version,
+  wait: async () => (await import('./commands/wait.ts')).wait,
+} satisfies Readonly<Record<string, () => Promise<Command>>>;
+
+/** The words that call a command. */
+export type CommandPath = keyof typeof commands;
+
+/** All words that call a command, sorted. */
+export const commandPaths = Object.keys(commands).sort() as readonly CommandPath[];

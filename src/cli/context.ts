@@ -1,0 +1,57 @@
+import type { Client } from '../wire/client.ts';
+
+/** Where text goes: a terminal, a pipe or a file. */
+export interface Output {
+  write(text: string): void;
+  readonly isTTY: boolean;
+  /** Width of the terminal now; undefined off a terminal. */
+  readonly columns: number | undefined;
+  /** Its height. */
+  readonly rows: number | undefined;
+}
+
+/** The part of the clock port that commands need. */
+export interface CommandClock {
+  monotonicMs(): number;
+  wallTime(): Date;
+  /** Calls `then` once after `ms` unless cancelled; returns the cancel. */
+  after(ms: number, then: () => void): () => void;
+}
+
+/** What `muster agent` hands over to the agent's own entry. */
+export interface AgentStart {
+  readonly configPath: string | undefined;
+  /** Flags as given: `--cluster demo` is `{ cluster: 'demo' }`; the configuration knows which exist. */
+  readonly flags: Readonly<Record<string, string>>;
+  /** Only validate, say so and end. */
+  readonly check: boolean;
+}
+
+/** The process as commands see it: nothing below `main.ts` names `process`. */
+export interface Terminal {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly stdin: AsyncIterable<Uint8Array | string>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: CommandClock;
+  readonly version: { readonly version: string; readonly commit: string };
+  readonly runAgent: (start: AgentStart, signal: AbortSignal) => Promise<number>;
+  /** Opens the API of an agent; replaced by a fake in tests. */
+  readonly connect: (target: { readonly socketPath: string }) => Promise<Client>;
+}
+
+/** What a command is given beside its arguments. */
+export interface Context extends Terminal {
+  /** The agent's API, opened at its first use. */
+  client(): Promise<Client>;
+  /** True when output is for programs. */
+  readonly json: boolean;
+  readonly paint: Paint;
+  readonly signal: AbortSignal;
+}
+
+/** What a piece of text says, shown as a colour where colours are wanted. */
+export type Tone = 'plain' | 'good' | 'bad' | 'warn' | 'dim' | 'strong';
+
+/** Gives text its colour, or leaves it alone. */
+export type Paint = (text: string, tone: Tone) => string;

@@ -1,0 +1,64 @@
+import type { Client } from '../wire/client.ts';
+import { type Command, exitCodes } from './command.ts';
+import { commands } from './commands.ts';
+
+import type { Context, Terminal } from './context.ts';
+import { findCommand } from './find-command.ts';
+import { Misuse } from './misuse.ts';
+import { makePaint } from './paint.ts';
+import { type ParsedArguments, parseArguments, skipGlobalOptions } from './parse-arguments.ts';
+import { printError } from './print-error.ts';
+
+/** Where an agent serves its API unless told otherwise. */
+const defaultSocketPath = '/run/muster/muster.sock';
+
+/** Runs the command that `argv` (without the executable) calls; returns the exit code. Throws only what an abort throws. */
+export async function runCli(argv: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
+  try {
+    const skipped = skipGlobalOptions(argv);
+    const found = findCommand(argv.slice(skipped));
+    if (found.kind === 'group') return await showOverview(found.group, argv, terminal);
+    const command: Command = await commands[found.path]();
+    const parsed = parseArguments(command, [...argv.slice(0, skipped), ...found.rest]);
+    const context = makeContext(terminal, parsed, signal);
+    return parsed.help ? await showHelp(command, context) : await command.run(context, parsed.input);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    printError(terminal, error);
+    return error instanceof Misuse ? exitCodes.misuse : exitCodes.failed;
+  }
+}
+
+function makeContext(terminal: Terminal, parsed: ParsedArguments, signal: AbortSignal): Context {
+  const socketPath = parsed.socket ?? nonEmpty(terminal.env['MUSTER_SOCKET']) ?? defaultSocketPath;
+  let client: Promise<Client> | undefined;
+  return {
+    ...terminal,
+    json: parsed.json,
+    paint: makePaint(terminal.stdout, terminal.env, parsed.noColor),
+    signal,
+    client: () => {
+      client ??= terminal.connect({ socketPath });
+      return client;
+    },
+  };
+}
+
+async function showHelp(command: Command, context: Context): Promise<number> {
+  const { renderHelp } = await import('./help.ts');
+  context.stdout.write(renderHelp(command, context.paint));
+  return exitCodes.done;
+}
+
+/** The list of commands: asked for, or because none was named. */
+async function showOverview(group: string, argv: readonly string[], terminal: Terminal): Promise<number> {
+  const asked = argv.includes('--help') || argv.includes('-h');
+  const { renderOverview } = await import('./help.ts');
+  const output = asked ? terminal.stdout : terminal.stderr;
+  output.write(await renderOverview(group, makePaint(output, terminal.env, argv.includes('--no-color'))));
+  return asked ? exitCodes.done : exitCodes.misuse;
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}

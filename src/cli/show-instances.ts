@@ -1,0 +1,72 @@
+import type { Health, Phase } from '../domain/status.ts';
+import type { InstanceRow } from '../wire/answers.ts';
+import type { Tone } from './context.ts';
+import { formatAge } from './durations.ts';
+import type { Cell, Column } from './table.ts';
+
+const phaseTones: Readonly<Record<Phase, Tone>> = {
+  pending: 'warn',
+  pulling: 'warn',
+  starting: 'warn',
+  running: 'good',
+  stopping: 'warn',
+  stopped: 'dim',
+  failed: 'bad',
+  orphan: 'warn',
+  lost: 'bad',
+};
+
+const healthTones: Readonly<Record<Health, Tone>> = {
+  starting: 'warn',
+  healthy: 'good',
+  unhealthy: 'bad',
+  none: 'dim',
+};
+
+/** How a phase looks. */
+export function phaseCell(phase: Phase): Cell {
+  return { text: phase, tone: phaseTones[phase] };
+}
+
+/** The columns of `muster ps`. */
+export const instanceColumns: readonly Column[] = [
+  { title: 'INSTANCE' },
+  { title: 'NODE' },
+  { title: 'PHASE' },
+  { title: 'HEALTH' },
+  { title: 'FOR', align: 'right' },
+  { title: 'RESTARTS', align: 'right' },
+  { title: 'PORTS', shrinks: true },
+  { title: 'WHY', shrinks: true },
+];
+
+/** A copy as a line of `muster ps`. */
+export function instanceCells(row: InstanceRow, now: Date): readonly Cell[] {
+  return [
+    { text: row.display, tone: 'strong' },
+    { text: row.node?.hostname ?? '-' },
+    phaseCell(row.phase),
+    healthCell(row),
+    { text: formatAge(row.since, now) },
+    { text: String(row.restarts), tone: row.restarts > 0 ? 'warn' : 'plain' },
+    { text: (row.ports ?? []).join(' ') },
+    { text: describeRow(row) },
+  ];
+}
+
+/** Why a copy is as it is, with what sets it apart from a usual one. */
+export function describeRow(row: InstanceRow): string {
+  const marks = [
+    row.role === 'superseded' ? 'replaced by another copy' : '',
+    row.node !== undefined && row.role !== 'orphan' && !row.upToDate ? `still spec ${row.spec ?? '?'}` : '',
+    row.progress ?? '',
+    row.reason ?? (row.phase === 'failed' ? row.lastError : undefined) ?? '',
+  ];
+  return marks.filter((mark) => mark !== '').join('; ');
+}
+
+function healthCell({ health, healthy, phase }: InstanceRow): Cell {
+  if (phase !== 'running') return { text: '-', tone: 'dim' };
+  if (health !== 'none') return { text: health, tone: healthTones[health] };
+  return healthy ? { text: 'ok', tone: 'good' } : { text: 'new', tone: 'warn' };
+}
