@@ -119,7 +119,9 @@ export class NodeMemory {
     const entry = this.of(observed.key);
     if (isAlive(observed)) {
       entry.wasAlive = true;
-      if (observed.runningForMs >= this.#policy.resetAfterMs) entry.failures = 0;
+      if (observed.runningForMs < this.#policy.resetAfterMs) return;
+      entry.failures = 0;
+      entry.retryAtMs = 0;
       return;
     }
     if (!entry.wasAlive || entry.action !== undefined) return;
