@@ -1,10 +1,10 @@
 // npm test: everything CI runs, one suite after the other, each against its time budget.
 // npm test -- <suite> [pattern]: one suite, or those of its files (or else tests) whose name has the pattern.
-import { ensureHostPackages } from '../test/lab/host-packages.ts';
-import { buildExecutable } from './lib/build-executable.ts';
+import { installPackages } from './lib/apt.mjs';
+import { buildExecutable, verifyReproducible } from './lib/build-executable.ts';
 import { interruption, passSignalsOn } from './lib/children.ts';
 import { runCheck } from './lib/run-check.ts';
-import { budgetExcess, runSuite, suites, type Totals } from './lib/suites.ts';
+import { budgetExcess, runSuite, type Suite, suites, type Totals } from './lib/suites.ts';
 
 interface Part {
   readonly name: string;
@@ -19,22 +19,32 @@ interface Row extends Totals {
 }
 
 const oneDone: Totals = { passed: 1, failed: 0, skipped: 0, output: '' };
+const withBuild = 'lab';
+
+function makePreparation(chosen: readonly Suite[]): Part[] {
+  const packages = [...new Set(chosen.flatMap((suite) => suite.packages))];
+  const install = async () => installPackages(packages).then(() => oneDone);
+  const build = async () =>
+    buildExecutable()
+      .then(verifyReproducible)
+      .then(() => oneDone);
+  return [
+    ...(packages.length > 0 ? [{ name: 'packages', budgetSeconds: 300, run: install }] : []),
+    ...(chosen.some((suite) => suite.name === withBuild) ? [{ name: 'build', budgetSeconds: 60, run: build }] : []),
+  ];
+}
 
 function makeParts(only: string | undefined, pattern: string | undefined): Part[] {
-  const suiteParts = suites.map(
-    (suite): Part => ({ ...suite, run: async () => runSuite(suite, pattern, { stdio: 'inherit' }) }),
-  );
-  const preparation: Part[] = [
-    { name: 'check', budgetSeconds: 60, run: async () => runCheck() },
-    { name: 'packages', budgetSeconds: 300, run: async () => ensureHostPackages().then(() => oneDone) },
-    { name: 'build', budgetSeconds: 60, run: async () => buildExecutable().then(() => oneDone) },
+  const chosen = suites.filter((suite) => (only === undefined ? suite.name !== 'unit' : suite.name === only));
+  if (chosen.length === 0) {
+    throw new Error(`Cannot run suite "${only}": expected one of ${suites.map((suite) => suite.name).join(', ')}`);
+  }
+  const check = { name: 'check', budgetSeconds: 60, run: async () => runCheck() };
+  return [
+    ...(only === undefined ? [check] : []),
+    ...makePreparation(chosen),
+    ...chosen.map((suite) => ({ ...suite, run: async () => runSuite(suite, pattern, { stdio: 'inherit' }) })),
   ];
-  if (only === undefined) return [...preparation, ...suiteParts.filter((part) => part.name !== 'unit')];
-  const chosen = suiteParts.filter((part) => part.name === only);
-  if (chosen.length === 0)
-    throw new Error(`Cannot run suite "${only}": expected one of ${suites.map((s) => s.name).join(', ')}`);
-  const needed = { contract: ['packages'], lab: ['packages', 'build'] }[only] ?? [];
-  return [...preparation.filter((part) => needed.includes(part.name)), ...chosen];
 }
 
 async function runPart(part: Part): Promise<Row> {
@@ -73,19 +83,33 @@ function printTable(rows: readonly Row[]): void {
   }
 }
 
-passSignalsOn();
-const rows: Row[] = [];
-for (const part of makeParts(process.argv[2], process.argv[3])) {
-  if (interruption() !== undefined) break;
-  const row = await runPart(part);
-  rows.push(row);
-  const blocksTheRest = part.name === 'packages' || part.name === 'build';
-  if (blocksTheRest && row.failed > 0) break;
+/** Runs the parts in order; what cannot be installed or built ends the run. */
+async function runParts(parts: readonly Part[]): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const part of parts) {
+    if (interruption() !== undefined) break;
+    const row = await runPart(part);
+    rows.push(row);
+    if (row.failed > 0 && (part.name === 'packages' || part.name === 'build')) break;
+  }
+  return rows;
 }
-printTable(rows);
-const passed = rows.reduce((sum, row) => sum + row.passed, 0);
-const tooSlow = rows.filter((row) => judgeTime(row) === 'FAR OVER BUDGET' && row.failed === 0).length;
-const failed = rows.reduce((sum, row) => sum + row.failed, 0) + tooSlow;
-if (interruption() !== undefined) process.stdout.write(`Interrupted by ${interruption()}\n`);
-process.stdout.write(`${passed} passed, ${failed} failed\n`);
-process.exitCode = interruption() === undefined && failed === 0 ? 0 : 1;
+
+/** Prints the table and the totals, and returns the exit code. */
+function conclude(rows: readonly Row[]): number {
+  printTable(rows);
+  const passed = rows.reduce((sum, row) => sum + row.passed, 0);
+  const tooSlow = rows.filter((row) => judgeTime(row) === 'FAR OVER BUDGET' && row.failed === 0).length;
+  const failed = rows.reduce((sum, row) => sum + row.failed, 0) + tooSlow;
+  if (interruption() !== undefined) process.stdout.write(`Interrupted by ${interruption()}\n`);
+  process.stdout.write(`${passed} passed, ${failed} failed\n`);
+  return interruption() === undefined && failed === 0 ? 0 : 1;
+}
+
+passSignalsOn();
+try {
+  process.exitCode = conclude(await runParts(makeParts(process.argv[2], process.argv[3])));
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

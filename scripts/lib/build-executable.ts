@@ -10,6 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { installPackages } from './apt.mjs';
@@ -56,6 +57,19 @@ export async function buildExecutable(options: BuildOptions = {}): Promise<strin
   return outFile;
 }
 
+/** Builds once more, in another folder, and throws unless that gives the same bytes. */
+export async function verifyReproducible(executable: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'muster-build-'));
+  try {
+    const again = await buildExecutable({ outFile: join(folder, 'muster') });
+    if (!readFileSync(executable).equals(readFileSync(again))) {
+      throw new Error(`Cannot reproduce "${executable}": expected a second build to give the same bytes`);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 interface Identity {
   readonly version: string;
   readonly commit: string;
@@ -65,7 +79,11 @@ interface Identity {
 async function readIdentity(): Promise<Identity> {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   const head = await runCommand(['git', 'rev-parse', '--short=12', 'HEAD'], { stdio: 'pipe' });
-  return { version, commit: head.code === 0 ? head.output.trim() : 'unknown' };
+  if (head.code !== 0) return { version, commit: 'unknown' };
+  const changes = await runCommand(['git', 'status', '--porcelain', '--', 'src', 'package-lock.json'], {
+    stdio: 'pipe',
+  });
+  return { version, commit: `${head.output.trim()}${changes.output === '' ? '' : '-dirty'}` };
 }
 
 function hashInputs(entry: string, identity: string): string {

@@ -1,6 +1,7 @@
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { hostPackages } from '../../test/lab/host-packages.ts';
 import { type CommandOptions, runCommand } from './children.ts';
 import { pinnedNode, root } from './paths.ts';
 
@@ -10,6 +11,8 @@ export interface Suite {
   readonly budgetSeconds: number;
   /** One process for all files, one after the other: they share the lab. */
   readonly oneProcess: boolean;
+  /** Debian packages that it needs on this machine. */
+  readonly packages: readonly string[];
 }
 
 /** How many tests there were, and what they printed if it was captured. */
@@ -20,12 +23,24 @@ export interface Totals {
   readonly output: string;
 }
 
+const contractPackages = [
+  'etcd-server',
+  'openssl',
+  'docker.io',
+  'docker-registry',
+  'busybox-static',
+  'iproute2',
+  'util-linux',
+  'systemd-container',
+  'dbus',
+];
+
 /** The suites in the order in which `npm test` runs them; `unit` runs within the check. */
 export const suites: readonly Suite[] = [
-  { name: 'unit', budgetSeconds: 30, oneProcess: false },
-  { name: 'sim', budgetSeconds: 120, oneProcess: false },
-  { name: 'contract', budgetSeconds: 180, oneProcess: true },
-  { name: 'lab', budgetSeconds: 900, oneProcess: true },
+  { name: 'unit', budgetSeconds: 30, oneProcess: false, packages: [] },
+  { name: 'sim', budgetSeconds: 120, oneProcess: false, packages: [] },
+  { name: 'contract', budgetSeconds: 180, oneProcess: true, packages: contractPackages },
+  { name: 'lab', budgetSeconds: 900, oneProcess: true, packages: hostPackages },
 ];
 
 /** How many times its budget a suite may take before it is stopped and fails. */
