@@ -4,6 +4,7 @@ import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { pinnedNode, root } from '../scripts/lib/paths.ts';
 import type { BenchCase, BenchContext, Result } from './lib/bench-case.ts';
+import { SharedLab } from './lib/shared-lab.ts';
 
 const columns = [
   { title: 'name', width: -18, of: (result: Result) => result.name },
@@ -43,8 +44,43 @@ async function* runCase(each: BenchCase, context: BenchContext, signal: AbortSig
   else yield await results;
 }
 
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
 function explain(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Measures the cases one after the other and prints each result; returns how many cases failed. */
+async function measure(cases: readonly BenchCase[], lab: SharedLab, asJson: boolean, signal: AbortSignal) {
+  const context: BenchContext = {
+    executable: join(root, 'dist', 'muster'),
+    node: pinnedNode,
+    lab: async () => lab.open(),
+    say,
+  };
+  let failures = 0;
+  for (const each of cases) {
+    if (signal.aborted) break;
+    say(`${each.name} ...`);
+    try {
+      for await (const result of runCase(each, context, signal)) {
+        const line = asJson
+          ? JSON.stringify(result)
+          : formatRow(
+              columns.map(({ of }) => of(result)),
+              each.mustReach,
+            );
+        process.stdout.write(`${line}\n`);
+      }
+      await lab.reset();
+    } catch (error) {
+      failures += 1;
+      say(`${each.name} failed: ${explain(error)}`);
+    }
+  }
+  return failures;
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -53,45 +89,21 @@ async function main(args: readonly string[]): Promise<number> {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => stop.abort(new Error(`interrupted by ${name}`)));
   }
-  const cleanUps: (() => Promise<void>)[] = [];
-  const context: BenchContext = {
-    executable: join(root, 'dist', 'muster'),
-    node: pinnedNode,
-    say: (line) => process.stderr.write(`${line}\n`),
-    atEnd: (cleanUp) => cleanUps.push(cleanUp),
-  };
-  let failures = 0;
+  const cases = await loadCases(args.filter((arg) => arg !== '--json'));
+  if (!asJson)
+    process.stdout.write(
+      `${formatRow(
+        columns.map(({ title }) => title),
+        'must reach',
+      )}\n`,
+    );
+  const lab = new SharedLab(say);
   try {
-    const cases = await loadCases(args.filter((arg) => arg !== '--json'));
-    if (!asJson)
-      process.stdout.write(
-        `${formatRow(
-          columns.map(({ title }) => title),
-          'must reach',
-        )}\n`,
-      );
-    for (const each of cases) {
-      if (stop.signal.aborted) break;
-      context.say(`${each.name} ...`);
-      try {
-        for await (const result of runCase(each, context, stop.signal)) {
-          const line = asJson
-            ? JSON.stringify(result)
-            : formatRow(
-                columns.map(({ of }) => of(result)),
-                each.mustReach,
-              );
-          process.stdout.write(`${line}\n`);
-        }
-      } catch (error) {
-        failures += 1;
-        context.say(`${each.name} failed: ${explain(error)}`);
-      }
-    }
+    const failures = await measure(cases, lab, asJson, stop.signal);
+    return failures === 0 && !stop.signal.aborted ? 0 : 1;
   } finally {
-    for (const cleanUp of cleanUps.reverse()) await cleanUp();
+    await lab.close();
   }
-  return failures === 0 && !stop.signal.aborted ? 0 : 1;
 }
 
 try {

@@ -1,3 +1,5 @@
+import type { Lab } from '../../test/lab/lab.ts';
+
 /** One figure: `value` over `baseline`, both in `unit`, out of `n` measurements. */
 export interface Result {
   readonly name: string;
@@ -8,16 +10,16 @@ export interface Result {
   readonly n: number;
 }
 
-/** What a case gets from the runner. `Lab` is whatever opens the lab: one, opened by the first case that asks. */
+/** What a case gets from the runner. */
 export interface BenchContext {
   /** The executable under test. */
   readonly executable: string;
   /** The pinned Node, as a baseline. */
   readonly node: string;
+  /** The lab: three nodes with the default TTL, opened for the first case that asks, wiped between cases, closed at the end. */
+  lab(): Promise<Lab>;
   /** A line of progress for whoever waits. */
   say(line: string): void;
-  /** Runs at the end of the whole run, last registered first, also after a failure or an interruption. */
-  atEnd(cleanUp: () => Promise<void>): void;
 }
 
 /** One file of bench/cases exports one of these as `benchCase`. */
