@@ -371,6 +371,7 @@ const cases: readonly Case[] = [
           all.every(({ at }) => !Number.isNaN(Date.parse(at))),
           'every line has its time',
         );
+        return true;
       });
       assert.deepEqual(texts(await collect(runtime.logs(key, { tail: 2, follow: false }, signal))), ['two', 'three']);
       await followsUntilAborted(bench, key);
