@@ -5,8 +5,8 @@ import type { GrpcFailure } from './grpc-failure.ts';
 import { RawClient } from './raw-client.ts';
 
 /**
- * The members of the store, one of them in use until it fails. Only that one is connected; the others are connected when their
- * turn comes. One that was left while it was connected stays so for the streams on it, and costs nothing without them.
+ * The members of the store, one of them in use until it fails. Only that one is connected. One that was left keeps its
+ * streams until another has answered: while none does, as in an election, moving them would only add to the trouble.
  */
 export class Endpoints {
   readonly #urls: readonly string[];
@@ -41,10 +41,15 @@ export class Endpoints {
     return client;
   }
 
-  /** This one answered: worth a line when it isn't the one that answered before. */
+  /** This one answered. Where it's the first to since another was left, the streams of that one move here. */
   answered(client: RawClient): void {
-    if (this.#answeredLast === client.endpoint) return;
+    if (this.#answeredLast === client.endpoint || this.#urls[this.#at] !== client.endpoint) return;
     this.#answeredLast = client.endpoint;
+    for (const [url, other] of this.#clients) {
+      if (other === client) continue;
+      this.#clients.delete(url);
+      other.close();
+    }
     this.#log.info({ endpoint: client.endpoint }, 'etcd endpoint in use');
   }
 

@@ -42,7 +42,7 @@ export class EtcdKv implements Kv {
     return { kv: kv && decodeKeyValue(kv), revision: Number(answer.header.revision) };
   }
 
-  list(prefix: string, signal: AbortSignal): Promise<{ kvs: readonly KeyValue[]; revision: Revision }> {
+  async list(prefix: string, signal: AbortSignal): Promise<{ kvs: readonly KeyValue[]; revision: Revision }> {
     const whole = encodeRange({ prefix });
     const readPage = async (from: Buffer, limit: number, revision: Revision | undefined): Promise<ListPage> => {
       const request = { ...whole, key: from, limit, ...(revision !== undefined && { revision: String(revision) }) };

@@ -65,6 +65,15 @@ export class EtcdServer {
     await Promise.all(this.members.map((member) => member.ready()));
   }
 
+  /** Thaws and starts whatever a test froze and killed. */
+  async heal(): Promise<void> {
+    for (const member of this.members) {
+      member.thaw();
+      member.start();
+    }
+    await this.ready();
+  }
+
   /** The member that leads, as the members themselves say. */
   leader(): Promise<EtcdMember> {
     return eventually('an etcd leader', 10_000, async () => {

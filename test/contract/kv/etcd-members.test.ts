@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { EtcdOptions } from '../../../src/etcd/etcd-options.ts';
+import { openKv } from '../../../src/etcd/open-kv.ts';
+import type { Kv } from '../../../src/etcd/port.ts';
+import { Session, type SessionState } from '../../../src/etcd/session.ts';
+import { silentLog } from '../../../src/loop/log.ts';
+import { systemClock } from '../../../src/loop/system-clock.ts';
+import { EtcdServer, hasEtcd, isListening } from '../../support/etcd-server.ts';
+import { eventually } from '../../support/eventually.ts';
+import { recordWatch } from '../../support/record-watch.ts';
+import { TcpProxy } from '../../support/tcp-proxy.ts';
+
+const never = new AbortController().signal;
+
+if (hasEtcd()) runSuite();
+else test('etcd of three members', { skip: 'lacks etcd (Debian: etcd-server)' }, () => {});
+
+function runSuite(): void {
+  let server: EtcdServer;
+  const clients: Kv[] = [];
+
+  before(async () => {
+    server = await EtcdServer.start({ members: 3 });
+  });
+  after(async () => {
+    for (const client of clients) client.close();
+    await server?.close();
+  });
+
+  afterEach(() => server.heal());
+
+  const open = (options: Partial<EtcdOptions> = {}): Kv => {
+    const client = openKv({ endpoints: server.endpoints, ...options }, systemClock, silentLog);
+    clients.push(client);
+    return client;
+  };
+  const put = (kv: Kv, key: string, value = '') => kv.commit({ compares: [], writes: [{ put: key, value }] }, never);
+  const timed = async <T>(call: Promise<T>): Promise<number> => {
+    const beganAtMs = performance.now();
+    await call;
+    return performance.now() - beganAtMs;
+  };
+
+  test('etcd members: a black-holed endpoint, first in the list, costs one attempt once', async () => {
+    const hole = await TcpProxy.open(server.members[0]!.clientPort);
+    hole.stop();
+    const kv = open({ endpoints: [`http://127.0.0.1:${hole.port}`, ...server.endpoints] });
+    const first = await timed(put(kv, '/hole/a'));
+    assert.ok(first < 2_500, `the first write took ${first} ms`);
+    const second = await timed(put(kv, '/hole/b'));
+    assert.ok(second < 200, `the second write took ${second} ms`);
+    await hole.close();
+  });
+
+  test('etcd members: an endpoint that refuses costs no more than a connection', async () => {
+    const kv = open({ endpoints: ['http://127.0.0.1:1', ...server.endpoints] });
+    const took = await timed(put(kv, '/refused/a'));
+    assert.ok(took < 500, `the write took ${took} ms`);
+  });
+
+  test('etcd members: a connection that goes silent is found out, and watch and calls go on elsewhere', async () => {
+    const wire = await TcpProxy.open(server.members[0]!.clientPort);
+    const kv = open({ endpoints: [`http://127.0.0.1:${wire.port}`, server.endpoints[1]!] });
+    const stop = new AbortController();
+    const { revision } = await put(kv, '/silent/a');
+    const seen = recordWatch(kv, { prefix: '/silent/' }, revision, stop.signal);
+    await eventually('the first event', 5_000, () => seen.events.length === 1);
+    wire.stop();
+    const took = await timed(kv.get('/silent/a', never));
+    assert.ok(took < 2_500, `the read took ${took} ms`);
+    await put(kv, '/silent/b');
+    await eventually('the event from another member', 9_000, () => seen.events.length === 2);
+    stop.abort();
+    await seen.ended;
+    await wire.close();
+  });
+
+  test('etcd members: a follower in use is killed, and neither calls nor watches notice', async () => {
+    const leader = await server.leader();
+    const follower = server.members.find((member) => member !== leader)!;
+    const order = [follower, ...server.members.filter((member) => member !== follower)];
+    const kv = open({ endpoints: order.map((member) => member.endpoint) });
+    const stop = new AbortController();
+    const { revision } = await put(kv, '/killed/begin');
+    const seen = recordWatch(kv, { prefix: '/killed/' }, revision + 1, stop.signal);
+    let slowest = 0;
+    for (let n = 0; n < 40; n += 1) {
+      if (n === 10) {
+        await follower.kill();
+        await eventually('its port to be closed', 5_000, async () => !(await isListening(follower.clientPort)));
+      }
+      slowest = Math.max(slowest, await timed(put(kv, `/killed/${n}`)));
+      slowest = Math.max(slowest, await timed(kv.get('/killed/begin', never)));
+    }
+    assert.ok(slowest < 1_000, `the slowest call took ${slowest} ms`);
+    await eventually('all events', 5_000, () => seen.events.length === 40);
+    stop.abort();
+    await seen.ended;
+  });
+
+  test('etcd members: reads outlast the death of the leader', async () => {
+    const kv = open();
+    await put(kv, '/leader/a', '1');
+    const leader = await server.leader();
+    await leader.kill();
+    for (let n = 0; n < 5; n += 1) assert.equal((await kv.get('/leader/a', never)).kv?.value, '1');
+  });
+
+  test('etcd members: with the leader frozen, renewals go on and no lease is lost', async (context) => {
+    const ttlMs = 6_000;
+    const stop = new AbortController();
+    const changes: string[] = [];
+    const holders = server.members.map((_, at) => {
+      const kv = open({ firstEndpoint: at, attemptMs: ttlMs / 5 });
+      return { kv, sessions: [] as Session[], runs: [] as Promise<void>[] };
+    });
+    for (const [at, holder] of holders.entries()) {
+      for (let n = 0; n < 2; n += 1) {
+        const onChange = (state: SessionState) => changes.push(`${at}.${n} ${state}`);
+        const options = { kv: holder.kv, clock: systemClock, log: silentLog, ttlMs, onChange };
+        const session = await Session.open(options, never);
+        holder.sessions.push(session);
+        holder.runs.push(session.run(stop.signal));
+      }
+    }
+    for (let round = 0; round < 2; round += 1) {
+      const leader = await server.leader();
+      leader.freeze();
+      await delay(ttlMs + 1_500); // the lease of whoever could not renew runs out in this time
+      const lost = changes.filter((change) => change.endsWith('lost'));
+      leader.thaw();
+      assert.deepEqual(lost, [], `round ${round}`);
+      await leader.ready();
+      const revoked = changes.filter((change) => change.endsWith('lost'));
+      if (revoked.length > 0) {
+        context.diagnostic(
+          `round ${round}: the thawed leader revoked ${revoked.length} leases that others had renewed`,
+        );
+        break;
+      }
+    }
+    context.diagnostic(`changes: ${changes.join(', ') || 'none'}`);
+    stop.abort();
+    await Promise.all(holders.flatMap((holder) => holder.runs));
+  });
+
+  test('etcd members: a member without a quorum ends its watches, and they go on when it has one', async () => {
+    const [alone, ...others] = server.members as [EtcdServer['members'][0], ...EtcdServer['members'][0][]];
+    const broken: unknown[] = [];
+    const log = { ...silentLog, debug: (fields: unknown) => broken.push(fields) };
+    const kv = openKv({ endpoints: [alone.endpoint] }, systemClock, log);
+    clients.push(kv);
+    const stop = new AbortController();
+    const { revision } = await put(kv, '/quorum/a');
+    const seen = recordWatch(kv, { prefix: '/quorum/' }, revision, stop.signal);
+    await eventually('the first event', 5_000, () => seen.events.length === 1);
+    for (const member of others) member.freeze();
+    await eventually('the watch to end for want of a leader', 12_000, () =>
+      broken.some((fields) => String((fields as { reason?: string }).reason).includes('no leader')),
+    );
+    for (const member of others) member.thaw();
+    const after = await eventually('a write', 10_000, () => put(kv, '/quorum/b'));
+    await eventually('the event', 5_000, () => seen.events.at(-1)?.kv.modRevision === after.revision);
+    stop.abort();
+    await seen.ended;
+  });
+}

@@ -1,0 +1,241 @@
+import { AgentError } from '../../src/domain/errors.ts';
+import type {
+  Granted,
+  KeyValue,
+  Kv,
+  LeaseId,
+  Range,
+  Revision,
+  StoreIdentity,
+  Transaction,
+  WatchBatch,
+} from '../../src/etcd/port.ts';
+import { encodeRange } from '../../src/etcd/wire-format.ts';
+import type { Clock } from '../../src/loop/clock.ts';
+import type { MemoryStore } from './memory-store.ts';
+
+const unavailable = (action: string) => new AgentError('UNAVAILABLE', `Cannot ${action}: the store can't be reached`);
+
+/** What can be wrong between one client and the store. Set at any time; calls under way notice. */
+export interface KvFaults {
+  /** `hang`: packets vanish, a call ends when its time is over. `refuse`: it ends at once. */
+  unreachable: 'no' | 'hang' | 'refuse';
+  /** How long the request and its answer travel together. */
+  delayMs: number;
+  /** So many of the next commits are applied and their answers lost. */
+  loseReplies: number;
+}
+
+/** One client of a {@link MemoryStore}: the port with etcd's semantics, on the store's clock, with faults of its own. */
+export class MemoryKv implements Kv {
+  readonly name: string;
+  /** Calls made, by method: what an idle client must not do. Watches count once, however often they reconnect. */
+  readonly calls = new Map<keyof Kv, number>();
+  readonly #store: MemoryStore;
+  readonly #clock: Clock;
+  readonly #faults: KvFaults = { unreachable: 'no', delayMs: 0, loseReplies: 0 };
+  readonly #onFault = new Set<() => void>();
+  readonly #closed = new AbortController();
+
+  constructor(store: MemoryStore, clock: Clock, name: string) {
+    this.#store = store;
+    this.#clock = clock;
+    this.name = name;
+  }
+
+  get faults(): Readonly<KvFaults> {
+    return this.#faults;
+  }
+
+  /** Changes what is wrong from now on. Watches break, and go on when the store can be reached again. */
+  setFaults(faults: Partial<KvFaults>): void {
+    Object.assign(this.#faults, faults);
+    for (const wake of [...this.#onFault]) wake();
+  }
+
+  /** Shorthand for a partition between this client and the store. */
+  cutOff(): void {
+    this.setFaults({ unreachable: 'hang' });
+  }
+
+  reconnect(): void {
+    this.setFaults({ unreachable: 'no' });
+  }
+
+  get(key: string, signal: AbortSignal): Promise<{ kv: KeyValue | undefined; revision: Revision }> {
+    return this.#read('get', `read "${key}"`, signal, () => ({
+      kv: this.#store.get(key),
+      revision: this.#store.revision,
+    }));
+  }
+
+  async list(prefix: string, signal: AbortSignal): Promise<{ kvs: readonly KeyValue[]; revision: Revision }> {
+    encodeRange({ prefix });
+    return this.#read('list', `list "${prefix}"`, signal, () => ({
+      kvs: this.#store.list(prefix),
+      revision: this.#store.revision,
+    }));
+  }
+
+  commit(txn: Transaction, signal: AbortSignal): Promise<{ applied: boolean; revision: Revision }> {
+    return this.#write('commit', 'commit', signal, () => this.#store.commit(txn));
+  }
+
+  grantLease(ttlMs: number, signal: AbortSignal): Promise<Granted> {
+    return this.#write('grantLease', 'grant a lease', signal, () => this.#store.grantLease(ttlMs));
+  }
+
+  renewLease(id: LeaseId, signal: AbortSignal): Promise<{ ttlMs: number; sentAtMs: number }> {
+    const sentAtMs = this.#clock.monotonicMs();
+    return this.#attempt('renewLease', `renew lease "${id}"`, signal, () => ({
+      ttlMs: this.#store.renewLease(id),
+      sentAtMs,
+    }));
+  }
+
+  leaseTimeToLive(id: LeaseId, signal: AbortSignal): Promise<{ remainingMs: number; grantedMs: number }> {
+    return this.#read('leaseTimeToLive', `read lease "${id}"`, signal, () => this.#store.leaseTimeToLive(id));
+  }
+
+  revokeLease(id: LeaseId, signal: AbortSignal): Promise<void> {
+    return this.#read('revokeLease', `revoke lease "${id}"`, signal, () => this.#store.revokeLease(id));
+  }
+
+  identity(signal: AbortSignal): Promise<StoreIdentity> {
+    return this.#read('identity', 'read the identity of the store', signal, () => this.#store.identity());
+  }
+
+  async watch(
+    range: Range,
+    fromRevision: Revision,
+    onBatch: (batch: WatchBatch) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.#count('watch');
+    encodeRange(range);
+    if (fromRevision < 1) throw new AgentError('INVALID_INPUT', 'Cannot watch: expected a revision from 1 on');
+    let next = fromRevision;
+    while (!signal.aborted) {
+      if (this.#closed.signal.aborted) throw unavailable('watch');
+      if (this.#isCut) await this.#waitForChange(range, signal);
+      else next = await this.#follow(range, next, onBatch, signal);
+    }
+  }
+
+  /** Ends its watches; later calls fail. */
+  close(): void {
+    this.#closed.abort();
+    for (const wake of [...this.#onFault]) wake();
+  }
+
+  /** One connection's worth of a watch; returns the first revision not delivered. A synced watch outlives compaction. */
+  async #follow(
+    range: Range,
+    from: Revision,
+    onBatch: (batch: WatchBatch) => void,
+    signal: AbortSignal,
+  ): Promise<Revision> {
+    let next = from;
+    let scan = from;
+    if (next < this.#store.compactedAt) {
+      throw new AgentError('STALE', `Cannot watch from ${next}: the store is compacted to ${this.#store.compactedAt}`);
+    }
+    for (;;) {
+      await this.#travel(signal);
+      if (signal.aborted || this.#isCut || this.#closed.signal.aborted) return next;
+      const { events, revision } = this.#store.eventsFrom(range, scan);
+      const last = events.at(-1);
+      scan = Math.max(scan, revision + 1);
+      if (last) {
+        next = last.kv.modRevision + 1;
+        onBatch({ revision: last.kv.modRevision, events });
+      }
+      if (this.#store.revision < scan) await this.#waitForChange(range, signal);
+    }
+  }
+
+  /** Until the range or what is wrong with this client changes, or the signal aborts. */
+  #waitForChange(range: Range, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.#onFault.delete(wake);
+        unsubscribe();
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      const unsubscribe = this.#store.onChange(range, wake);
+      this.#onFault.add(wake);
+      signal.addEventListener('abort', wake, { once: true });
+      if (signal.aborted) wake();
+    });
+  }
+
+  get #isCut(): boolean {
+    return this.#faults.unreachable !== 'no' || this.#store.isDown;
+  }
+
+  /** Half the way at least takes a microtask: nothing is answered before the caller awaits it. */
+  async #travel(signal: AbortSignal): Promise<void> {
+    if (this.#faults.delayMs > 0) await this.#clock.sleep(this.#faults.delayMs, signal);
+    else await null;
+  }
+
+  /** Again until the call's time is over. */
+  async #read<T>(method: keyof Kv, action: string, signal: AbortSignal, act: () => T): Promise<T> {
+    const untilMs = this.#clock.monotonicMs() + this.#store.callMs;
+    this.#count(method);
+    for (;;) {
+      try {
+        return await this.#once(action, signal, act);
+      } catch (error) {
+        if (!(error instanceof AgentError && error.code === 'UNAVAILABLE')) throw error;
+        if (this.#clock.monotonicMs() + 100 > untilMs || this.#closed.signal.aborted) throw error;
+        await this.#clock.sleep(100, signal);
+        signal.throwIfAborted();
+      }
+    }
+  }
+
+  /** Sent once: as a write it may have been applied when it fails. */
+  async #write<T>(method: keyof Kv, action: string, signal: AbortSignal, act: () => T): Promise<T> {
+    return this.#attempt(method, action, signal, act);
+  }
+
+  #attempt<T>(method: keyof Kv, action: string, signal: AbortSignal, act: () => T): Promise<T> {
+    this.#count(method);
+    const loses = method === 'commit' && this.#faults.loseReplies > 0;
+    if (loses) this.#faults.loseReplies -= 1;
+    return this.#once(action, signal, act, loses);
+  }
+
+  async #once<T>(action: string, signal: AbortSignal, act: () => T, losesReply = false): Promise<T> {
+    signal.throwIfAborted();
+    if (this.#closed.signal.aborted) throw unavailable(action);
+    const endsAtMs = this.#clock.monotonicMs() + this.#store.attemptMs;
+    const { delayMs } = this.#faults;
+    await this.#part(delayMs / 2, endsAtMs, action, signal);
+    const result = act();
+    if (losesReply) await this.#timeOut(endsAtMs, action, signal);
+    await this.#part(delayMs / 2, endsAtMs, action, signal);
+    return result;
+  }
+
+  /** One way of a call; fails where the network does, or when the attempt's time is over. */
+  async #part(ms: number, endsAtMs: number, action: string, signal: AbortSignal): Promise<void> {
+    if (ms > 0) await this.#clock.sleep(Math.min(ms, endsAtMs - this.#clock.monotonicMs()), signal);
+    else await null;
+    signal.throwIfAborted();
+    if (this.#faults.unreachable === 'refuse') throw unavailable(action);
+    if (this.#isCut || (ms > 0 && this.#clock.monotonicMs() >= endsAtMs)) await this.#timeOut(endsAtMs, action, signal);
+  }
+
+  async #timeOut(endsAtMs: number, action: string, signal: AbortSignal): Promise<never> {
+    await this.#clock.sleep(Math.max(0, endsAtMs - this.#clock.monotonicMs()), signal);
+    signal.throwIfAborted();
+    throw unavailable(action);
+  }
+
+  #count(method: keyof Kv): void {
+    this.calls.set(method, (this.calls.get(method) ?? 0) + 1);
+  }
+}

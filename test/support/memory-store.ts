@@ -1,0 +1,243 @@
+import { AgentError } from '../../src/domain/errors.ts';
+import type {
+  Compare,
+  Granted,
+  KeyValue,
+  LeaseId,
+  Range,
+  Revision,
+  StoreIdentity,
+  Transaction,
+  WatchEvent,
+  Write,
+} from '../../src/etcd/port.ts';
+import { TXN_LIMIT } from '../../src/etcd/port.ts';
+import type { Clock } from '../../src/loop/clock.ts';
+import { MemoryKv } from './memory-kv.ts';
+
+interface Lease {
+  readonly ttlMs: number;
+  readonly keys: Set<string>;
+  expiresAtMs: number;
+  cancel: () => void;
+}
+
+const requestBytes = 1.5 * 1024 * 1024;
+
+/** etcd in memory, on the test's clock: revisions, transactions, leases, history. Clients reach it through {@link client}. */
+export class MemoryStore {
+  readonly attemptMs: number;
+  readonly callMs: number;
+  readonly #clock: Clock;
+  readonly #data = new Map<string, KeyValue>();
+  readonly #leases = new Map<LeaseId, Lease>();
+  readonly #watchers = new Set<{ readonly range: Range; readonly wake: () => void }>();
+  /** One entry a revision, from {@link #firstKept} on. */
+  #history: (readonly WatchEvent[])[] = [];
+  #firstKept: Revision = 2;
+  #revision: Revision = 1;
+  #compactedAt: Revision = 0;
+  #term = 2;
+  #lastLease = 1_000;
+  #isDown = false;
+  #isFull = false;
+
+  constructor(clock: Clock, options: { readonly attemptMs?: number; readonly callMs?: number } = {}) {
+    this.#clock = clock;
+    this.attemptMs = options.attemptMs ?? 2_000;
+    this.callMs = options.callMs ?? 5_000;
+  }
+
+  /** A client of its own, with faults of its own. */
+  client(name = 'client'): MemoryKv {
+    return new MemoryKv(this, this.#clock, name);
+  }
+
+  get revision(): Revision {
+    return this.#revision;
+  }
+
+  get compactedAt(): Revision {
+    return this.#compactedAt;
+  }
+
+  get isDown(): boolean {
+    return this.#isDown;
+  }
+
+  /** Ends the whole store's service: no client reaches it and no lease expires. */
+  stop(): void {
+    this.#isDown = true;
+    for (const lease of this.#leases.values()) lease.cancel();
+    this.#wakeAll();
+  }
+
+  /** Serves again, under a new term. Every lease has its full time again, as with a new leader of etcd. */
+  start(): void {
+    if (!this.#isDown) return;
+    this.#isDown = false;
+    this.#term += 1;
+    for (const id of this.#leases.keys()) this.renewLease(id);
+    this.#wakeAll();
+  }
+
+  /** NOSPACE: puts and new leases are refused; deletes and renewals are not. */
+  setFull(isFull: boolean): void {
+    this.#isFull = isFull;
+  }
+
+  /** Forgets history before this revision: a watch from an older one is stale. */
+  compact(revision: Revision = this.#revision): void {
+    this.#compactedAt = Math.max(this.#compactedAt, revision);
+    const drop = Math.max(0, revision - this.#firstKept);
+    this.#history = this.#history.slice(drop);
+    this.#firstKept += drop;
+  }
+
+  /** Every key with its value, in order: what a test asserts on. */
+  dump(): Record<string, string> {
+    return Object.fromEntries(this.list('').map((kv) => [kv.key, kv.value]));
+  }
+
+  get(key: string): KeyValue | undefined {
+    return this.#data.get(key);
+  }
+
+  list(prefix: string): KeyValue[] {
+    return [...this.#data.values()].filter((kv) => kv.key.startsWith(prefix)).sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  identity(): StoreIdentity {
+    return { clusterId: 'memory', raftTerm: this.#term, revision: this.#revision };
+  }
+
+  commit(txn: Transaction): { applied: boolean; revision: Revision } {
+    checkTransaction(txn);
+    const writesData = txn.writes.some((write) => 'put' in write);
+    if (this.#isFull && writesData) throw new AgentError('LIMIT', 'Cannot commit: database space exceeded');
+    if (!txn.compares.every((compare) => this.#holds(compare))) return { applied: false, revision: this.#revision };
+    for (const write of txn.writes) {
+      if ('put' in write && write.lease !== undefined && write.lease !== '0' && !this.#leases.has(write.lease)) {
+        throw new AgentError('NOT_FOUND', `Cannot commit: requested lease "${write.lease}" not found`);
+      }
+    }
+    this.#apply(txn.writes);
+    return { applied: true, revision: this.#revision };
+  }
+
+  grantLease(ttlMs: number): Granted {
+    if (this.#isFull) throw new AgentError('LIMIT', 'Cannot grant a lease: database space exceeded');
+    const id = String(++this.#lastLease);
+    const granted = Math.max(2_000, Math.ceil(ttlMs / 1000) * 1000);
+    this.#leases.set(id, { ttlMs: granted, keys: new Set(), expiresAtMs: 0, cancel: () => {} });
+    this.renewLease(id);
+    return { id, ttlMs: granted };
+  }
+
+  /** The lease's TTL; 0 where it's gone. */
+  renewLease(id: LeaseId): number {
+    const lease = this.#leases.get(id);
+    if (!lease) return 0;
+    lease.cancel();
+    lease.expiresAtMs = this.#clock.monotonicMs() + lease.ttlMs;
+    lease.cancel = this.#clock.after(lease.ttlMs, () => this.revokeLease(id));
+    return lease.ttlMs;
+  }
+
+  leaseTimeToLive(id: LeaseId): { remainingMs: number; grantedMs: number } {
+    const lease = this.#leases.get(id);
+    if (!lease) return { remainingMs: 0, grantedMs: 0 };
+    return { remainingMs: lease.expiresAtMs - this.#clock.monotonicMs(), grantedMs: lease.ttlMs };
+  }
+
+  /** Also the hand of a test: a lease that the store drops before its time. */
+  revokeLease(id: LeaseId): void {
+    const lease = this.#leases.get(id);
+    if (!lease) return;
+    lease.cancel();
+    this.#leases.delete(id);
+    this.#apply([...lease.keys].sort().map((key) => ({ delete: key })));
+  }
+
+  /** All kept events of the range from a revision on, and the revision up to which they are all. */
+  eventsFrom(range: Range, from: Revision): { events: WatchEvent[]; revision: Revision } {
+    const revisions = this.#history.slice(Math.max(0, from - this.#firstKept));
+    return { events: revisions.flat().filter((event) => isIn(range, event.kv.key)), revision: this.#revision };
+  }
+
+  /** Calls back at each change of the range and of the store's service; returns the unsubscription. */
+  onChange(range: Range, wake: () => void): () => void {
+    const watcher = { range, wake };
+    this.#watchers.add(watcher);
+    return () => {
+      this.#watchers.delete(watcher);
+    };
+  }
+
+  #wakeAll(): void {
+    for (const { wake } of [...this.#watchers]) wake();
+  }
+
+  #holds(compare: Compare): boolean {
+    const kv = this.#data.get(compare.key);
+    if ('value' in compare) return kv?.value === compare.value;
+    if ('createRevision' in compare) return (kv?.createRevision ?? 0) === compare.createRevision;
+    if ('modRevision' in compare) return (kv?.modRevision ?? 0) === compare.modRevision;
+    return (kv?.lease ?? '0') === compare.lease;
+  }
+
+  /** One revision for all of it; none when nothing changes. */
+  #apply(writes: readonly Write[]): void {
+    const revision = this.#revision + 1;
+    const events = writes.flatMap((write) => this.#applyOne(write, revision) ?? []);
+    if (events.length === 0) return;
+    this.#revision = revision;
+    this.#history.push(events);
+    for (const { range, wake } of [...this.#watchers]) {
+      if (events.some((event) => isIn(range, event.kv.key))) wake();
+    }
+  }
+
+  #applyOne(write: Write, revision: Revision): WatchEvent | undefined {
+    const key = 'put' in write ? write.put : write.delete;
+    const old = this.#data.get(key);
+    if (old) this.#leases.get(old.lease)?.keys.delete(key);
+    if (!('put' in write)) {
+      if (!old) return undefined;
+      this.#data.delete(key);
+      return { type: 'delete', kv: { key, value: '', createRevision: 0, modRevision: revision, lease: '0' } };
+    }
+    const lease = write.lease ?? '0';
+    const createRevision = old?.createRevision ?? revision;
+    const kv: KeyValue = { key, value: write.value, createRevision, modRevision: revision, lease };
+    this.#data.set(key, kv);
+    this.#leases.get(lease)?.keys.add(key);
+    return { type: 'put', kv };
+  }
+}
+
+function isIn(range: Range, key: string): boolean {
+  return 'key' in range ? key === range.key : key.startsWith(range.prefix);
+}
+
+/** The limits that etcd has by default. */
+function checkTransaction(txn: Transaction): void {
+  if (txn.writes.length === 0) {
+    throw new AgentError('INVALID_INPUT', 'Cannot commit a transaction: expected at least one write');
+  }
+  if (txn.writes.length > TXN_LIMIT || txn.compares.length > TXN_LIMIT) {
+    throw new AgentError('LIMIT', 'Cannot commit: too many operations in txn request');
+  }
+  const puts = new Set<string>();
+  let bytes = 0;
+  for (const write of txn.writes) {
+    if (!('put' in write)) continue;
+    if (puts.has(write.put)) throw new AgentError('INVALID_INPUT', `Cannot commit: duplicate key "${write.put}" given`);
+    puts.add(write.put);
+    bytes += write.put.length + write.value.length;
+  }
+  if (txn.writes.some((write) => 'delete' in write && puts.has(write.delete))) {
+    throw new AgentError('INVALID_INPUT', 'Cannot commit: duplicate key given');
+  }
+  if (bytes > requestBytes) throw new AgentError('LIMIT', 'Cannot commit: request is too large');
+}
