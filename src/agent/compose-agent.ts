@@ -33,6 +33,7 @@ export class Agent {
   readonly #config: Config;
   readonly #ports: Ports;
   readonly #facts: AgentFacts;
+  readonly #nonce: string;
   readonly #node: Node;
   readonly #registration: Registration;
   readonly #watchers = new Set<() => void>();
@@ -42,6 +43,7 @@ export class Agent {
     this.#config = config;
     this.#ports = ports;
     this.#facts = facts;
+    this.#nonce = ports.makeNonce();
     this.layout = makeLayout(config.prefix, config.cluster);
     const { kv, runtimes, clock, log, random } = ports;
     const lifetime = new AbortController();
@@ -49,7 +51,7 @@ export class Agent {
       kv,
       layout: this.layout,
       node: facts.node,
-      nonce: ports.makeNonce(),
+      nonce: this.#nonce,
       makeRecord: () => makeNodeRecord(config, facts.version, ports, lifetime.signal),
       defaults: { ttlMs: config.ttlMs, agentAwayMs: config.agentAwayMs },
       clock,
@@ -133,7 +135,7 @@ export class Agent {
       kv,
       layout: this.layout,
       node: this.#facts.node,
-      nonce: membership.leaseId,
+      nonce: this.#nonce,
       leaseId: membership.leaseId,
       guard: () => this.#registration.guard(),
       clock,

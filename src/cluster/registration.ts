@@ -194,7 +194,10 @@ export class Registration {
       ended(session.run(end.signal)),
       ended(this.#watchPresence(end.signal)),
       this.#confirmResumed(session, end.signal),
-      whileMember(membership, end.signal),
+      whileMember(membership, end.signal).catch((error: unknown) => {
+        end.abort();
+        throw error;
+      }),
     ]);
     signal.removeEventListener('abort', onAbort);
     if (signal.aborted) return;

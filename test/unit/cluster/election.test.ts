@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import { Election, type Leadership } from '../../../src/cluster/election.ts';
+import { makeLayout } from '../../../src/cluster/layout.ts';
+import { AgentError } from '../../../src/domain/errors.ts';
+import { type NodeId, parseClusterId, parseNodeId } from '../../../src/domain/ids.ts';
+import { silentLog } from '../../../src/loop/log.ts';
+import { advanceUntil } from '../../support/advance-until.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+
+const layout = makeLayout('/muster', parseClusterId('demo'));
+const ttlMs = 10_000;
+const never = new AbortController().signal;
+
+const open: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const end of open.splice(0)) await end();
+});
+
+function makeWorld() {
+  const clock = new FakeClock();
+  return { clock, store: new MemoryStore(clock) };
+}
+
+/** A candidate whose presence is a key of its own below the same lease. */
+async function stand({ clock, store }: ReturnType<typeof makeWorld>, digit: string) {
+  const kv = store.client(digit);
+  const node: NodeId = parseNodeId(digit.repeat(32));
+  const { id: leaseId } = await kv.grantLease(ttlMs, never);
+  const presence = layout.presence(node);
+  const { revision } = await kv.commit(
+    { compares: [], writes: [{ put: presence, value: 'here', lease: leaseId }] },
+    never,
+  );
+  const stop = new AbortController();
+  const terms: Leadership[] = [];
+  let failNext: (error: Error) => void = () => {};
+  const election = new Election({
+    kv,
+    layout,
+    node,
+    nonce: digit,
+    leaseId,
+    guard: () => ({ key: presence, modRevision: revision }),
+    clock,
+    log: silentLog,
+    random: () => 0.5,
+    standAsideMs: ttlMs,
+    lead: (leadership, signal) => {
+      terms.push(leadership);
+      return new Promise((resolve, reject) => {
+        failNext = reject;
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    },
+  });
+  const running = election.run(stop.signal);
+  open.push(async () => {
+    stop.abort();
+    await clock.advance(0);
+    await running;
+  });
+  await clock.advance(0);
+  return {
+    election,
+    kv,
+    node,
+    leaseId,
+    terms,
+    fail: (error: Error) => failNext(error),
+    leads: () => election.term !== undefined,
+  };
+}
+
+test('the first to stand leads, the others wait', async () => {
+  const world = makeWorld();
+  const [a, b, c] = [await stand(world, 'a'), await stand(world, 'b'), await stand(world, 'c')];
+  await advanceUntil(world.clock, 'a leads', a.leads);
+  assert.equal(b.leads() || c.leads(), false);
+  assert.equal(a.terms[0]?.predecessor, undefined);
+});
+
+test('when a leader dies the next in the queue follows, and knows whom it followed', async () => {
+  const world = makeWorld();
+  const [a, b, c] = [await stand(world, 'a'), await stand(world, 'b'), await stand(world, 'c')];
+  await advanceUntil(world.clock, 'a leads', a.leads);
+  world.store.revokeLease(a.leaseId);
+  await advanceUntil(world.clock, 'b leads', b.leads, 500);
+  assert.equal(c.leads(), false);
+  assert.equal(b.terms[0]?.predecessor, a.node);
+  assert.ok((b.terms[0]?.term.createRevision ?? 0) > (a.terms[0]?.term.createRevision ?? 0));
+});
+
+test('one that dies in the middle of the queue elects nobody', async () => {
+  const world = makeWorld();
+  const [a, b, c] = [await stand(world, 'a'), await stand(world, 'b'), await stand(world, 'c')];
+  await advanceUntil(world.clock, 'a leads', a.leads);
+  world.store.revokeLease(b.leaseId);
+  await world.clock.advance(500);
+  assert.ok(a.leads());
+  assert.equal(c.leads(), false);
+  world.store.revokeLease(a.leaseId);
+  await advanceUntil(world.clock, 'c leads', c.leads, 500);
+});
+
+test('a leader that resigns is followed at once, and ends its term', async () => {
+  const world = makeWorld();
+  const [a, b] = [await stand(world, 'a'), await stand(world, 'b')];
+  await advanceUntil(world.clock, 'a leads', a.leads);
+  await a.election.resign(never);
+  await advanceUntil(world.clock, 'b leads', b.leads, 300);
+  assert.equal(a.leads(), false);
+});
+
+test('a leader whose passes fail gives its place up and stands aside for a while', async () => {
+  const world = makeWorld();
+  const [a, b] = [await stand(world, 'a'), await stand(world, 'b')];
+  await advanceUntil(world.clock, 'a leads', a.leads);
+  a.fail(new AgentError('UNAVAILABLE', 'Cannot plan'));
+  await advanceUntil(world.clock, 'b leads', b.leads, 300);
+  assert.equal(Object.keys(world.store.dump()).filter((key) => key.startsWith(layout.election)).length, 1);
+});
+
+test('a candidate watches only the one before it', async () => {
+  const world = makeWorld();
+  const [a, b, c] = [await stand(world, 'a'), await stand(world, 'b'), await stand(world, 'c')];
+  await advanceUntil(world.clock, 'a leads', a.leads);
+  const before = new Map(c.kv.calls);
+  world.store.revokeLease(a.leaseId);
+  await advanceUntil(world.clock, 'b leads', b.leads, 500);
+  assert.deepEqual(c.kv.calls, before, 'the third in the queue makes no request when the first dies');
+});
+
+test('a candidate whose presence is no longer its own cannot stand', async () => {
+  const world = makeWorld();
+  const a = await stand(world, 'a');
+  await advanceUntil(world.clock, 'a leads', a.leads);
+  await a.kv.commit({ compares: [], writes: [{ put: layout.presence(a.node), value: 'foreign' }] }, never);
+  await a.election.resign(never);
+  await world.clock.advance(ttlMs * 3);
+  assert.equal(a.leads(), false);
+  assert.equal(a.terms.length, 1);
+});
