@@ -1,0 +1,160 @@
+import { AgentError } from '../domain/errors.ts';
+import { backoffMs } from '../loop/backoff.ts';
+import type { Clock } from '../loop/clock.ts';
+import type { Log } from '../loop/log.ts';
+import { abortable } from './abortable.ts';
+import { BusConnection } from './bus-connection.ts';
+import { isMatch, matchRule } from './bus-match.ts';
+import type { Bus, BusCall, BusMatch, BusSignal } from './port.ts';
+
+/** Where the bus is, as D-Bus addresses are written: `unix:path=/run/dbus/system_bus_socket`. */
+export interface BusOptions {
+  readonly address: string;
+}
+
+interface Subscription {
+  readonly match: BusMatch;
+  readonly rule: string;
+  readonly handler: (signal: BusSignal) => void;
+}
+
+/** How soon a lost connection is dialled again. The first try is at once, so that a call that follows needs not wait. */
+const redial = { firstMs: 50, maxMs: 2_000, jitter: 0.3, random: Math.random };
+
+/** Makes the connection; it is dialled by the first call or by {@link Bus.subscribe}, and dialled again whenever it's lost. */
+export function openBus(options: BusOptions, clock: Clock, log: Log): Bus {
+  return new ReconnectingBus(options.address, clock, log);
+}
+
+class ReconnectingBus implements Bus {
+  readonly #address: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #subscriptions = new Set<Subscription>();
+  readonly #onConnect = new Set<() => void>();
+  readonly #onDisconnect = new Set<() => void>();
+  #connection: BusConnection | undefined;
+  #dialing: Promise<BusConnection> | undefined;
+  #cancelRedial: () => void = () => {};
+  #failures = 0;
+  #closed = false;
+
+  constructor(address: string, clock: Clock, log: Log) {
+    this.#address = address;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  async call(call: BusCall, signal: AbortSignal): Promise<readonly unknown[]> {
+    signal.throwIfAborted();
+    const connection = this.#connection ?? (await abortable(this.#dial(), signal));
+    return connection.call(call, signal);
+  }
+
+  subscribe(match: BusMatch, handler: (signal: BusSignal) => void): () => void {
+    const subscription = { match, rule: matchRule(match), handler };
+    this.#subscriptions.add(subscription);
+    if (this.#connection !== undefined) this.#sendMatch(this.#connection, 'AddMatch', subscription.rule);
+    else this.#redialSoon();
+    return () => {
+      if (!this.#subscriptions.delete(subscription) || this.#connection === undefined) return;
+      this.#sendMatch(this.#connection, 'RemoveMatch', subscription.rule);
+    };
+  }
+
+  onConnect(handler: () => void): () => void {
+    this.#onConnect.add(handler);
+    return () => this.#onConnect.delete(handler);
+  }
+
+  onDisconnect(handler: () => void): () => void {
+    this.#onDisconnect.add(handler);
+    return () => this.#onDisconnect.delete(handler);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelRedial();
+    this.#connection?.close();
+    this.#connection = undefined;
+    this.#subscriptions.clear();
+  }
+
+  /** One dial at a time; everybody waits for the same. */
+  async #dial(): Promise<BusConnection> {
+    if (this.#closed) throw new AgentError('UNAVAILABLE', `Cannot use the bus at "${this.#address}": it was closed`);
+    this.#dialing ??= this.#dialOnce().finally(() => {
+      this.#dialing = undefined;
+      if (this.#connection === undefined) this.#redialSoon();
+    });
+    return this.#dialing;
+  }
+
+  async #dialOnce(): Promise<BusConnection> {
+    this.#cancelRedial();
+    const events = {
+      onSignal: (signal: BusSignal) => this.#deliver(signal),
+      onGone: (cause: unknown) => this.#lost(cause),
+    };
+    try {
+      const connection = await BusConnection.dial(this.#address, this.#clock, events);
+      return this.#connected(connection);
+    } catch (error) {
+      this.#failures += 1;
+      throw error;
+    }
+  }
+
+  #connected(connection: BusConnection): BusConnection {
+    if (this.#closed) {
+      connection.close();
+      throw new AgentError('UNAVAILABLE', `Cannot use the bus at "${this.#address}": it was closed`);
+    }
+    this.#connection = connection;
+    this.#failures = 0;
+    for (const { rule } of this.#subscriptions) this.#sendMatch(connection, 'AddMatch', rule);
+    for (const handler of [...this.#onConnect]) handler();
+    return connection;
+  }
+
+  #lost(cause: unknown): void {
+    if (this.#connection === undefined) return; // lost while dialling: the dial says so
+    this.#connection = undefined;
+    this.#log.warn({ bus: this.#address, err: cause }, 'bus connection lost');
+    for (const handler of [...this.#onDisconnect]) handler();
+    this.#redialSoon();
+  }
+
+  /** Without subscriptions nobody would notice a connection: then the next call dials. */
+  #redialSoon(): void {
+    this.#cancelRedial();
+    if (this.#closed || this.#dialing !== undefined || this.#subscriptions.size === 0) return;
+    const waitMs = this.#failures === 0 ? 0 : backoffMs(this.#failures, redial);
+    this.#cancelRedial = this.#clock.after(waitMs, () => {
+      this.#dial().then(
+        () => {},
+        (err: unknown) => this.#log.debug({ bus: this.#address, err }, 'bus not reachable'),
+      );
+    });
+  }
+
+  #sendMatch(connection: BusConnection, member: 'AddMatch' | 'RemoveMatch', rule: string): void {
+    connection.match(member, rule).then(
+      () => {},
+      (err: unknown) => {
+        if (this.#connection === connection) this.#log.warn({ bus: this.#address, rule, err }, 'bus match refused');
+      },
+    );
+  }
+
+  #deliver(signal: BusSignal): void {
+    for (const { match, handler } of [...this.#subscriptions]) {
+      if (!isMatch(match, signal)) continue;
+      try {
+        handler(signal);
+      } catch (err) {
+        this.#log.error({ bus: this.#address, member: signal.member, err }, 'bus signal handler failed');
+      }
+    }
+  }
+}
