@@ -12,6 +12,10 @@ export interface AnsweredOrder {
 /** What is known of one instance in this pass. */
 export interface StatusInput {
   readonly order: AnsweredOrder | undefined;
+  /** What is there runs another spec than the order's: it's on its way out. */
+  readonly isOutdated: boolean;
+  /** It's not to run now, whatever its order: the fence, or a machine that goes down. */
+  readonly mustStop: boolean;
   readonly observed: ObservedInstance | undefined;
   readonly memory: Remembered | undefined;
   /** The status as it was; `since` is kept while the phase stays. */
@@ -62,14 +66,15 @@ function seen(observed: ObservedInstance): Partial<InstanceStatus> {
   };
 }
 
-function phaseOf({ order, observed, memory }: StatusInput): Phase {
+function phaseOf({ order, observed, memory, isOutdated, mustStop }: StatusInput): Phase {
   const alive = observed !== undefined && observed.phase !== 'stopped' && observed.phase !== 'failed';
   if (order === undefined) return alive ? 'orphan' : (observed?.phase ?? 'stopped');
   if (memory?.action?.kind === 'start' && !alive) return memory.progress?.phase ?? 'starting';
-  if (memory?.action?.kind === 'stop' && alive) return 'stopping';
-  if (order.order === 'stop') return observed === undefined || !alive ? 'stopped' : observed.phase;
+  if (alive && (isOutdated || memory?.action?.kind === 'stop')) return 'stopping';
+  if (order.order === 'stop' || mustStop) return observed === undefined || !alive ? 'stopped' : observed.phase;
   if (observed === undefined) return memory?.lastError === undefined ? 'pending' : 'failed';
   if (!alive && memory?.lastError !== undefined) return 'failed';
+  if (isOutdated) return 'starting';
   return observed.phase === 'stopped' && isCrash(observed) ? 'failed' : observed.phase;
 }
 

@@ -14,6 +14,8 @@ export interface StatusesInput {
   readonly observation: Observation;
   readonly memory: (key: InstanceKey) => Remembered | undefined;
   readonly previous: (key: InstanceKey) => InstanceStatus | undefined;
+  /** The `stop` instances must end now. */
+  readonly mustStop: boolean;
   readonly nowIso: string;
 }
 
@@ -23,12 +25,16 @@ export function makeStatuses(input: StatusesInput): Map<InstanceKey, InstanceSta
   const statuses = new Map<InstanceKey, InstanceStatus>();
   for (const key of new Set([...orders.keys(), ...observation.instances.keys()])) {
     const order = orders.get(key);
+    const reading = readings.get(key);
+    const observed = observation.instances.get(key);
     const status = makeStatus({
       order: order && { revision: order.revision, spec: order.assignment.spec, order: order.assignment.order },
-      observed: observation.instances.get(key),
+      isOutdated: reading?.kind === 'read' && observed !== undefined && observed.specHash !== reading.spec.hash,
+      mustStop: input.mustStop && (order?.assignment.disconnect ?? observed?.disconnect) === 'stop',
+      observed,
       memory: input.memory(key),
       previous: input.previous(key),
-      unreadable: whyUnreadable(key, observation, readings.get(key)),
+      unreadable: whyUnreadable(key, observation, reading),
       nowIso: input.nowIso,
     });
     statuses.set(key, status);

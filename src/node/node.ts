@@ -14,7 +14,7 @@ import { type DesiredInstance, type InstanceMemory, isAlive, type NodeAction, pl
 import type { Runtime } from '../runtime/port.ts';
 import { type Doers, makeDoers } from './doers.ts';
 import { NodeMemory, type RestartPolicy } from './instance-memory.ts';
-import { makeStatuses } from './make-statuses.ts';
+import { makeStatuses, type StatusesInput } from './make-statuses.ts';
 import type { NodeRights } from './node-rights.ts';
 import { type Observation, Observer } from './observer.ts';
 import { type Order, OrderBook } from './order-book.ts';
@@ -182,6 +182,7 @@ export class Node {
       const seen = observation.instances.get(key);
       if (seen !== undefined && !isBusy(key)) this.#memory.noteObserved(seen);
     }
+    const mustStop = this.#isLeaving ? 'leaving' : rights.isFenced() ? 'fenced' : undefined;
     const nowMs = clock.monotonicMs();
     const actions = planNode(
       {
@@ -191,25 +192,28 @@ export class Node {
         conditions: {
           accepting: !this.#isLeaving,
           maySafelyRun: rights.maySafelyRun(),
-          mustStop: this.#isLeaving ? 'leaving' : rights.isFenced() ? 'fenced' : undefined,
+          mustStop,
           readable: observation.readable,
         },
       },
       nowMs,
     );
     for (const action of actions) this.#begin(action, orders, readings);
-    this.#writer.want(
-      makeStatuses({
-        orders,
-        readings,
-        observation,
-        memory: (key) => this.#memory.get(key),
-        previous: (key) => this.#writer.wanted(key),
-        nowIso: clock.wallTime().toISOString(),
-      }),
-    );
+    this.#report({ orders, readings, observation, mustStop: mustStop !== undefined });
     this.#memory.retain((key) => orders.has(key) || observation.instances.has(key));
     this.#planNextPass(observation, nowMs);
+  }
+
+  /** While a spec is still being read nothing is said: what runs could be taken for what is ordered. */
+  #report(seen: Pick<StatusesInput, 'orders' | 'readings' | 'observation' | 'mustStop'>): void {
+    if ([...seen.readings.values()].some(({ kind }) => kind === 'reading')) return;
+    const statuses = makeStatuses({
+      ...seen,
+      memory: (key) => this.#memory.get(key),
+      previous: (key) => this.#writer.wanted(key),
+      nowIso: this.#options.clock.wallTime().toISOString(),
+    });
+    this.#writer.want(statuses);
   }
 
   #readSpecs(orders: ReadonlyMap<InstanceKey, Order>, signal: AbortSignal): Map<InstanceKey, SpecReading> {

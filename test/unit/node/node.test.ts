@@ -1,0 +1,320 @@
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import { assignmentCodec, specCodec, statusCodec } from '../../../src/cluster/codecs.ts';
+import { makeLayout } from '../../../src/cluster/layout.ts';
+import { type InstanceKey, parseClusterId, parseNodeId, splitInstanceKey } from '../../../src/domain/ids.ts';
+import type { Assignment } from '../../../src/domain/spec.ts';
+import { silentLog } from '../../../src/loop/log.ts';
+import { defaultRestartPolicy } from '../../../src/node/instance-memory.ts';
+import { Node } from '../../../src/node/node.ts';
+import { advanceUntil } from '../../support/advance-until.ts';
+import { makeContainerSpec } from '../../support/container-spec.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { type FakeBehaviour, FakeMachine } from '../../support/fake-machine.ts';
+import { openFakeRuntime } from '../../support/fake-runtime.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+
+const clusterId = parseClusterId('demo');
+const layout = makeLayout('/muster', clusterId);
+const node = parseNodeId('a'.repeat(32));
+const keyOf = (workload: string, slot = 0) => `${workload}/${slot}` as InstanceKey;
+const web = keyOf('web');
+
+const open: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const end of open.splice(0)) await end();
+});
+
+function makeWorld() {
+  const clock = new FakeClock();
+  const store = new MemoryStore(clock);
+  const behaviours = new Map<string, FakeBehaviour>();
+  const machine = new FakeMachine({
+    clock,
+    startMs: 20,
+    stopMs: 20,
+    behave: (order) => behaviours.get(splitInstanceKey(order.key).workload) ?? {},
+  });
+  const put = (key: string, value: string) => store.commit({ compares: [], writes: [{ put: key, value }] }).revision;
+  const presenceRevision = put(layout.presence(node), 'ours');
+  const assign = (key: InstanceKey, over: Partial<Assignment> = {}, number = 1) => {
+    const { workload } = splitInstanceKey(key);
+    const spec = { number, hash: `hash-${number}`, run: makeContainerSpec(`image:${number}`) };
+    put(layout.spec(workload, number), specCodec.encode(spec));
+    const order: Assignment = { order: 'run', spec: number, disconnect: 'keep', reason: 'placed', at: '', ...over };
+    return put(layout.assignment(node, key), assignmentCodec.encode(order));
+  };
+  const unassign = (key: InstanceKey) =>
+    store.commit({
+      compares: [],
+      writes: [{ delete: layout.assignment(node, key) }, { delete: layout.status(node, key) }],
+    });
+  const statusOf = (key: InstanceKey) => {
+    const found = store.get(layout.status(node, key));
+    return found && statusCodec.decode(found.value, found.key);
+  };
+  return { clock, store, machine, behaviours, put, presenceRevision, assign, unassign, statusOf };
+}
+
+async function startNode(world: ReturnType<typeof makeWorld>, parallelism = 4) {
+  const { clock, store, machine, presenceRevision } = world;
+  const kv = store.client();
+  const rights = {
+    isDecided: true,
+    canRun: true,
+    fenced: false,
+    guard: () => ({ key: layout.presence(node), modRevision: presenceRevision }),
+    maySafelyRun: () => rights.canRun,
+    isFenced: () => rights.fenced,
+  };
+  const agent = new Node({
+    kv,
+    layout,
+    clusterId,
+    node,
+    runtimes: [openFakeRuntime(machine, clusterId)],
+    rights,
+    clock,
+    log: silentLog,
+    random: () => 0,
+    parallelism,
+    restartPolicy: defaultRestartPolicy,
+  });
+  const stop = new AbortController();
+  const running = agent.run(stop.signal);
+  const end = async () => {
+    stop.abort();
+    await clock.advance(0);
+    await running;
+  };
+  open.push(end);
+  const registering = agent.registered(stop.signal);
+  await clock.advance(1);
+  await registering;
+  return { agent, kv, rights, end };
+}
+
+const phaseIs = (world: ReturnType<typeof makeWorld>, key: InstanceKey, phase: string) => () =>
+  world.statusOf(key)?.phase === phase;
+
+test('an order to run is carried out and answered with its revision', async () => {
+  const world = makeWorld();
+  await startNode(world);
+  const revision = world.assign(web);
+  await advanceUntil(world.clock, 'running', phaseIs(world, web, 'running'), 1_000);
+  assert.deepEqual(world.machine.running, [web]);
+  const status = world.statusOf(web);
+  assert.equal(status?.assignmentRevision, revision);
+  assert.equal(status?.healthy, false);
+  assert.deepEqual([status?.lastAction?.kind, status?.lastAction?.reason], ['start', 'assigned-here']);
+  await advanceUntil(world.clock, 'healthy after 3 s', () => world.statusOf(web)?.healthy === true, 3_500);
+});
+
+test('a running instance costs no writes and no calls', async () => {
+  const world = makeWorld();
+  const { kv } = await startNode(world);
+  world.assign(web);
+  await advanceUntil(world.clock, 'healthy', () => world.statusOf(web)?.healthy === true, 5_000);
+  const calls = new Map(kv.calls);
+  const revision = world.store.revision;
+  await world.clock.advance(600_000);
+  assert.equal(world.store.revision, revision);
+  assert.deepEqual(kv.calls, calls);
+});
+
+test('an order to stop is carried out, answered, and what is left goes with the order', async () => {
+  const world = makeWorld();
+  await startNode(world);
+  world.assign(web);
+  await advanceUntil(world.clock, 'running', phaseIs(world, web, 'running'), 1_000);
+  const revision = world.assign(web, { order: 'stop' });
+  await advanceUntil(world.clock, 'stopped', phaseIs(world, web, 'stopped'), 1_000);
+  assert.equal(world.statusOf(web)?.assignmentRevision, revision);
+  assert.ok(world.machine.items.has(web), 'its end can be looked at until the order is gone');
+  world.unassign(web);
+  await advanceUntil(world.clock, 'removed', () => !world.machine.items.has(web), 1_000);
+  assert.equal(world.statusOf(web), undefined);
+});
+
+test('what runs without an order is reported as an orphan and runs on', async () => {
+  const world = makeWorld();
+  const first = await startNode(world);
+  world.assign(web);
+  await advanceUntil(world.clock, 'running', phaseIs(world, web, 'running'), 1_000);
+  await first.end();
+  world.unassign(web);
+  await startNode(world);
+  await advanceUntil(world.clock, 'orphan', phaseIs(world, web, 'orphan'), 1_000);
+  assert.equal(world.statusOf(web)?.assignmentRevision, 0);
+  assert.deepEqual(world.machine.running, [web]);
+});
+
+test('an agent that starts again adopts what runs', async () => {
+  const world = makeWorld();
+  const first = await startNode(world);
+  world.assign(web);
+  await advanceUntil(world.clock, 'running', phaseIs(world, web, 'running'), 1_000);
+  const before = world.machine.items.get(web)?.id;
+  const calls = world.machine.calls.length;
+  await first.end();
+  await startNode(world);
+  await world.clock.advance(5_000);
+  assert.equal(world.machine.items.get(web)?.id, before);
+  assert.equal(world.machine.calls.length, calls, 'nothing was asked of the runtime');
+});
+
+test('another spec replaces what runs, the old one first', async () => {
+  const world = makeWorld();
+  await startNode(world);
+  world.assign(web);
+  await advanceUntil(world.clock, 'running', phaseIs(world, web, 'running'), 1_000);
+  world.assign(web, {}, 2);
+  await advanceUntil(
+    world.clock,
+    'the new one runs',
+    () => world.statusOf(web)?.spec === 2 && phaseIs(world, web, 'running')(),
+    2_000,
+  );
+  assert.deepEqual(world.machine.calls.slice(-4), ['start web/0', 'stop web/0', 'remove web/0', 'start web/0']);
+  assert.equal(world.machine.items.get(web)?.order.specHash, 'hash-2');
+});
+
+test('a container that ends is restarted at once, then with growing delay', async () => {
+  const world = makeWorld();
+  world.behaviours.set('web', { endsAfterMs: 1_000, exitCode: 3 });
+  await startNode(world);
+  world.assign(web);
+  await advanceUntil(world.clock, 'restarted', () => world.statusOf(web)?.restarts === 1, 2_000);
+  await advanceUntil(world.clock, 'failed', phaseIs(world, web, 'failed'), 2_000);
+  assert.equal(world.statusOf(web)?.exitCode, 3);
+  const failedAtMs = world.clock.monotonicMs();
+  await advanceUntil(world.clock, 'restarted again', () => world.statusOf(web)?.restarts === 2, 12_000);
+  assert.ok(world.clock.monotonicMs() - failedAtMs > 9_000, 'the second restart waits 10 s');
+});
+
+test('a start that fails says why, and holds up no other', async () => {
+  const world = makeWorld();
+  world.behaviours.set('bad', { refusal: 'no such image' });
+  await startNode(world);
+  world.assign(keyOf('bad'));
+  world.assign(web);
+  await advanceUntil(
+    world.clock,
+    'both answered',
+    () => phaseIs(world, web, 'running')() && phaseIs(world, keyOf('bad'), 'failed')(),
+    1_000,
+  );
+  assert.match(world.statusOf(keyOf('bad'))?.lastError ?? '', /no such image/);
+});
+
+test('starts that hang hold up no other, though they take every place', async () => {
+  const world = makeWorld();
+  for (let slot = 0; slot < 2; slot += 1) world.machine.hung.add(keyOf('hangs', slot));
+  await startNode(world, 2);
+  for (let slot = 0; slot < 2; slot += 1) world.assign(keyOf('hangs', slot));
+  await world.clock.advance(100);
+  world.assign(web);
+  await advanceUntil(world.clock, 'running', phaseIs(world, web, 'running'), 4_000);
+});
+
+test('an order to stop ends a start that hangs', async () => {
+  const world = makeWorld();
+  world.machine.hung.add(web);
+  await startNode(world);
+  world.assign(web);
+  await world.clock.advance(1_000);
+  const revision = world.assign(web, { order: 'stop' });
+  await advanceUntil(
+    world.clock,
+    'stopped',
+    () => phaseIs(world, web, 'stopped')() && world.statusOf(web)?.assignmentRevision === revision,
+    2_000,
+  );
+});
+
+test('while the runtime is away the statuses stay, with the reason, and nothing is begun', async () => {
+  const world = makeWorld();
+  await startNode(world);
+  world.assign(web);
+  await advanceUntil(world.clock, 'running', phaseIs(world, web, 'running'), 1_000);
+  world.machine.setAway(true);
+  world.assign(keyOf('more'));
+  await advanceUntil(
+    world.clock,
+    'the reason is said',
+    () => /Cannot reach docker/.test(world.statusOf(web)?.lastError ?? ''),
+    70_000,
+  );
+  assert.equal(world.statusOf(web)?.phase, 'running');
+  world.machine.setAway(false);
+  await advanceUntil(
+    world.clock,
+    'both run',
+    () => phaseIs(world, keyOf('more'), 'running')() && world.statusOf(web)?.lastError === undefined,
+    3_000,
+  );
+});
+
+test('while the store is away what runs goes on, and what ends is restarted', async () => {
+  const world = makeWorld();
+  const { kv } = await startNode(world);
+  world.assign(web);
+  await advanceUntil(world.clock, 'running', phaseIs(world, web, 'running'), 1_000);
+  kv.cutOff();
+  await world.clock.advance(60_000);
+  assert.deepEqual(world.machine.running, [web]);
+  world.machine.kill(web);
+  await advanceUntil(world.clock, 'runs again', () => world.machine.running.length === 1, 2_000);
+  kv.reconnect();
+  await advanceUntil(world.clock, 'said', () => world.statusOf(web)?.restarts === 1, 5_000);
+});
+
+test('at the fence the stop instances end and the keep ones run on', async () => {
+  const world = makeWorld();
+  const { agent, rights } = await startNode(world);
+  world.assign(web);
+  world.assign(keyOf('db'), { disconnect: 'stop' });
+  await advanceUntil(world.clock, 'both run', () => world.machine.running.length === 2, 1_000);
+  rights.fenced = true;
+  rights.canRun = false;
+  agent.nudge();
+  await advanceUntil(world.clock, 'only keep runs', () => world.machine.running.join() === web, 500);
+  await world.clock.advance(30_000);
+  assert.deepEqual(world.machine.running, [web], 'it is not started again without a lease');
+});
+
+test('garbage among the orders is skipped and disturbs nothing', async () => {
+  const world = makeWorld();
+  await startNode(world);
+  world.put(`${layout.assignmentsOf(node)}../../etc/passwd`, '{}');
+  world.put(layout.assignment(node, keyOf('garbage')), 'not json');
+  world.put(layout.assignment(node, keyOf('later')), '{"v":99}');
+  world.assign(keyOf('nospec'));
+  world.store.commit({
+    compares: [],
+    writes: [{ delete: layout.spec(splitInstanceKey(keyOf('nospec')).workload, 1) }],
+  });
+  world.assign(web);
+  await advanceUntil(world.clock, 'the good one runs', phaseIs(world, web, 'running'), 1_000);
+  assert.deepEqual(
+    world.machine.running.filter((key) => key !== keyOf('nospec')),
+    [web],
+  );
+});
+
+test('a machine that goes down stops its stop instances and starts nothing more', async () => {
+  const world = makeWorld();
+  const { agent } = await startNode(world);
+  world.assign(web);
+  world.assign(keyOf('db'), { disconnect: 'stop' });
+  await advanceUntil(world.clock, 'both run', () => world.machine.running.length === 2, 1_000);
+  let left = false;
+  const leaving = agent.leave(new AbortController().signal).then(() => {
+    left = true;
+  });
+  world.assign(keyOf('late'));
+  await advanceUntil(world.clock, 'left', () => left, 2_000);
+  await leaving;
+  assert.deepEqual(world.machine.running, [web]);
+  assert.equal(world.statusOf(keyOf('db'))?.phase, 'stopped');
+});
