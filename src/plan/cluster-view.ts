@@ -1,0 +1,63 @@
+import type { InstanceKey, NodeId, Slot, WorkloadName } from '../domain/ids.ts';
+import type { NodeRecord, NodeSettings, Presence } from '../domain/node.ts';
+import type { Assignment, InstanceRecord, Workload } from '../domain/spec.ts';
+import type { InstanceStatus } from '../domain/status.ts';
+
+/** A stored value and the revision that last changed it: what a step compares. */
+export interface Versioned<T> {
+  readonly value: T;
+  readonly revision: number;
+}
+
+/** What the store holds of one instance on one node. With neither part it is an order that can't be read. */
+export interface CopyView {
+  readonly key: InstanceKey;
+  readonly node: NodeId;
+  readonly assignment: Versioned<Assignment> | undefined;
+  readonly status: Versioned<InstanceStatus> | undefined;
+}
+
+/** One instance: the leader's record of it, and its copies by node. */
+export interface InstanceView {
+  readonly key: InstanceKey;
+  readonly slot: Slot;
+  readonly record: Versioned<InstanceRecord> | undefined;
+  readonly copies: ReadonlyMap<NodeId, CopyView>;
+  /** Keys of this instance whose values can't be read: as long as there are any, nothing is decided about it. */
+  readonly unreadable: ReadonlySet<string>;
+}
+
+/** One workload with every instance of it that has left a trace in the store. */
+export interface WorkloadView {
+  readonly name: WorkloadName;
+  /** Absent: there are traces of instances, but no such workload. */
+  readonly workload: Versioned<Workload> | undefined;
+  /** The workload's value can't be read: then absence means nothing. */
+  readonly unreadable: boolean;
+  readonly instances: ReadonlyMap<Slot, InstanceView>;
+}
+
+/** One node that anything in the store names. */
+export interface NodeView {
+  readonly id: NodeId;
+  readonly record: NodeRecord | undefined;
+  readonly presence: Versioned<Presence> | undefined;
+  readonly settings: NodeSettings;
+  /** The node's own labels under those that operators set. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Monotonic, since its presence was seen to be gone; undefined while it's present. */
+  readonly absentForMs: number | undefined;
+  /** How long its absence doesn't count yet: a fresh leader can't know how old it is. */
+  readonly trustAbsenceInMs: number;
+  /** The TTL that its agent lives by: after it, that agent has stopped its `stop` instances. */
+  readonly ttlMs: number;
+  readonly copies: ReadonlyMap<InstanceKey, CopyView>;
+}
+
+/** The whole cluster at one revision of the store. */
+export interface ClusterView {
+  /** For the times in what is written. */
+  readonly nowIso: string;
+  readonly nodes: ReadonlyMap<NodeId, NodeView>;
+  readonly workloads: ReadonlyMap<WorkloadName, WorkloadView>;
+}

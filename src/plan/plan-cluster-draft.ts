@@ -1,0 +1,205 @@
+import type { NodeId } from '../domain/ids.ts';
+import type { Assignment, InstanceRecord, Move } from '../domain/spec.ts';
+import type { Versioned } from './cluster-view.ts';
+import type { StepAction, StepGuard, StepWrite } from './plan-cluster-step.ts';
+import type { Copy, Subject } from './plan-cluster-subject.ts';
+
+/** Moves kept in an instance's record. */
+const MOVES_KEPT = 10;
+
+type Role = InstanceRecord['copies'][number]['role'];
+type Pending = NonNullable<InstanceRecord['pending']>;
+
+/**
+ * One step in the making: all writes of one instance. The record follows from what is done to the copies; everything that was
+ * read of the instance is compared.
+ */
+export class StepDraft {
+  readonly #subject: Subject;
+  readonly #record: Versioned<InstanceRecord> | undefined;
+  readonly #roles = new Map<NodeId, Role>();
+  readonly #writes: StepWrite[] = [];
+  readonly #guards: StepGuard[] = [];
+  #lastNode: NodeId | undefined;
+  #moves: readonly Move[];
+  #pending: Pending | undefined;
+  #forgotten = false;
+  #from: NodeId | undefined;
+  #to: NodeId | undefined;
+
+  constructor(subject: Subject) {
+    this.#subject = subject;
+    this.#record = subject.instance.record;
+    const record = this.#record?.value;
+    if (subject.current !== undefined) this.#roles.set(subject.current.node, 'current');
+    for (const other of subject.others) this.#roles.set(other.node, 'superseded');
+    this.#lastNode = record?.lastNode;
+    this.#moves = record?.moves ?? [];
+    this.#pending = record?.pending;
+  }
+
+  /** Orders the instance to run there, as the copy that counts, in the workload's present spec. */
+  run(node: NodeId, reason: string): this {
+    const { spec, disconnect } = this.#subject.workload.value;
+    this.#put(node, { order: 'run', spec, disconnect: disconnect.mode, reason, at: this.#now });
+    for (const [other, role] of this.#roles) if (role === 'current') this.#roles.set(other, 'superseded');
+    this.#roles.set(node, 'current');
+    this.#lastNode = node;
+    this.#pending = undefined;
+    this.#to = node;
+    return this;
+  }
+
+  /** Leaves a copy's order as it is, and says that another has replaced it. */
+  supersede(copy: Copy): this {
+    this.#put(copy.node, { ...copy.assignment.value, superseded: true });
+    this.#roles.set(copy.node, 'superseded');
+    this.#from = copy.node;
+    return this;
+  }
+
+  /** Orders a copy to stop. `superseded`: another one has replaced it. */
+  stop(copy: Copy, reason: string, superseded = false): this {
+    const { superseded: was = false, ...order } = copy.assignment.value;
+    const flag = superseded || was ? { superseded: true } : {};
+    this.#put(copy.node, { ...order, order: 'stop', reason, at: this.#now, ...flag });
+    if (superseded) this.#roles.set(copy.node, 'superseded');
+    this.#from = copy.node;
+    return this;
+  }
+
+  /** Orders to stop what runs on a node without an order. */
+  stopGhost(node: NodeId, spec: number, reason: string): this {
+    const disconnect = this.#subject.mode;
+    this.#put(node, { order: 'stop', spec, disconnect, reason, at: this.#now, superseded: true });
+    this.#roles.set(node, 'superseded');
+    this.#from = node;
+    return this;
+  }
+
+  /** Takes a copy away on its receipt: the order and the report together. */
+  drop(copy: Copy): this {
+    const { key } = this.#subject.instance;
+    const view = this.#subject.instance.copies.get(copy.node);
+    this.#writes.push({ kind: 'delete-assignment', node: copy.node, key });
+    if (view?.status !== undefined) {
+      this.#guards.push({ kind: 'status', node: copy.node, key, revision: view.status.revision });
+      this.#writes.push({ kind: 'delete-status', node: copy.node, key });
+    }
+    this.#roles.delete(copy.node);
+    this.#from = copy.node;
+    return this;
+  }
+
+  /** Applies only while the node's presence is as it was seen; absent: while it's still absent. */
+  whilePresenceIs(node: NodeId): this {
+    const revision = this.#subject.ctx.node(node)?.presence?.revision ?? 0;
+    this.#guards.push({ kind: 'presence', node, revision });
+    return this;
+  }
+
+  /** Adds to the instance's history. */
+  move(from: NodeId | undefined, to: NodeId | undefined, reason: string): this {
+    const ends = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
+    this.#moves = [...this.#moves, { at: this.#now, ...ends, reason }].slice(-MOVES_KEPT);
+    return this;
+  }
+
+  /** Says why the instance waits; the time of the first such word is kept. */
+  pend(reason: string, nodes: Readonly<Record<string, string>>): this {
+    this.#pending = { since: this.#pending?.since ?? this.#now, reason, nodes };
+    return this;
+  }
+
+  unpend(): this {
+    this.#pending = undefined;
+    return this;
+  }
+
+  /** The instance's record goes. */
+  forget(): this {
+    this.#forgotten = true;
+    return this;
+  }
+
+  /** Emits the step if there's anything to write; returns whether there was. */
+  emit(action: StepAction, reason: string): boolean {
+    const record = this.#recordWrite();
+    const writes = record === undefined ? this.#writes : [...this.#writes, record];
+    if (writes.length === 0) return false;
+    const { ctx, name, instance } = this.#subject;
+    ctx.emit({
+      action,
+      workload: name,
+      instance: instance.key,
+      from: this.#from,
+      to: this.#to,
+      reason,
+      guards: [...this.#readGuards(), ...this.#guards],
+      writes,
+    });
+    return true;
+  }
+
+  get #now(): string {
+    return this.#subject.ctx.view.nowIso;
+  }
+
+  #put(node: NodeId, value: Assignment): void {
+    this.#writes.push({ kind: 'put-assignment', node, key: this.#subject.instance.key, value });
+  }
+
+  #recordWrite(): StepWrite | undefined {
+    const { key } = this.#subject.instance;
+    const had = this.#record?.value;
+    if (this.#forgotten) return had === undefined ? undefined : { kind: 'delete-instance', key };
+    const copies = [...this.#roles]
+      .map(([node, role]) => ({ node, role }))
+      .sort((a, b) => (a.role === b.role ? compare(a.node, b.node) : compare(a.role, b.role)));
+    const value: InstanceRecord = {
+      ...(this.#pending === undefined ? {} : { pending: this.#pending }),
+      copies,
+      ...(this.#lastNode === undefined ? {} : { lastNode: this.#lastNode }),
+      moves: this.#moves,
+    };
+    const isNothing = copies.length === 0 && value.pending === undefined && this.#moves.length === 0;
+    if (had === undefined ? isNothing : isSameRecord(had, value)) return undefined;
+    return { kind: 'put-instance', key, value };
+  }
+
+  /** Everything that was read of the instance, and the absence of what is about to be made. */
+  #readGuards(): StepGuard[] {
+    const { name, workload, instance } = this.#subject;
+    const { key } = instance;
+    const nodes = new Set([...instance.copies.keys(), ...this.#writes.flatMap((w) => ('node' in w ? [w.node] : []))]);
+    return [
+      { kind: 'workload', name, revision: workload.revision },
+      { kind: 'instance', key, revision: this.#record?.revision ?? 0 },
+      ...[...nodes].sort(compare).map((node): StepGuard => {
+        return { kind: 'assignment', node, key, revision: instance.copies.get(node)?.assignment?.revision ?? 0 };
+      }),
+    ];
+  }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function isSameRecord(a: InstanceRecord, b: InstanceRecord): boolean {
+  const roles = (record: InstanceRecord) =>
+    record.copies
+      .map(({ node, role }) => `${node} ${role}`)
+      .sort()
+      .join();
+  return (
+    a.lastNode === b.lastNode && roles(a) === roles(b) && isSamePending(a.pending, b.pending) && a.moves === b.moves
+  );
+}
+
+function isSamePending(a: Pending | undefined, b: Pending | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  const nodes = Object.keys(a.nodes);
+  if (a.reason !== b.reason || nodes.length !== Object.keys(b.nodes).length) return false;
+  return nodes.every((node) => a.nodes[node] === b.nodes[node]);
+}

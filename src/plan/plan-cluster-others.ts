@@ -1,0 +1,34 @@
+import { StepDraft } from './plan-cluster-draft.ts';
+import type { StepAction } from './plan-cluster-step.ts';
+import type { Copy, Subject } from './plan-cluster-subject.ts';
+
+/**
+ * Ends the copies that don't count any more, and what runs without an order: `keep` ones once the copy that counts is healthy,
+ * `stop` ones at once. Takes away what has stopped. Absent nodes are left alone.
+ */
+export function planOthers(subject: Subject, current: Copy, keepPending: boolean): void {
+  const draft = new StepDraft(subject);
+  if (!keepPending) draft.unpend();
+  let action: StepAction = 'tidy';
+  let reason = 'the record was not up to date';
+  const mayEnd = subject.mode === 'stop' || current.isHealthy;
+  for (const other of subject.others) {
+    if (other.isStopped) {
+      draft.drop(other);
+      if (action === 'tidy') [action, reason] = ['receipt', 'the replaced copy has stopped'];
+    } else if (
+      mayEnd &&
+      other.assignment.value.order === 'run' &&
+      (other.standing === 'present' || subject.mode === 'stop')
+    ) {
+      [action, reason] = ['stop-superseded', `runs on ${subject.ctx.nodeName(current.node)}`];
+      draft.stop(other, reason, true);
+    }
+  }
+  for (const ghost of subject.ghosts) {
+    if (!mayEnd || !ghost.isReported || ghost.standing !== 'present' || ghost.node === current.node) continue;
+    [action, reason] = ['stop-superseded', `runs on ${subject.ctx.nodeName(current.node)}`];
+    draft.stopGhost(ghost.node, ghost.spec, reason);
+  }
+  draft.emit(action, reason);
+}

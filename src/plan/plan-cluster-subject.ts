@@ -1,0 +1,134 @@
+import type { InstanceKey, NodeId, Slot, WorkloadName } from '../domain/ids.ts';
+import type { Assignment, DisconnectMode, Workload } from '../domain/spec.ts';
+import type { InstanceStatus } from '../domain/status.ts';
+import type { CopyView, InstanceView, NodeView, Versioned } from './cluster-view.ts';
+import type { Seeker } from './placement/rules.ts';
+import { makeOccupant } from './placement/usage.ts';
+import type { PlanContext } from './plan-cluster-context.ts';
+import { type Standing, standingOf } from './plan-cluster-loss.ts';
+
+/** A copy that has an order. */
+export interface Copy {
+  readonly node: NodeId;
+  readonly view: NodeView | undefined;
+  readonly assignment: Versioned<Assignment>;
+  readonly status: InstanceStatus | undefined;
+  readonly standing: Standing;
+  /** Its node was told to stop it, and says for that very order that it has. */
+  readonly isStopped: boolean;
+  /** Its node says for the present order that it's well. */
+  readonly isHealthy: boolean;
+}
+
+/** A node that may run the instance without an order: it says so, or the record names it and the order is gone. */
+export interface Ghost {
+  readonly node: NodeId;
+  readonly standing: Standing;
+  /** It says itself that it runs it. */
+  readonly isReported: boolean;
+  readonly spec: number;
+}
+
+/** Whose turn it is to be interrupted: one instance of a workload at a time. */
+export interface Turn {
+  updateFree: boolean;
+  moveFree: boolean;
+}
+
+/** One instance of a workload that exists, with everything that deciding about it takes. */
+export interface Subject {
+  readonly ctx: PlanContext;
+  readonly name: WorkloadName;
+  readonly workload: Versioned<Workload>;
+  readonly instance: InstanceView;
+  readonly mode: DisconnectMode;
+  readonly isGlobal: boolean;
+  /** The copy that counts, if any. */
+  readonly current: Copy | undefined;
+  /** All other copies with an order, in order of their nodes. */
+  readonly others: readonly Copy[];
+  readonly ghosts: readonly Ghost[];
+  readonly seeker: Seeker;
+  readonly turn: Turn;
+}
+
+/** Reads one instance. */
+export function makeSubject(
+  ctx: PlanContext,
+  name: WorkloadName,
+  workload: Versioned<Workload>,
+  instance: InstanceView,
+  turn: Turn,
+): Subject {
+  const mode = workload.value.disconnect.mode;
+  const copies = readCopies(ctx, instance, mode);
+  const current = pickCurrent(instance, copies);
+  return {
+    ctx,
+    name,
+    workload,
+    instance,
+    mode,
+    isGlobal: workload.value.scale.kind === 'global',
+    current,
+    others: copies.filter((copy) => copy !== current),
+    ghosts: readGhosts(ctx, instance, mode),
+    seeker: { ...makeOccupant(instance.key, workload.value, true), workload: workload.value },
+    turn,
+  };
+}
+
+/** An instance of which nothing is stored yet. */
+export function makeNewInstance(key: InstanceKey, slot: Slot): InstanceView {
+  return { key, slot, record: undefined, copies: new Map(), unreadable: new Set() };
+}
+
+function readCopies(ctx: PlanContext, instance: InstanceView, mode: DisconnectMode): Copy[] {
+  return sortedCopies(instance).flatMap(({ node, assignment, status }) => {
+    if (assignment === undefined) return [];
+    const { order, disconnect } = assignment.value;
+    const answered = status?.value.assignmentRevision === assignment.revision;
+    const view = ctx.node(node);
+    const standing = standingOf(view, mode);
+    // Such a node keeps running it however long it is away: the workload became `stop` too late for it to know.
+    const outlives = mode === 'stop' && disconnect === 'keep';
+    return {
+      node,
+      view,
+      assignment,
+      status: status?.value,
+      standing: standing === 'lost' && outlives ? 'missing' : standing,
+      isStopped: order === 'stop' && answered && status.value.phase === 'stopped',
+      isHealthy: order === 'run' && answered && status.value.healthy,
+    };
+  });
+}
+
+/** Of several that could count (which no step of ours leaves behind), the one that serves best. */
+function pickCurrent(instance: InstanceView, copies: readonly Copy[]): Copy | undefined {
+  const roles = new Map(instance.record?.value.copies.map(({ node, role }) => [node, role]));
+  const eligible = copies.filter(
+    (copy) => roles.get(copy.node) !== 'superseded' && copy.assignment.value.superseded !== true,
+  );
+  const rank = (copy: Copy) =>
+    (copy.assignment.value.order === 'run' ? 4 : 0) + (copy.standing === 'present' ? 2 : 0) + (copy.isHealthy ? 1 : 0);
+  return eligible.sort((a, b) => rank(b) - rank(a) || (a.node < b.node ? -1 : 1))[0];
+}
+
+function readGhosts(ctx: PlanContext, instance: InstanceView, mode: DisconnectMode): Ghost[] {
+  const ghosts = new Map<NodeId, Ghost>();
+  for (const { node } of instance.record?.value.copies ?? []) {
+    if (instance.copies.get(node)?.assignment === undefined) {
+      ghosts.set(node, { node, standing: standingOf(ctx.node(node), mode), isReported: false, spec: 0 });
+    }
+  }
+  for (const { node, assignment, status } of instance.copies.values()) {
+    if (assignment !== undefined || status?.value.phase !== 'orphan') continue;
+    ghosts.set(node, { node, standing: standingOf(ctx.node(node), mode), isReported: true, spec: status.value.spec });
+  }
+  return [...ghosts.values()].sort((a, b) => (a.node < b.node ? -1 : 1));
+}
+
+function sortedCopies(instance: InstanceView): CopyView[] {
+  return [...instance.copies.values()].sort((a, b) => (a.node < b.node ? -1 : 1));
+}
