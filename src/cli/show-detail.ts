@@ -1,4 +1,4 @@
-import type { ContainerSpec, Move, Placement, RunSpec } from '../domain/spec.ts';
+import type { ContainerSpec, Move, Placement, RunSpec, Workload } from '../domain/spec.ts';
 import type { InstanceDetail, NodeRow, WorkloadAnswer, WorkloadSummary } from '../wire/answers.ts';
 import type { Context } from './context.ts';
 import { formatAge } from './durations.ts';
@@ -16,10 +16,7 @@ export function showWorkload(screen: Screen, answer: WorkloadAnswer): void {
   const order = workload.removing === true ? 'remove' : workload.desired;
   printFields(screen, [
     ['Workload', answer.name],
-    [
-      'Desired',
-      `${order}, ${workload.scale.kind === 'global' ? 'on every matching node' : `${workload.scale.replicas} replicas`}`,
-    ],
+    ['Desired', `${order}, ${describeScale(workload.scale)}`],
     ['State', describeSummary(summary)],
     ['Spec', `${workload.spec}${answer.specs.length > 1 ? ` (kept: ${answer.specs.join(', ')})` : ''}`],
     ['Disconnect', workload.disconnect.mode],
@@ -104,6 +101,11 @@ export function showNode(screen: Screen, node: NodeRow): void {
     ['Boot ID', node.bootId],
     ['Instances', node.instances.toString()],
   ]);
+}
+
+function describeScale(scale: Workload['scale']): string {
+  if (scale.kind === 'global') return 'on every matching node';
+  return scale.replicas === 1 ? '1 replica' : `${scale.replicas} replicas`;
 }
 
 /** `2 of 3 healthy`, and whether that is all there is to do. */

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Slot, WorkloadName } from '../../../src/domain/ids.ts';
+import type { NodeRow } from '../../../src/wire/answers.ts';
+import { makeFakeTerminal, makeRow, makeSummary, makeWorkloadRow, node1, node2 } from './fake-terminal.ts';
+
+const rows = [
+  makeRow({ slot: '10' as Slot, node: node2 }),
+  makeRow({ slot: '2' as Slot, phase: 'pulling', healthy: false, progress: 'layer 2 of 5' }),
+  makeRow({
+    workload: 'a.service' as WorkloadName,
+    display: 'a.service',
+    phase: 'failed',
+    lastError: 'exit code 3',
+    restarts: 4,
+  }),
+];
+
+test('muster ps lists by workload and by slot as a number, with ages and reasons', async () => {
+  const terminal = makeFakeTerminal({
+    client: { instances: () => Promise.resolve({ rows, problems: ['a record cannot be read'] }) },
+  });
+  assert.equal(await terminal.run('ps'), 0);
+  const lines = terminal.stdout().split('\n');
+  assert.match(lines[0] ?? '', /^INSTANCE +NODE +PHASE +HEALTH +FOR +RESTARTS +PORTS +WHY$/);
+  assert.match(lines[1] ?? '', /^a\.service +node1 +failed +- +30s +4 +exit code 3$/);
+  assert.match(lines[2] ?? '', /^web\.2 +node1 +pulling +- +30s +0 +layer 2 of 5$/);
+  assert.match(lines[3] ?? '', /^web\.10 +node2 +running +ok +30s +0$/);
+  assert.equal(terminal.stderr(), 'muster: warning: a record cannot be read\n');
+});
+
+test('muster ps asks for one workload or one name', async () => {
+  const asked: unknown[] = [];
+  const instances = (filter: unknown) => {
+    asked.push(filter);
+    return Promise.resolve({ rows: [], problems: [] });
+  };
+  const terminal = makeFakeTerminal({ client: { instances } });
+  await terminal.run('ps', 'web.0');
+  await terminal.run('ps', '-w', 'web');
+  assert.deepEqual(asked, [{ name: 'web.0' }, { workload: 'web' }]);
+  assert.match(terminal.stdout(), /^No instances\./);
+});
+
+test('muster ps never writes beyond the width of the terminal', async () => {
+  const long = [makeRow({ phase: 'failed', reason: 'x'.repeat(300) })];
+  const terminal = makeFakeTerminal({
+    client: { instances: () => Promise.resolve({ rows: long, problems: [] }) },
+    columns: 70,
+  });
+  await terminal.run('ps', '--no-color');
+  for (const line of terminal.stdout().trimEnd().split('\n')) assert.ok(line.length <= 70, line);
+});
+
+test('muster ps --json prints the answer itself', async () => {
+  const answer = { rows, problems: [] };
+  const terminal = makeFakeTerminal({ client: { instances: () => Promise.resolve(answer) } });
+  await terminal.run('ps', '--json');
+  assert.deepEqual(JSON.parse(terminal.stdout()), answer);
+});
+
+test('muster ls shows what is desired and the first thing in the way', async () => {
+  const problems = [
+    { instance: 'web.1', phase: 'pending' as const, text: 'no node has port 8080 free' },
+    { instance: 'web.2', phase: 'pending' as const, text: 'the same' },
+  ];
+  const workloads = [
+    makeWorkloadRow({ summary: makeSummary({ converged: false, blocked: true, wanted: 3, problems }) }),
+    makeWorkloadRow({ name: 'all.service' as WorkloadName, kind: 'unit', scale: { kind: 'global' } }),
+    makeWorkloadRow({ name: 'old' as WorkloadName, removing: true }),
+  ];
+  const terminal = makeFakeTerminal({ client: { workloads: () => Promise.resolve({ workloads, problems: [] }) } });
+  assert.equal(await terminal.run('ls'), 0);
+  const lines = terminal.stdout().split('\n');
+  assert.match(lines[1] ?? '', /^all\.service +unit +run, global +1\/1 +1 +1h00m$/);
+  assert.match(lines[2] ?? '', /^old +container +remove /);
+  assert.match(
+    lines[3] ?? '',
+    /^web +container +run +1\/3 +1 +1h00m +web\.1: no node has port 8080 free \(and 1 more\)$/,
+  );
+});
+
+const node: NodeRow = {
+  ...node1,
+  state: 'up',
+  leader: true,
+  cordoned: false,
+  draining: false,
+  advertise: '10.0.0.1',
+  addresses: ['10.0.0.1'],
+  labels: { zone: 'a', disk: 'ssd' },
+  capacity: { cpus: 2, memoryBytes: 4 * 1024 ** 3 },
+  runtimes: { systemd: '252' },
+  agentVersion: '0.1.0',
+  machineId: 'a'.repeat(32),
+  bootId: 'b'.repeat(32),
+  instances: 3,
+};
+
+test('muster node ls shows the leader, the lost with since when, and what is set', async () => {
+  const lost: NodeRow = {
+    ...node,
+    ...node2,
+    leader: false,
+    state: 'lost',
+    cordoned: true,
+    lostSince: '2025-12-31T23:55:00.000Z',
+  };
+  const terminal = makeFakeTerminal({
+    client: { nodes: () => Promise.resolve({ nodes: [lost, node], problems: [] }) },
+  });
+  assert.equal(await terminal.run('node', 'ls'), 0);
+  const lines = terminal.stdout().split('\n');
+  assert.match(lines[1] ?? '', /^node1 +11111111 +up +leader +10\.0\.0\.1 +3 +2 +4\.0 GiB +disk=ssd zone=a +0\.1\.0$/);
+  assert.match(lines[2] ?? '', /^node2 +22222222 +lost, cordoned 5m00s +- /);
+});
