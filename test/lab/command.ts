@@ -1,0 +1,50 @@
+import { execa } from 'execa';
+
+/** What a finished command left. `exitCode` is -1 if a signal or the time limit ended it. */
+export interface CommandResult {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+/** `reject: false` returns a failure instead of throwing it. */
+export interface CommandOptions {
+  readonly input?: string;
+  readonly timeoutMs?: number;
+  readonly reject?: boolean;
+  /** Keeps the newline at the end of the output. */
+  readonly exact?: boolean;
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs a command in a process group of its own, which the time limit kills as a whole. */
+export async function command(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+  const [file = '', ...args] = argv;
+  const child = execa(file, args, {
+    reject: false,
+    detached: true,
+    stripFinalNewline: options.exact !== true,
+    maxBuffer: 100_000_000,
+    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.env === undefined ? {} : { env: options.env, extendEnv: false }),
+  });
+  const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => killGroup(child.pid), options.timeoutMs);
+  const { stdout, stderr, exitCode, failed, shortMessage } = await child;
+  clearTimeout(timer);
+  if (failed && options.reject !== false) {
+    throw new Error(`${shortMessage}\n${stderr}${stdout === '' ? '' : `\n${stdout.slice(-2000)}`}`.trimEnd());
+  }
+  return { stdout, stderr, exitCode: exitCode ?? -1 };
+}
+
+/** Kills a process group that may already be gone. */
+export function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Gone, which is what was wanted.
+  }
+}
