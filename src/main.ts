@@ -13,101 +13,126 @@ const version = {
 /** How long the process may take to end once it was told to: an agent leaves a machine that shuts down in up to 30 s. */
 const endWithinMs = { command: 2_000, agent: 40_000 };
 
-const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
-const brokenPipe = 128 + 13;
+/** What shells expect of a process that a signal ended. */
+const signalCodes = { SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const;
 
 /** Why the command's signal aborted: the exit code says it. */
 class Ended extends Error {
   override readonly name = 'Ended';
-  readonly exitCode: number;
-  constructor(exitCode: number, cause: string) {
-    super(`Ended by ${cause}`);
-    this.exitCode = exitCode;
+  readonly by: keyof typeof signalCodes;
+  constructor(by: keyof typeof signalCodes) {
+    super(`Ended by ${by}`);
+    this.by = by;
   }
 }
 
-function makeOutput(stream: NodeJS.WriteStream): Output {
+/** This process, as far as commands can see and end it. */
+class Program {
+  readonly #controller = new AbortController();
+  #isAgent = false;
+
+  /** Runs the command that `argv` calls. The exit code is what it returns, or says what ended it. */
+  async run(argv: readonly string[]): Promise<void> {
+    process.on('uncaughtException', (error) => this.exitOnDefect(error));
+    process.on('unhandledRejection', (error) => this.exitOnDefect(error));
+    process.on('SIGINT', () => this.#end('SIGINT'));
+    process.on('SIGTERM', () => this.#end('SIGTERM'));
+    const { signal } = this.#controller;
+    try {
+      const { runCli } = await import('./cli/run-cli.ts');
+      process.exitCode = await runCli(argv, this.#makeTerminal(), signal);
+    } catch (error) {
+      if (!(signal.reason instanceof Ended)) throw error;
+      process.exitCode = signalCodes[signal.reason.by];
+    }
+    if (this.#isAgent) process.exit(); // whatever its libraries still hold open
+  }
+
+  /** The first time it aborts the command's signal. The second time, or when that takes too long, the process ends. */
+  #end(by: keyof typeof signalCodes): void {
+    if (this.#controller.signal.aborted) process.exit(signalCodes[by]);
+    this.#controller.abort(new Ended(by));
+    const limitMs = this.#isAgent ? endWithinMs.agent : endWithinMs.command;
+    setTimeout(() => process.exit(this.#isAgent ? 1 : signalCodes[by]), limitMs).unref();
+  }
+
+  /** A defect: said with its place where somebody can use it (the agent's journal), and the process ends. */
+  exitOnDefect(error: unknown): void {
+    const isDetailed = this.#isAgent || (process.env['MUSTER_DEBUG'] ?? '') !== '';
+    const text = error instanceof Error ? ((isDetailed ? error.stack : undefined) ?? error.message) : String(error);
+    tryWrite(2, `muster: internal error: ${text}\n`);
+    process.exit(1);
+  }
+
+  #makeTerminal(): Terminal {
+    const { env, argv, pid } = process;
+    return {
+      stdout: makeOutput(
+        () => process.stdout,
+        () => this.#end('SIGPIPE'),
+      ),
+      stderr: makeOutput(
+        () => process.stderr,
+        () => {},
+      ),
+      stdin: { [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator]() },
+      env,
+      version,
+      clock: {
+        monotonicMs: () => performance.now(),
+        wallTime: () => new Date(),
+        after: (ms, then) => {
+          const timer = setTimeout(then, ms);
+          return () => clearTimeout(timer);
+        },
+      },
+      connect: async (target) => (await import('./cli/connection.ts')).connect(target),
+      runAgent: async (start, signal) => {
+        this.#isAgent = true;
+        const { runAgent } = await import('./agent/run-agent.ts');
+        return runAgent({ ...start, env, argv, pid, version }, signal);
+      },
+    };
+  }
+}
+
+/** A stream is opened when it is first used: a command that needs one of three starts sooner. A closed pipe is no error. */
+function makeOutput(open: () => NodeJS.WriteStream, onBrokenPipe: () => void): Output {
+  let opened: NodeJS.WriteStream | undefined;
+  const stream = () => {
+    opened ??= open().on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') onBrokenPipe();
+    });
+    return opened;
+  };
   return {
     write: (text) => {
-      stream.write(text);
+      stream().write(text);
     },
-    isTTY: stream.isTTY === true,
+    get isTTY() {
+      return stream().isTTY === true;
+    },
     get columns() {
-      return stream.isTTY ? stream.columns : undefined;
+      return stream().isTTY ? stream().columns : undefined;
     },
     get rows() {
-      return stream.isTTY ? stream.rows : undefined;
+      return stream().isTTY ? stream().rows : undefined;
     },
   };
 }
 
-function makeTerminal(): Terminal {
-  const { stdout, stderr, stdin, env } = process;
-  return {
-    stdout: makeOutput(stdout),
-    stderr: makeOutput(stderr),
-    stdin,
-    env,
-    version,
-    clock: {
-      monotonicMs: () => performance.now(),
-      wallTime: () => new Date(),
-      after: (ms, then) => {
-        const timer = setTimeout(then, ms);
-        return () => clearTimeout(timer);
-      },
-    },
-    connect: async (target) => (await import('./cli/connection.ts')).connect(target),
-    runAgent: async ({ configPath, flags, check }, signal) => {
-      isAgent = true;
-      const { runAgent } = await import('./agent/run-agent.ts');
-      return runAgent({ configPath, flags, check, env, argv: process.argv, pid: process.pid, version }, signal);
-    },
-  };
-}
-
-let isAgent = false;
-
-/** The first SIGINT or SIGTERM, or a closed pipe, aborts; the second, or taking too long, ends the process. */
-function abortOnEnd(controller: AbortController): void {
-  const end = (exitCode: number, cause: string) => {
-    if (controller.signal.aborted) process.exit(exitCode);
-    controller.abort(new Ended(exitCode, cause));
-    setTimeout(() => process.exit(isAgent ? 1 : exitCode), isAgent ? endWithinMs.agent : endWithinMs.command).unref();
-  };
-  process.on('SIGINT', () => end(128 + signalNumbers.SIGINT, 'SIGINT'));
-  process.on('SIGTERM', () => end(128 + signalNumbers.SIGTERM, 'SIGTERM'));
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') end(brokenPipe, 'a closed pipe');
-  });
-  process.stderr.on('error', () => {});
-}
-
-/** A defect: said with its place where there is somebody to read it (the agent's journal), and the process ends. */
-function exitOnDefect(error: unknown): void {
-  const debug = isAgent || (process.env['MUSTER_DEBUG'] ?? '') !== '';
-  const text = error instanceof Error ? (debug ? (error.stack ?? error.message) : error.message) : String(error);
-  writeSync(2, `muster: internal error: ${text}\n`);
-  process.exit(1);
-}
-
-async function main(): Promise<void> {
-  process.on('uncaughtException', exitOnDefect);
-  process.on('unhandledRejection', exitOnDefect);
-  const controller = new AbortController();
-  abortOnEnd(controller);
-  const { runCli } = await import('./cli/run-cli.ts');
+function tryWrite(fd: 1 | 2, text: string): boolean {
   try {
-    process.exitCode = await runCli(process.argv.slice(2), makeTerminal(), controller.signal);
-  } catch (error) {
-    if (!(controller.signal.reason instanceof Ended)) throw error;
-    process.exitCode = controller.signal.reason.exitCode;
+    writeSync(fd, text);
+    return true;
+  } catch {
+    return false;
   }
 }
 
-// The most usual question of scripts is answered before anything is loaded.
-if (process.argv.length === 3 && /^(version|--version|-V)$/.test(process.argv[2] ?? '')) {
-  writeSync(1, `muster ${version.version} (${version.commit})\n`);
-} else {
-  main().catch(exitOnDefect);
+const isVersionAsked = process.argv.length === 3 && /^(version|--version|-V)$/.test(process.argv[2] ?? '');
+// What scripts ask most often is answered before anything is loaded.
+if (!isVersionAsked || !tryWrite(1, `muster ${version.version} (${version.commit})\n`)) {
+  const program = new Program();
+  program.run(isVersionAsked ? ['version'] : process.argv.slice(2)).catch((error) => program.exitOnDefect(error));
 }

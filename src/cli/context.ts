@@ -46,6 +46,7 @@ export interface Context extends Terminal {
   client(): Promise<Client>;
   /** True when output is for programs. */
   readonly json: boolean;
+  /** For stdout, which is opened when this is first asked for. */
   readonly paint: Paint;
   readonly signal: AbortSignal;
 }

@@ -2,7 +2,7 @@ import type { Client } from '../wire/client.ts';
 import { type Command, exitCodes } from './command.ts';
 import { commands } from './commands.ts';
 
-import type { Context, Terminal } from './context.ts';
+import type { Context, Paint, Terminal } from './context.ts';
 import { findCommand } from './find-command.ts';
 import { Misuse } from './misuse.ts';
 import { makePaint } from './paint.ts';
@@ -20,8 +20,8 @@ export async function runCli(argv: readonly string[], terminal: Terminal, signal
     if (found.kind === 'group') return await showOverview(found.group, argv, terminal);
     const command: Command = await commands[found.path]();
     const parsed = parseArguments(command, [...argv.slice(0, skipped), ...found.rest]);
-    const context = makeContext(terminal, parsed, signal);
-    return parsed.help ? await showHelp(command, context) : await command.run(context, parsed.input);
+    if (parsed.help) return await showHelp(command, terminal, parsed.noColor);
+    return await runCommand(command, parsed, terminal, signal);
   } catch (error) {
     if (signal.aborted) throw error;
     printError(terminal, error);
@@ -29,24 +29,38 @@ export async function runCli(argv: readonly string[], terminal: Terminal, signal
   }
 }
 
-function makeContext(terminal: Terminal, parsed: ParsedArguments, signal: AbortSignal): Context {
+async function runCommand(
+  command: Command,
+  parsed: ParsedArguments,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> {
   const socketPath = parsed.socket ?? nonEmpty(terminal.env['MUSTER_SOCKET']) ?? defaultSocketPath;
   let client: Promise<Client> | undefined;
-  return {
+  let paint: Paint | undefined;
+  const context: Context = {
     ...terminal,
     json: parsed.json,
-    paint: makePaint(terminal.stdout, terminal.env, parsed.noColor),
+    get paint() {
+      paint ??= makePaint(terminal.stdout, terminal.env, parsed.noColor);
+      return paint;
+    },
     signal,
     client: () => {
       client ??= terminal.connect({ socketPath });
       return client;
     },
   };
+  try {
+    return await command.run(context, parsed.input);
+  } finally {
+    if (client !== undefined) (await client).close();
+  }
 }
 
-async function showHelp(command: Command, context: Context): Promise<number> {
+async function showHelp(command: Command, { stdout, env }: Terminal, noColor: boolean): Promise<number> {
   const { renderHelp } = await import('./help.ts');
-  context.stdout.write(renderHelp(command, context.paint));
+  stdout.write(renderHelp(command, makePaint(stdout, env, noColor)));
   return exitCodes.done;
 }
 

@@ -30,8 +30,7 @@ export const wait = makeCommand({
     const over = new AbortController();
     const cancel = context.clock.after(timeoutMs, () => over.abort());
     const beganMs = context.clock.monotonicMs();
-    const seen = await untilJoined(context, AbortSignal.any([context.signal, over.signal]));
-    cancel();
+    const seen = await untilJoined(context, AbortSignal.any([context.signal, over.signal])).finally(cancel);
     context.signal.throwIfAborted();
     return report(context, seen, context.clock.monotonicMs() - beganMs);
   },

@@ -55,7 +55,7 @@ export function makeFakeTerminal(options: FakeTerminalOptions = {}): FakeTermina
     },
     connect: ({ socketPath }) => {
       sockets.push(socketPath);
-      return Promise.resolve(makeFakeClient(options.client ?? {}));
+      return Promise.resolve(makeFakeClient({ close: () => {}, ...options.client }));
     },
   };
   return {
