@@ -90,7 +90,11 @@ class Program {
       runAgent: async (start, signal) => {
         this.#isAgent = true;
         const { runAgent } = await import('./agent/run-agent.ts');
-        return runAgent({ ...start, env, argv, pid, version }, signal);
+        const monotonicUs = () => Number(process.hrtime.bigint() / 1_000n);
+        return runAgent(
+          { ...start, env, pid, version: version.version, monotonicUs, write: (text) => stdout.write(text) },
+          signal,
+        );
       },
     };
   }

@@ -1,5 +1,14 @@
 import { AgentError } from '../domain/errors.ts';
-import { type ClusterId, type InstanceKey, type NodeId, parseNodeId, parseSlot, parseWorkloadName, makeInstanceKey, type WorkloadName } from '../domain/ids.ts';
+import {
+  type ClusterId,
+  type InstanceKey,
+  makeInstanceKey,
+  type NodeId,
+  parseNodeId,
+  parseSlot,
+  parseWorkloadName,
+  type WorkloadName,
+} from '../domain/ids.ts';
 import type { LeaseId } from '../etcd/port.ts';
 
 /** Where each thing lies in the store (DESIGN's etcd layout). Every range ends in `/`. */
@@ -63,10 +72,14 @@ export function makeLayout(prefix: string, clusterId: ClusterId): Layout {
 }
 
 /** What a key below `nodes/` names. Throws `INVALID_INPUT` for a key that no agent of ours writes. */
-export function parseNodeKey(layout: Layout, key: string): { readonly node: NodeId; readonly kind: 'record' | 'presence' | 'settings' | 'verdict' } {
+export function parseNodeKey(
+  layout: Layout,
+  key: string,
+): { readonly node: NodeId; readonly kind: 'record' | 'presence' | 'settings' | 'verdict' } {
   const [node, kind, more] = key.slice(layout.nodes.length).split('/');
   if (node === undefined || more !== undefined) throw foreign(key);
-  if (kind === 'record' || kind === 'presence' || kind === 'settings' || kind === 'verdict') return { node: parseNodeId(node), kind };
+  if (kind === 'record' || kind === 'presence' || kind === 'settings' || kind === 'verdict')
+    return { node: parseNodeId(node), kind };
   throw foreign(key);
 }
 
@@ -78,7 +91,10 @@ export function parseInstancePath(range: string, key: string): InstanceKey {
 }
 
 /** Node and instance of a key below `assignments/` or `status/`. */
-export function parseNodeInstancePath(range: string, key: string): { readonly node: NodeId; readonly instance: InstanceKey } {
+export function parseNodeInstancePath(
+  range: string,
+  key: string,
+): { readonly node: NodeId; readonly instance: InstanceKey } {
   const rest = key.slice(range.length);
   const at = rest.indexOf('/');
   if (at < 0) throw foreign(key);

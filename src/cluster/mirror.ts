@@ -75,7 +75,8 @@ export class Mirror {
           continue;
         }
         failures += 1;
-        if (failures === 1 || failures % 20 === 0) log.warn({ prefix, failures, err: error }, 'mirror cannot read the store');
+        if (failures === 1 || failures % 20 === 0)
+          log.warn({ prefix, failures, err: error }, 'mirror cannot read the store');
         await clock.sleep(backoffMs(failures, { firstMs: 100, maxMs: 2_000, jitter: 0.5, random }), signal);
       }
     }
