@@ -65,7 +65,7 @@ class Program {
   }
 
   #makeTerminal(): Terminal {
-    const { env, argv, pid } = process;
+    const { env, pid } = process;
     return {
       stdout: makeOutput(
         () => process.stdout,
@@ -92,7 +92,7 @@ class Program {
         const { runAgent } = await import('./agent/run-agent.ts');
         const monotonicUs = () => Number(process.hrtime.bigint() / 1_000n);
         return runAgent(
-          { ...start, env, pid, version: version.version, monotonicUs, write: (text) => stdout.write(text) },
+          { ...start, env, pid, version: version.version, monotonicUs, write: (text) => process.stdout.write(text) },
           signal,
         );
       },
