@@ -10,10 +10,10 @@ export interface CallPlan<T> {
   readonly action: string;
   readonly service: ServiceName;
   /**
-   * `again`: at every endpoint, until the call's time is over. `each-once`: once at each endpoint. `unsent`: at the next endpoint
-   * only where it provably never left this process; else the caller must find out what became of it.
+   * `again`: at every endpoint, until the call's time is over. `unsent`: at the next endpoint only where it provably never left
+   * this process; else the caller must find out what became of it.
    */
-  readonly resend: 'again' | 'each-once' | 'unsent';
+  readonly resend: 'again' | 'unsent';
   readonly begin: (client: RawClient) => PendingCall<T>;
 }
 
@@ -49,7 +49,7 @@ export class Calls {
       const client = this.#endpoints.current();
       const leftMs = untilMs - this.#clock.monotonicMs();
       try {
-        const answer = await this.#attempt(client, plan, Math.min(this.#limits.attemptMs, leftMs), signal);
+        const answer = await this.attempt(client, plan, Math.min(this.#limits.attemptMs, leftMs), signal);
         this.#endpoints.answered(client);
         return answer;
       } catch (error) {
@@ -62,8 +62,9 @@ export class Calls {
     }
   }
 
-  /** One attempt on one endpoint: a connection, then the call, together within `limitMs`. */
-  async #attempt<T>(client: RawClient, plan: CallPlan<T>, limitMs: number, signal: AbortSignal): Promise<T> {
+  /** One attempt on one endpoint: a connection, then the call, together within `limitMs`. Rejects with a GrpcFailure or the signal's reason. */
+  async attempt<T>(client: RawClient, plan: CallPlan<T>, limitMs: number, signal: AbortSignal): Promise<T> {
+    signal.throwIfAborted();
     const untilMs = this.#clock.monotonicMs() + limitMs;
     await this.within(client.connected(plan.service), { limitMs, sent: false }, signal);
     signal.throwIfAborted();
@@ -104,7 +105,6 @@ export class Calls {
     signal: AbortSignal,
   ): Promise<boolean> {
     if (!failure.isTransient || (plan.resend === 'unsent' && failure.sent)) return false;
-    if (plan.resend === 'each-once' && tries >= this.#endpoints.size) return false;
     if (tries % this.#endpoints.size === 0) {
       const pauseMs = backoffMs(tries / this.#endpoints.size, { ...backoff, random: this.#random });
       await this.#clock.sleep(Math.min(pauseMs, untilMs - this.#clock.monotonicMs()), signal);

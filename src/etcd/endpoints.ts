@@ -30,10 +30,19 @@ export class Endpoints {
     return this.#urls.length;
   }
 
+  /** All of them, the one in use first. */
+  fromCurrent(): string[] {
+    return [...this.#urls.slice(this.#at), ...this.#urls.slice(0, this.#at)];
+  }
+
   /** The endpoint in use. */
   current(): RawClient {
+    return this.client(this.#urls[this.#at] as string);
+  }
+
+  /** One of them; it connects when it's used. */
+  client(url: string): RawClient {
     if (this.#isClosed) throw new AgentError('UNAVAILABLE', 'Cannot call etcd: the client was closed');
-    const url = this.#urls[this.#at] as string;
     const known = this.#clients.get(url);
     if (known && !known.isClosed) return known;
     const client = new RawClient(url, this.#tls);

@@ -3,6 +3,7 @@ import { AgentError } from '../domain/errors.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { CallPlan, Calls } from './calls.ts';
 import type { Endpoints } from './endpoints.ts';
+import { HedgedCall, type HedgeParts } from './hedged-call.ts';
 import { type ListPage, listAll } from './list-all.ts';
 import type {
   Granted,
@@ -24,6 +25,7 @@ interface Parts {
   readonly endpoints: Endpoints;
   readonly calls: Calls;
   readonly watches: Watches;
+  readonly hedging: HedgeParts;
   readonly clock: Clock;
   readonly identityKey: string;
 }
@@ -78,12 +80,10 @@ export class EtcdKv implements Kv {
     return { id: answer.ID, ttlMs: Number(answer.TTL) * 1000 };
   }
 
-  renewLease(id: LeaseId, signal: AbortSignal): Promise<{ ttlMs: number; sentAtMs: number }> {
-    const begin = (client: RawClient) => renewOnce(client, id, this.#parts.clock);
-    return this.#parts.calls.run(
-      { action: `renew lease "${id}"`, service: 'Lease', resend: 'each-once', begin },
-      signal,
-    );
+  async renewLease(id: LeaseId, signal: AbortSignal): Promise<{ ttlMs: number; sentAtMs: number }> {
+    const { hedging, clock } = this.#parts;
+    const begin = (client: RawClient) => renewOnce(client, id, clock);
+    return new HedgedCall(hedging, { action: `renew lease "${id}"`, service: 'Lease', begin }, signal).run();
   }
 
   async leaseTimeToLive(id: LeaseId, signal: AbortSignal): Promise<{ remainingMs: number; grantedMs: number }> {

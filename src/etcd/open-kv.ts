@@ -13,5 +13,6 @@ export function openKv(options: EtcdOptions, clock: Clock, log: Log): Kv {
   const endpoints = new Endpoints(options.endpoints, { tls: options.tls, first: firstEndpoint, log });
   const calls = new Calls(endpoints, clock, { attemptMs, callMs });
   const watches = new Watches({ endpoints, calls, clock, log, attemptMs });
-  return new EtcdKv({ endpoints, calls, watches, clock, identityKey });
+  const hedging = { endpoints, calls, clock, attemptMs, callMs };
+  return new EtcdKv({ endpoints, calls, hedging, watches, clock, identityKey });
 }
