@@ -1,0 +1,41 @@
+import type { ProblemLine } from '../wire/problem.ts';
+import type { RequestScope } from './open-requests.ts';
+import { makeProblem } from './problem-response.ts';
+
+/**
+ * An answer of one JSON value a line, made as the client takes them: what it doesn't take is not made, so a slow one costs no
+ * memory. An error becomes the last line. When the client goes, the scope's signal ends the source.
+ */
+export function lineStream(source: AsyncIterable<unknown>, scope: RequestScope, requestId: string): Response {
+  const iterator = source[Symbol.asyncIterator]();
+  const encoder = new TextEncoder();
+  const encode = (value: unknown) => encoder.encode(`${JSON.stringify(value)}\n`);
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull: async (controller) => {
+        try {
+          const next = await iterator.next();
+          if (next.done !== true) {
+            controller.enqueue(encode(next.value));
+            return;
+          }
+        } catch (error) {
+          if (scope.gone) return; // nobody is left to be told
+          const line: ProblemLine = { problem: makeProblem(error, requestId) };
+          controller.enqueue(encode(line));
+        }
+        controller.close();
+        scope.end();
+      },
+      cancel: async () => {
+        scope.cancel();
+        await iterator.return?.();
+        scope.end();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, {
+    headers: { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store', 'x-request-id': requestId },
+  });
+}

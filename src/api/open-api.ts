@@ -1,0 +1,56 @@
+import type { Server } from 'node:http';
+import { createAdaptorServer } from '@hono/node-server';
+import type { Log } from '../loop/log.ts';
+import type { Api } from './make-api.ts';
+import { claimSocket, type SocketFile } from './socket-file.ts';
+
+export interface ListenOptions {
+  /** Where the socket is put; its folder is made. */
+  readonly socketPath: string;
+  /** Who may use it besides root, where the machine has such a group. */
+  readonly group: string;
+  readonly log: Log;
+}
+
+/** The API, listening. */
+export interface ApiListener {
+  /** Takes no more requests, ends those under way, removes the socket. */
+  close(): Promise<void>;
+}
+
+/** More clients at once than this are not served. */
+const MAX_CONNECTIONS = 512;
+
+/** Listens on a unix socket. `CONFLICT` when another process answers on it; one that nobody answers on is replaced. */
+export async function openApi(api: Api, options: ListenOptions): Promise<ApiListener> {
+  const server = createAdaptorServer({
+    fetch: (request) => api.fetch(request),
+    serverOptions: { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 30_000, maxHeaderSize: 16_384 },
+  }) as Server;
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on('clientError', (_error, socket) => socket.destroy());
+  const file = await claimSocket(options, async (path) => listen(server, path));
+  options.log.info({ socket: options.socketPath, group: file.group ?? 'root' }, 'API is listening');
+  return { close: async () => close(server, api, file) };
+}
+
+async function listen(server: Server, path: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+async function close(server: Server, api: Api, file: SocketFile): Promise<void> {
+  await file.remove();
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  api.close();
+  server.closeIdleConnections();
+  setImmediate(() => server.closeAllConnections()); // after last lines have been handed to the sockets
+  await closed;
+}

@@ -1,0 +1,36 @@
+import { AgentError } from '../domain/errors.ts';
+
+/** The largest body that is read: a spec at its limit, escaped as JSON may. */
+const BODY_LIMIT_BYTES = 2 * 1024 * 1024;
+
+/** The request's body as JSON. `LIMIT` before more than the limit is held; `INVALID_INPUT` for what is no JSON. */
+export async function readBody(request: Request): Promise<unknown> {
+  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
+  if (type !== 'application/json') {
+    throw new AgentError('INVALID_INPUT', `Cannot read a body of type "${type ?? ''}": expected application/json`);
+  }
+  const announced = Number(request.headers.get('content-length') ?? 0);
+  if (announced > BODY_LIMIT_BYTES) throw tooLarge();
+  const text = await readText(request);
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new AgentError('INVALID_INPUT', 'Cannot read the body: expected JSON', { cause });
+  }
+}
+
+async function readText(request: Request): Promise<string> {
+  if (request.headers.has('content-length')) return request.text(); // node:http holds it to what was announced
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > BODY_LIMIT_BYTES) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function tooLarge(): AgentError {
+  return new AgentError('LIMIT', `Cannot read the body: expected at most ${BODY_LIMIT_BYTES} bytes`);
+}
