@@ -1,4 +1,5 @@
 import { destination, pino } from 'pino';
+import { makeApi } from '../api/make-api.ts';
 import { openApi } from '../api/open-api.ts';
 import { type Config, readConfig } from '../config/read-config.ts';
 import { AgentError, errorText } from '../domain/errors.ts';
@@ -66,7 +67,7 @@ async function runLocked(config: Config, options: RunAgentOptions, log: Log, sig
     'agent starts',
   );
   const api = await openApi(
-    {
+    makeApi({
       cluster: config.cluster,
       version: options.version,
       store: { kv: ports.kv, layout: agent.layout, clock },
@@ -79,8 +80,8 @@ async function runLocked(config: Config, options: RunAgentOptions, log: Log, sig
       runtimes: ports.runtimes,
       clock,
       log,
-    },
-    { socketPath: config.socket },
+    }),
+    { socketPath: config.socket, group: 'muster', log },
   );
   const told = new AbortController();
   const telling = tellSystemd(agent, ports, told.signal);
