@@ -6,6 +6,7 @@ import {
   constants,
   copyFileSync,
   createWriteStream,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -24,6 +25,7 @@ import { eventually } from './eventually.ts';
 export const registryUser = { username: 'puller', password: 'secret' } as const;
 const registryUserLine = 'puller:$2y$05$MKUCla0/gl0vYjSPqBtmPOQGNm5UbdcVBEApB6nswoeaCO19R8/gm\n';
 
+const prefix = 'muster-docker-';
 const applets = ['sh', 'sleep', 'cat', 'echo', 'true', 'false', 'seq', 'dd', 'kill', 'date', 'env', 'id', 'hostname'];
 const readyMs = 30_000;
 
@@ -64,7 +66,9 @@ export class DockerDaemon {
 
   /** Resolves when it answers. */
   static async start(): Promise<DockerDaemon> {
-    const directory = mkdtempSync(join(tmpdir(), 'muster-docker-'));
+    removeLeftovers();
+    const directory = mkdtempSync(join(tmpdir(), prefix));
+    writeFileSync(join(directory, 'owner'), String(process.pid));
     mkdirSync(join(directory, 'data'));
     const setup = [
       `mount -t tmpfs tmpfs ${directory}/data`,
@@ -135,8 +139,10 @@ export class DockerDaemon {
     process.kill(this.daemonPid, 'SIGSTOP');
   }
 
+  /** nsenter stops itself along with its child, and wakes it when woken. */
   thawDaemon(): void {
     process.kill(this.daemonPid, 'SIGCONT');
+    this.#daemon?.kill('SIGCONT');
   }
 
   get daemonPid(): number {
@@ -205,7 +211,7 @@ export class DockerDaemon {
   /** Makes an image, pushes it and removes it here, so that a pull of it is real. */
   async pushImage(name: string, padBytes = 0): Promise<void> {
     await this.makeImage(name, padBytes);
-    const auth = Buffer.from(JSON.stringify(registryUser)).toString('base64url');
+    const auth = Buffer.from(JSON.stringify(registryUser)).toString('base64');
     const [repo, tag = 'latest'] = splitTag(name);
     await this.must('POST', `/images/${repo}/push?tag=${tag}`, undefined, { 'X-Registry-Auth': auth });
     await this.must('DELETE', `/images/${name}?force=true`);
@@ -216,14 +222,26 @@ export class DockerDaemon {
     const ended = this.#init.exitCode === null && this.#init.signalCode === null && once(this.#init, 'exit');
     this.#init.stdin?.end();
     await ended;
-    await eventually('control groups gone', 10_000, () => this.#removeControlGroups());
-    rmSync(this.directory, { recursive: true, force: true });
+    await eventually('its traces gone', 10_000, () => {
+      removeTraces(this.directory);
+      return true;
+    });
   }
+}
 
-  #removeControlGroups(): boolean {
-    const roots = ['/sys/fs/cgroup', ...readdirSync('/sys/fs/cgroup').map((name) => join('/sys/fs/cgroup', name))];
-    for (const root of roots) removeTree(join(root, this.#cgroup));
-    return true;
+/** Control groups, which the kernel keeps, and the directory. */
+function removeTraces(directory: string): void {
+  const roots = ['/sys/fs/cgroup', ...readdirSync('/sys/fs/cgroup').map((name) => join('/sys/fs/cgroup', name))];
+  for (const root of roots) removeTree(join(root, basename(directory)));
+  rmSync(directory, { recursive: true, force: true });
+}
+
+/** What a test process that was killed left behind. */
+function removeLeftovers(): void {
+  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
+    const directory = join(tmpdir(), name);
+    const owner = existsSync(join(directory, 'owner')) && readFileSync(join(directory, 'owner'), 'utf8');
+    if (owner && !existsSync(`/proc/${owner}`)) removeTraces(directory);
   }
 }
 

@@ -10,8 +10,9 @@ export interface ImageReference {
   readonly digest?: string;
 }
 
+// Strict: it becomes part of a request's path, and dockerode follows a redirect by throwing where nobody can catch it.
 const part = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*';
-const host = '(?:[A-Za-z0-9.-]+|\\[[0-9A-Fa-f:]+\\])(?::\\d+)?';
+const host = '(?:[A-Za-z0-9][A-Za-z0-9.-]*|\\[[0-9A-Fa-f:]+\\])(?::\\d+)?';
 const grammar = new RegExp(
   `^(?<repository>(?:${host}/)?${part}(?:/${part})*)(?::(?<tag>\\w[\\w.-]{0,127}))?(?:@(?<digest>[a-z0-9+._-]+:[0-9a-f]{32,}))?$`,
 );

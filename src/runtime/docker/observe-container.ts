@@ -120,7 +120,7 @@ function errorOf(container: InspectedContainer, phase: Phase): string | undefine
   if (state.OOMKilled && phase === 'failed') return `out of memory: killed at its limit${limitOf(container)}`;
   if (phase === 'failed') return state.Error ? oneLine(state.Error) : describeExit(state.ExitCode ?? 0);
   if (phase === 'running' && state.Health?.Status === 'unhealthy') {
-    const output = oneLine(state.Health.Log?.at(-1)?.Output ?? '');
+    const output = oneLine(state.Health.Log?.findLast(({ ExitCode: code }) => code !== 0)?.Output ?? '');
     return output === '' ? 'its health check fails' : `its health check fails: ${output}`;
   }
   return undefined;

@@ -35,10 +35,14 @@ export async function readRegistryAuth(
   for (const path of options.configPaths) {
     const config = await readConfig(path, options.log);
     const credentials = config && (await findCredentials(config, server, options.log, signal));
-    if (credentials)
-      return Buffer.from(JSON.stringify({ ...credentials, serveraddress: server })).toString('base64url');
+    if (credentials) return encode({ ...credentials, serveraddress: server });
   }
   return undefined;
+}
+
+/** Docker wants the URL-safe alphabet and the padding; without it, it drops the credentials and says nothing. */
+function encode(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 }
 
 async function readConfig(path: string, log: Log): Promise<DockerConfig | undefined> {
