@@ -7,6 +7,7 @@ import { withHostLock } from './host-lock.ts';
 import { applyHostSettings } from './host-settings.ts';
 import { builtExecutable, ensureImageLayer } from './image-layer.ts';
 import { LabNode, newMachineId } from './lab-node.ts';
+import { openNameServer } from './name-server.ts';
 import { LabNetwork } from './network.ts';
 import { claimNumber, startGuard, stateFiles, writeOwner } from './ownership.ts';
 import { cacheRoot, type LabNames, labNames } from './paths.ts';
@@ -36,7 +37,7 @@ export interface NodeOverrides {
   /** The machine ID of another node makes a clone of it. */
   readonly machineId?: string;
   readonly clusterId?: string;
-  /** Client URLs; none for a node that knows no etcd. */
+  /** Client URLs; none: the shipped default, an etcd on the node itself, which is not there. */
   readonly etcdEndpoints?: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
   readonly leader?: boolean;
@@ -69,6 +70,7 @@ export class Lab {
   readonly #progress: (line: string) => void;
   readonly #firstNodes: LabNode[];
   #sayClosed: (() => void) | undefined;
+  #closeNames: () => void = () => undefined;
   #lastIndex = 0;
 
   private constructor({ number, options, lower }: Made) {
@@ -110,7 +112,7 @@ export class Lab {
   node(name: string): LabNode {
     const found = this.nodes.find((node) => node.name === name);
     if (found === undefined)
-      throw new Error(`Cannot find node "${name}": expected one of ${this.nodes.map((n) => n.name)}`);
+      throw new Error(`Cannot find node "${name}": expected one of ${this.nodes.map((n) => n.name).join(', ')}`);
     return found;
   }
 
@@ -139,6 +141,8 @@ export class Lab {
   /** Removes every trace of the lab from the host. */
   async close(): Promise<void> {
     await Promise.allSettled(this.nodes.map(async (node) => node.wipe()));
+    this.#closeNames();
+    this.#closeNames = () => undefined;
     await removeLab(this.number);
     this.#sayClosed?.();
     this.#sayClosed = undefined;
@@ -161,6 +165,7 @@ export class Lab {
     const { data, group } = this.#names;
     await mkdir(data, { recursive: true });
     await this.#network.open();
+    this.#closeNames = await openNameServer(this.#network.hostAddress, this.#hosts());
     const own = new ControlGroup(`${group}/registry`, false);
     await own.create();
     await copyStore(store, join(data, 'registry'));
@@ -212,7 +217,7 @@ export class Lab {
         registry: this.registry,
         privateRegistry: this.privateRegistry.address,
         hosts: this.#hosts(),
-        gateway: this.#network.hostAddress,
+        nameServer: this.#network.hostAddress,
         limits: overrides.limits ?? false,
       },
     });

@@ -21,7 +21,7 @@ export interface LabParts {
   readonly registry: string;
   readonly privateRegistry: string;
   readonly hosts: Readonly<Record<string, string>>;
-  readonly gateway: string;
+  readonly nameServer: string;
   readonly limits: boolean;
 }
 
@@ -33,8 +33,7 @@ export async function writeSeed(root: string, metadata: NodeMetadata, parts: Lab
   await writeFile(join(root, 'etc/machine-id'), `${metadata.machineId}\n`, { mode: 0o444 });
   const hosts = Object.entries({ localhost: '127.0.0.1', ...parts.hosts });
   await writeFile(join(root, 'etc/hosts'), hosts.map(([name, address]) => `${address} ${name}\n`).join(''));
-  // Nothing listens there: a name that is not in /etc/hosts is refused at once, on the node and in its containers.
-  await writeFile(join(root, 'etc/resolv.conf'), `nameserver ${parts.gateway}\n`);
+  await writeFile(join(root, 'etc/resolv.conf'), `nameserver ${parts.nameServer}\n`);
   await copyFile(join(repository, 'cloud-config/debian.yaml'), join(seed, 'user-data'));
   await writeFile(join(seed, 'meta-data'), JSON.stringify(instanceMetadata(metadata), undefined, 1));
   await writeFile(join(seed, 'vendor-data'), `#cloud-config\n${JSON.stringify({ bootcmd: labCommands(parts) })}\n`);
@@ -49,7 +48,7 @@ function instanceMetadata(metadata: NodeMetadata): Record<string, string> {
     'instance-id': `${metadata.hostname}-${metadata.machineId.slice(0, 8)}`,
     'local-hostname': metadata.hostname,
     muster_cluster_id: metadata.clusterId,
-    muster_etcd_endpoints: metadata.etcdEndpoints.join(', '),
+    ...(metadata.etcdEndpoints.length === 0 ? {} : { muster_etcd_endpoints: metadata.etcdEndpoints.join(', ') }),
     muster_advertise: metadata.address,
     muster_labels: labels.join(', '),
     muster_lease_ttl: `${metadata.ttlMs}ms`,
