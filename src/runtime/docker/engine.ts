@@ -114,7 +114,7 @@ class GuardedEngine implements Engine {
   #dial(call: EngineCall, path: string, abort: AbortSignal): Promise<IncomingMessage> {
     const request = {
       method: call.method,
-      path: `${path}?`,
+      path: call.query === undefined ? path : `${path}?`,
       options: { _query: call.query ?? {}, _body: call.body ?? {} },
       isStream: true, // the body is ours to read: dockerode's own reading never settles when it is cut off
       statusCodes: everyStatus,

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ClusterId } from '../../../../src/domain/ids.ts';
+import { Containers } from '../../../../src/runtime/docker/containers.ts';
+import type { Engine, EngineCall } from '../../../../src/runtime/docker/engine.ts';
+import { ObservedContainers } from '../../../../src/runtime/docker/observed-containers.ts';
+import { FakeClock, settle } from '../../../support/fake-clock.ts';
+
+const cluster = 'ours' as ClusterId;
+const { signal } = new AbortController();
+const labels = (workload: string) => ({
+  'muster.managed': 'true',
+  'muster.cluster': 'ours',
+  'muster.workload': workload,
+  'muster.slot': '0',
+});
+
+/** A daemon of a few lines that counts what it's asked. */
+function setUp(count: number) {
+  const clock = new FakeClock();
+  const startedAt = clock.wallTime().toISOString();
+  const states = new Map(Array.from({ length: count }, (_, at) => [`id${at}`, { State: 'running', Status: 'Up' }]));
+  const asked: string[] = [];
+  let gate: Promise<void> | undefined;
+  const engine: Engine = {
+    async call(call: EngineCall) {
+      asked.push(call.path);
+      const reply = (body: unknown) => ({ status: 200, body, message: '' });
+      if (call.path === '/containers/json') {
+        return reply([...states].map(([Id, state]) => ({ Id, ...state, Labels: labels(Id) })));
+      }
+      const id = call.path.split('/')[2] ?? '';
+      const status = states.get(id)?.State;
+      await gate;
+      if (status === undefined) return { status: 404, body: undefined, message: 'gone' };
+      return reply({ Id: id, State: { Status: status, StartedAt: startedAt } });
+    },
+    stream: () => Promise.reject(new Error('not used')),
+    version: async () => '1',
+    isAbsent: () => false,
+    close: () => {},
+  };
+  const observed = new ObservedContainers(new Containers(engine, cluster), cluster, clock);
+  const pass = async () => {
+    asked.length = 0;
+    const phases = (await observed.observe(signal)).map(({ key, phase }) => `${key} ${phase}`);
+    return { phases, asked: asked.length };
+  };
+  const hold = () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    gate = promise;
+    return resolve;
+  };
+  return { clock, states, observed, pass, hold };
+}
+
+test('an idle pass costs one list call, an event one inspection more', async () => {
+  const { observed, pass } = setUp(20);
+  observed.setEvents(true);
+  assert.equal((await pass()).asked, 21);
+  assert.equal((await pass()).asked, 1);
+  observed.forget('id3');
+  assert.equal((await pass()).asked, 2);
+  assert.equal((await pass()).asked, 1);
+});
+
+test('without events nothing is remembered', async () => {
+  const { observed, pass } = setUp(3);
+  assert.equal((await pass()).asked, 4);
+  assert.equal((await pass()).asked, 4);
+  observed.setEvents(true);
+  await pass();
+  observed.setEvents(false);
+  assert.equal((await pass()).asked, 4);
+});
+
+test('a change that the listing shows is inspected although no event came', async () => {
+  const { observed, states, pass } = setUp(3);
+  observed.setEvents(true);
+  await pass();
+  states.set('id1', { State: 'exited', Status: 'Exited (0)' });
+  assert.deepEqual(await pass(), { phases: ['id0/0 running', 'id1/0 stopped', 'id2/0 running'], asked: 2 });
+  states.set('id2', { State: 'running', Status: 'Up 2 minutes (unhealthy)' });
+  assert.equal((await pass()).asked, 2);
+  states.set('id2', { State: 'running', Status: 'Up 3 minutes (unhealthy)' });
+  assert.equal((await pass()).asked, 1, 'time alone is no change');
+});
+
+test('what an event overtakes while it is inspected is not remembered', async () => {
+  const { observed, pass, hold } = setUp(1);
+  observed.setEvents(true);
+  const release = hold();
+  const passing = pass();
+  await settle();
+  observed.forget('id0');
+  release();
+  await passing;
+  assert.equal((await pass()).asked, 2);
+});
+
+test('time goes on for what is remembered, on the monotonic clock', async () => {
+  const { clock, observed } = setUp(1);
+  observed.setEvents(true);
+  await observed.observe(signal);
+  clock.stepWall(3_600_000);
+  await clock.advance(4_000);
+  assert.equal((await observed.observe(signal))[0]?.runningForMs, 4_000);
+});
+
+test('what is removed between listing and inspection is left out', async () => {
+  const { observed, states, pass, hold } = setUp(2);
+  observed.setEvents(true);
+  const release = hold();
+  const passing = observed.observe(signal);
+  states.delete('id1');
+  release();
+  assert.deepEqual(
+    (await passing).map(({ key }) => key),
+    ['id0/0'],
+  );
+  assert.equal((await pass()).asked, 1);
+});
+
+test('what a stop of ours is ending is stopping, then stopped whatever its exit', async () => {
+  const { observed, states, pass } = setUp(1);
+  observed.setEvents(true);
+  observed.stopBegins('id0');
+  assert.deepEqual((await pass()).phases, ['id0/0 stopping']);
+  states.set('id0', { State: 'exited', Status: 'Exited (137)' });
+  observed.stopEnds('id0');
+  assert.deepEqual((await pass()).phases, ['id0/0 stopped']);
+});
