@@ -8,6 +8,8 @@ export interface MirrorOptions {
   readonly kv: Kv;
   /** Ends in `/`. */
   readonly prefix: string;
+  /** Keys of the range that are kept; absent: all. The others cost their transfer alone. */
+  readonly keep?: (key: string) => boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -44,7 +46,15 @@ export class Mirror {
     return this.#revision > 0;
   }
 
-  /** Resolves once the view is at least as new as `revision`, or the signal aborts. */
+  /** Resolves once the range has been listed, or the signal aborts. */
+  waitForList(signal: AbortSignal): Promise<void> {
+    return this.waitFor(1, signal);
+  }
+
+  /**
+   * Resolves once the view is at least as new as `revision`, or the signal aborts. Only for a revision at which the range itself
+   * changed: others are not told, and it would wait for the next change.
+   */
   async waitFor(revision: Revision, signal: AbortSignal): Promise<void> {
     if (this.#revision >= revision || signal.aborted) return;
     await new Promise<void>((resolve) => {
@@ -89,7 +99,9 @@ export class Mirror {
         'store answered from an older revision than it had before',
       );
     }
-    this.#entries = new Map(kvs.map((kv) => [kv.key, kv]));
+    const { keep } = this.#options;
+    const kept = keep === undefined ? kvs : kvs.filter((kv) => keep(kv.key));
+    this.#entries = new Map(kept.map((kv) => [kv.key, kv]));
     this.#advance(revision);
     this.#options.onChange('all');
   }
@@ -97,6 +109,7 @@ export class Mirror {
   #apply(batch: WatchBatch): void {
     const changed = new Set<string>();
     for (const { type, kv } of batch.events) {
+      if (this.#options.keep?.(kv.key) === false) continue;
       if (type === 'put') this.#entries.set(kv.key, kv);
       else this.#entries.delete(kv.key);
       changed.add(kv.key);

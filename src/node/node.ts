@@ -122,8 +122,8 @@ export class Node {
   async registered(signal: AbortSignal): Promise<void> {
     const { kv, layout, node, log } = this.#options;
     const range = layout.statusesOf(node);
-    const { kvs, revision } = await kv.list(range, signal);
-    await this.#mirror.waitFor(revision, signal);
+    const { kvs } = await kv.list(range, signal);
+    await this.#mirror.waitForList(signal);
     const stored = new Map<InstanceKey, string>();
     for (const { key, value } of kvs) {
       try {
