@@ -1,57 +1,62 @@
 import { StepDraft } from './plan-cluster-draft.ts';
+import { lostInMs } from './plan-cluster-loss.ts';
 import { canMoveAway, planRelocation } from './plan-cluster-move.ts';
 import type { Copy, Subject } from './plan-cluster-subject.ts';
 import { fenceOthers, findTarget } from './plan-cluster-target.ts';
 
-/** The copy's node is lost, or shuts down: starts the instance elsewhere as soon as its mode allows. */
-export function planReplacement(subject: Subject, current: Copy): void {
-  const isLeaving = current.standing === 'leaving';
-  const why = isLeaving ? 'is shutting down' : `lost for ${absence(current)}`;
-  if (!canMoveAway(subject)) {
-    if (!isLeaving) planWait(subject, `its data is on ${subject.ctx.nodeName(current.node)}, which is lost`, {});
-    return;
-  }
-  if (!isLeaving) {
-    planElsewhere(subject, current, why);
-    return;
-  }
-  if (current.isStopped) planRelocation(subject, current, why);
-  else if (current.assignment.value.order === 'stop') return;
-  else if (subject.mode === 'keep') planElsewhere(subject, current, why);
-  else if (hasEndedByItself(current)) planElsewhere(subject, current, why);
-}
-
-/** A node that shuts down stops its `stop` instances without an order: its report answers the order to run. */
-function hasEndedByItself({ status, assignment }: Copy): boolean {
-  return status?.phase === 'stopped' && status.assignmentRevision === assignment.revision;
-}
-
-function planElsewhere(subject: Subject, current: Copy, why: string): void {
-  const { ctx, mode } = subject;
+/** The copy's node is gone, or about to go: starts the instance elsewhere as soon as its mode allows. */
+export function planGone(subject: Subject, current: Copy): void {
+  const { ctx, isGlobal } = subject;
+  if (isGlobal) return; // it belongs to its node, whatever becomes of that
   const name = ctx.nodeName(current.node);
-  const isLeaving = current.standing === 'leaving';
-  // What ended on a node that shuts down is out of the way of its own replacement.
-  const target = findTarget(isLeaving ? { ...subject, current: undefined } : subject);
+  if (!canMoveAway(subject)) {
+    if (current.standing === 'lost') planWait(subject, `its data is on ${name}, which is lost`, {});
+  } else if (current.isStopped) planRelocation(subject, current, 'is going away');
+  else if (current.standing === 'leaving') planLeaving(subject, current, `${name} is shutting down`);
+  else if (current.standing === 'lost') planReplacement(subject, current, `${name} lost for ${absenceOf(current)}`);
+  else planMissing(subject, current, name);
+}
+
+/** `keep`: starts elsewhere at once. `stop`: its node ends it anyway, but only the receipt of an order proves that it has. */
+function planLeaving(subject: Subject, current: Copy, reason: string): void {
+  if (subject.mode === 'keep') planReplacement(subject, current, reason);
+  else if (current.assignment.value.order === 'run') {
+    new StepDraft(subject).stop(current, reason).emit('stop-to-move', reason);
+  }
+}
+
+/** A new copy elsewhere; what the old one's node does when it is back is in the same transaction. */
+function planReplacement(subject: Subject, current: Copy, reason: string): void {
+  const target = findTarget(subject);
   if ('failure' in target) {
-    planWait(subject, `${name} ${isLeaving ? why : 'is lost'}; ${target.failure.reason}`, target.failure.nodes);
+    planWait(subject, `${placeOf(subject, current)}; ${target.failure.reason}`, target.failure.nodes);
     return;
   }
-  const reason = isLeaving ? `${name} ${why}` : `${name} ${why}`;
-  const draft = new StepDraft(subject);
-  if (mode === 'stop' && isLeaving) draft.drop(current);
-  draft.run(target.node.id, reason);
-  if (mode === 'keep') draft.supersede(current);
-  if (mode === 'keep' && !isLeaving) draft.whilePresenceIs(current.node);
-  // The presence that said `leaving`: a machine that is back could have started it again under the same order.
-  if (mode === 'stop' && isLeaving) draft.whilePresenceIs(current.node);
-  fenceOthers(isLeaving ? { ...subject, current: undefined } : subject, target.node.id, draft, reason);
+  const draft = new StepDraft(subject).run(target.node.id, reason);
+  if (subject.mode === 'keep') {
+    draft.supersede(current);
+    if (current.standing === 'lost') draft.whilePresenceIs(current.node);
+  }
+  fenceOthers(subject, target.node.id, draft, reason);
   draft.move(current.node, target.node.id, reason).emit('replace', reason);
+}
+
+/** A `stop` instance whose node was cut off before it knew that: it isn't known to have stopped, however long that lasts. */
+function planMissing(subject: Subject, current: Copy, name: string): void {
+  const remainingMs = current.view === undefined ? undefined : lostInMs(current.view, subject.mode);
+  if (remainingMs === undefined || remainingMs > 0) return;
+  planWait(subject, `${name} is lost, and was told to keep it running when it loses the store`, {});
+}
+
+/** Why the instance isn't well where it is; without figures, as it's stored for as long as it lasts. */
+function placeOf({ ctx }: Subject, { node, standing }: Copy): string {
+  return `${ctx.nodeName(node)} ${standing === 'leaving' ? 'is shutting down' : 'is lost'}`;
 }
 
 function planWait(subject: Subject, reason: string, nodes: Readonly<Record<string, string>>): void {
   new StepDraft(subject).pend(reason, nodes).emit('wait', reason);
 }
 
-function absence({ view }: Copy): string {
+function absenceOf({ view }: Copy): string {
   return `${((view?.absentForMs ?? 0) / 1_000).toFixed(1)} s`;
 }

@@ -1,7 +1,6 @@
 import { evictionReason } from './placement/choose-node.ts';
 import { StepDraft } from './plan-cluster-draft.ts';
-import { standingOf } from './plan-cluster-loss.ts';
-import { planReplacement } from './plan-cluster-lost.ts';
+import { planGone } from './plan-cluster-lost.ts';
 import { canMoveAway, planMove, planRelocation } from './plan-cluster-move.ts';
 import { planOthers } from './plan-cluster-others.ts';
 import { planPlacement } from './plan-cluster-place.ts';
@@ -14,10 +13,7 @@ export function planRun(subject: Subject): void {
   const { current } = subject;
   if (current === undefined) planPlacement(subject);
   else if (current.standing === 'present') planPresent(subject, current);
-  else if (subject.isGlobal)
-    return; // it belongs to its node, whatever becomes of that
-  else if (current.standing === 'missing') planMissing(subject, current);
-  else planReplacement(subject, current);
+  else planGone(subject, current);
 }
 
 function planPresent(subject: Subject, current: Copy): void {
@@ -37,17 +33,8 @@ function planStopped(subject: Subject, current: Copy, why: string | undefined): 
     if (current.isStopped) planRelocation(subject, current, why);
     return;
   }
-  const elsewhere = [...unsafeNodes(subject)].some((node) => node !== current.node);
-  if (elsewhere) return;
-  new StepDraft(subject).run(current.node, 'wanted again').emit('resume', 'wanted again');
-}
-
-/** A `stop` instance whose node was cut off before it knew: it isn't known to have stopped, however long that lasts. */
-function planMissing(subject: Subject, current: Copy): void {
-  if (standingOf(current.view, subject.mode) !== 'lost') return;
-  const name = subject.ctx.nodeName(current.node);
-  const reason = `${name} is lost, and was to keep it running when it lost the store`;
-  new StepDraft(subject).pend(reason, {}).emit('wait', reason);
+  const mayRunElsewhere = [...unsafeNodes(subject)].some((node) => node !== current.node);
+  if (!mayRunElsewhere) new StepDraft(subject).run(current.node, 'wanted again').emit('resume', 'wanted again');
 }
 
 function evictionOf({ ctx, seeker, isGlobal }: Subject, { view }: Copy): string | undefined {

@@ -1,0 +1,250 @@
+import {
+  assignmentCodec,
+  type Codec,
+  instanceCodec,
+  nodeRecordCodec,
+  nodeSettingsCodec,
+  presenceCodec,
+  statusCodec,
+  workloadCodec,
+} from '../cluster/codecs.ts';
+import { type Layout, parseInstancePath, parseNodeInstancePath, parseNodeKey } from '../cluster/layout.ts';
+import type { Mirror } from '../cluster/mirror.ts';
+import { type NodeId, parseWorkloadName, splitInstanceKey, type WorkloadName } from '../domain/ids.ts';
+import type { Presence } from '../domain/node.ts';
+import type { Workload } from '../domain/spec.ts';
+import type { ClusterView, Versioned } from '../plan/cluster-view.ts';
+import { standingOf } from '../plan/plan-cluster-loss.ts';
+import { Dirty } from './dirty.ts';
+import type { LossClock } from './loss-clock.ts';
+import { type InstanceEntry, NodeEntry } from './state-entries.ts';
+import { StateIndex } from './state-index.ts';
+
+export interface ClusterStateOptions {
+  readonly layout: Layout;
+  readonly ttlMs: number;
+  readonly lossClock: LossClock;
+  /** A key or a value that isn't ours to understand: it's left alone. */
+  readonly onUnreadable: (key: string, error: unknown) => void;
+}
+
+type Entries = Mirror['entries'];
+type Stored = Entries extends ReadonlyMap<string, infer Value> ? Value : never;
+
+/** The leader's decoded view: kept up to date key by key, with the workloads that each change touches. */
+export class ClusterState {
+  readonly #options: ClusterStateOptions;
+  readonly #dirty = new Dirty();
+  #index: StateIndex;
+  readonly #absent = new Set<NodeEntry>();
+  #touched = new Set<NodeEntry>();
+  /** Room or company on some node has changed: what waits for either is looked at again. */
+  #roomChanged = false;
+
+  constructor(options: ClusterStateOptions) {
+    this.#options = options;
+    this.#index = new StateIndex((id) => this.#meetNode(id, new Map()));
+  }
+
+  get nodes(): ReadonlyMap<NodeId, NodeEntry> {
+    return this.#index.nodes;
+  }
+
+  /** Whether the next plan has anything to look at. */
+  get isDirty(): boolean {
+    return !this.#dirty.isEmpty || this.#roomChanged;
+  }
+
+  /** True for keys that this state reads. */
+  reads(key: string): boolean {
+    const { nodes, workloads, instances, assignments, statuses } = this.#options.layout;
+    return [nodes, workloads, instances, assignments, statuses].some((range) => key.startsWith(range));
+  }
+
+  /** Takes over what has changed. */
+  absorb(entries: Entries, changed: ReadonlySet<string> | 'all', nowMs: number): void {
+    if (changed === 'all') {
+      const before = this.#index.nodes;
+      this.#index = new StateIndex((id) => this.#meetNode(id, before));
+      this.#absent.clear();
+      this.#dirty.addAll('all');
+    }
+    for (const key of changed === 'all' ? entries.keys() : changed) {
+      try {
+        this.#absorbKey(key, entries.get(key));
+      } catch (error) {
+        this.#options.onUnreadable(key, error);
+      }
+    }
+    this.#noteAbsences(nowMs);
+  }
+
+  /** The view as of now. Nodes whose loss has come of age since the last look make their workloads dirty. */
+  view(nowMs: number, nowIso: string): ClusterView {
+    for (const node of this.#absent) {
+      const absence = this.#options.lossClock.absence(node.id, nowMs);
+      node.absentForMs = absence?.forMs ?? 0;
+      node.trustAbsenceInMs = absence?.trustInMs ?? 0;
+      const level = Number(standingOf(node, 'keep') === 'lost') + Number(standingOf(node, 'stop') === 'lost');
+      if (level !== node.lossLevel) this.#nodeChanged(node);
+      node.lossLevel = level;
+    }
+    return { nowIso, nodes: this.#index.nodes, workloads: this.#index.workloads };
+  }
+
+  /** The workloads to plan; what is taken counts as looked at. */
+  takeDirty(): ReadonlySet<WorkloadName> | 'all' {
+    if (this.#roomChanged) {
+      for (const { name, workload, pending } of this.#index.workloads.values()) {
+        if (pending.size > 0 || (workload?.value.placement.machineOf.length ?? 0) > 0) this.#dirty.add(name);
+      }
+    }
+    this.#roomChanged = false;
+    return this.#dirty.take();
+  }
+
+  /** Puts back what was taken and not brought to its end. */
+  markDirty(names: Iterable<WorkloadName> | 'all'): void {
+    this.#dirty.addAll(names);
+  }
+
+  #absorbKey(key: string, stored: Stored | undefined): void {
+    const { layout } = this.#options;
+    if (key.startsWith(layout.nodes)) this.#absorbNode(key, stored);
+    else if (key.startsWith(layout.workloads)) this.#absorbWorkload(key, stored);
+    else if (key.startsWith(layout.instances)) this.#absorbRecord(key, stored);
+    else if (key.startsWith(layout.assignments)) this.#absorbAssignment(key, stored);
+    else if (key.startsWith(layout.statuses)) this.#absorbStatus(key, stored);
+  }
+
+  #absorbNode(key: string, stored: Stored | undefined): void {
+    const { node: id, kind } = parseNodeKey(this.#options.layout, key);
+    const node = this.#index.node(id);
+    this.#touched.add(node);
+    if (kind === 'verdict') {
+      node.hasVerdict = stored !== undefined;
+      return;
+    }
+    this.#nodeChanged(node);
+    if (kind === 'record') node.setRecord(this.#decode(nodeRecordCodec, key, stored)?.value);
+    else if (kind === 'presence') {
+      // One that can't be read is there all the same: its node is not lost.
+      node.presence = this.#decode(presenceCodec, key, stored) ?? this.#unreadPresence(stored);
+      node.ttlMs = Math.max(this.#options.ttlMs, node.presence?.value.ttlMs ?? node.ttlMs);
+    } else {
+      const settings = this.#decode(nodeSettingsCodec, key, stored)?.value;
+      node.setSettings(settings ?? (stored === undefined ? undefined : 'unreadable'));
+    }
+  }
+
+  #unreadPresence(stored: Stored | undefined): Versioned<Presence> | undefined {
+    if (stored === undefined) return undefined;
+    const value: Presence = { nonce: '', bootId: '', ttlMs: this.#options.ttlMs, state: 'in-doubt' };
+    return { value, revision: stored.modRevision };
+  }
+
+  #absorbWorkload(key: string, stored: Stored | undefined): void {
+    const entry = this.#index.workload(parseWorkloadName(key.slice(this.#options.layout.workloads.length)));
+    const before = entry.workload?.value;
+    entry.workload = this.#decode(workloadCodec, key, stored);
+    entry.unreadable = stored !== undefined && entry.workload === undefined;
+    this.#dirty.add(entry.name);
+    this.#roomChanged = true;
+    // Its patterns concern others, wherever they are.
+    if (isChoosy(before) || isChoosy(entry.workload?.value)) this.#dirty.addAll('all');
+    this.#index.prune(entry);
+  }
+
+  #absorbRecord(key: string, stored: Stored | undefined): void {
+    const { workload, instance } = this.#index.instance(parseInstancePath(this.#options.layout.instances, key));
+    instance.record = this.#decode(instanceCodec, key, stored);
+    this.#noteReadable(instance, key, stored === undefined || instance.record !== undefined);
+    for (const { node } of instance.record?.value.copies ?? []) this.#index.node(node);
+    if (instance.record?.value.pending === undefined) workload.pending.delete(instance.slot);
+    else workload.pending.add(instance.slot);
+    this.#dirty.add(workload.name);
+    this.#index.prune(workload, instance);
+  }
+
+  #absorbAssignment(key: string, stored: Stored | undefined): void {
+    const { node: id, instance: name } = parseNodeInstancePath(this.#options.layout.assignments, key);
+    const { workload, instance } = this.#index.instance(name);
+    const node = this.#index.node(id);
+    const assignment = this.#decode(assignmentCodec, key, stored);
+    this.#noteReadable(instance, key, stored === undefined || assignment !== undefined);
+    this.#index.copy(node, instance).assignment = assignment;
+    this.#dirty.add(workload.name);
+    this.#roomChanged = true;
+    if (isChoosy(workload.workload?.value)) this.#markNode(node);
+    this.#index.pruneCopy(node, instance, instance.unreadable.has(this.#options.layout.assignment(id, name)));
+    this.#index.prune(workload, instance);
+  }
+
+  #absorbStatus(key: string, stored: Stored | undefined): void {
+    const { node: id, instance: name } = parseNodeInstancePath(this.#options.layout.statuses, key);
+    const { workload, instance } = this.#index.instance(name);
+    const node = this.#index.node(id);
+    const copy = this.#index.copy(node, instance);
+    copy.status = this.#decode(statusCodec, key, stored);
+    if (copy.assignment === undefined) this.#roomChanged = true;
+    this.#dirty.add(workload.name);
+    this.#index.pruneCopy(node, instance, instance.unreadable.has(this.#options.layout.assignment(id, name)));
+    this.#index.prune(workload, instance);
+  }
+
+  /** Undefined for what isn't there, and for what can't be read: that's reported. */
+  #decode<T>(codec: Codec<T>, key: string, stored: Stored | undefined): Versioned<T> | undefined {
+    if (stored === undefined) return undefined;
+    try {
+      return { value: codec.decode(stored.value, key), revision: stored.modRevision };
+    } catch (error) {
+      this.#options.onUnreadable(key, error);
+      return undefined;
+    }
+  }
+
+  #noteReadable(instance: InstanceEntry, key: string, isReadable: boolean): void {
+    if (isReadable) instance.unreadable.delete(key);
+    else instance.unreadable.add(key);
+  }
+
+  #nodeChanged(node: NodeEntry): void {
+    this.#touched.add(node);
+    this.#markNode(node);
+    for (const { name, workload } of this.#index.workloads.values()) {
+      if (workload?.value.scale.kind === 'global') this.#dirty.add(name);
+    }
+    this.#roomChanged = true;
+  }
+
+  #markNode(node: NodeEntry): void {
+    for (const key of node.copies.keys()) this.#dirty.add(splitInstanceKey(key).workload);
+  }
+
+  #meetNode(id: NodeId, before: ReadonlyMap<NodeId, NodeEntry>): NodeEntry {
+    const node = new NodeEntry(id, before.get(id)?.ttlMs ?? this.#options.ttlMs);
+    this.#touched.add(node);
+    return node;
+  }
+
+  #noteAbsences(nowMs: number): void {
+    const { lossClock } = this.#options;
+    for (const node of this.#touched) {
+      if (node.presence !== undefined) {
+        lossClock.present(node.id);
+        this.#absent.delete(node);
+        node.absentForMs = undefined;
+        node.trustAbsenceInMs = 0;
+        node.lossLevel = 0;
+      } else {
+        lossClock.absent(node.id, nowMs, node.hasVerdict);
+        this.#absent.add(node);
+      }
+    }
+    this.#touched = new Set();
+  }
+}
+
+function isChoosy(workload: Workload | undefined): boolean {
+  return workload !== undefined && workload.placement.conflicts.length + workload.placement.replaces.length > 0;
+}

@@ -1,0 +1,172 @@
+import type { Leadership } from '../cluster/election.ts';
+import { Mirror } from '../cluster/mirror.ts';
+import { AgentError, errorText } from '../domain/errors.ts';
+import { backoffMs } from '../loop/backoff.ts';
+import { ReconcileLoop } from '../loop/reconcile-loop.ts';
+import { planCluster } from '../plan/plan-cluster.ts';
+import type { PlanProblem } from '../plan/plan-cluster-step.ts';
+import { ClusterState } from './cluster-state.ts';
+import { Committer } from './committer.ts';
+import type { LeaderOptions } from './leader.ts';
+import { LossClock } from './loss-clock.ts';
+import { ReportOnce } from './report-once.ts';
+import { planVerdicts } from './verdicts.ts';
+
+/** An idle leader passes so rarely, only to see that it still can. */
+const IDLE_PASS_MS = 3_600_000;
+/** A leader whose passes fail for so many TTLs steps down. */
+const RESIGN_AFTER_TTLS = 3;
+
+/** One term of a leader: a mirror of the cluster, and a loop that plans on it and commits. */
+export class LeaderTerm {
+  readonly #options: LeaderOptions;
+  readonly #leadership: Leadership;
+  readonly #state: ClusterState;
+  readonly #mirror: Mirror;
+  readonly #committer: Committer;
+  readonly #loop: ReconcileLoop;
+  readonly #reports: ReportOnce;
+  readonly #end = new AbortController();
+  #endedBy: Error | undefined;
+  #cancelDeadline: (() => void) | undefined;
+  #lastFailure: unknown;
+  #lostCompares = 0;
+  #hasBegun = false;
+
+  constructor(options: LeaderOptions, leadership: Leadership) {
+    const { kv, layout, clock, log, random, ttlMs } = options;
+    this.#options = options;
+    this.#leadership = leadership;
+    this.#reports = new ReportOnce(clock);
+    const lossClock = new LossClock({ ttlMs, termBeganMs: clock.monotonicMs(), predecessor: leadership.predecessor });
+    this.#state = new ClusterState({
+      layout,
+      ttlMs,
+      lossClock,
+      onUnreadable: (key, err) => {
+        this.#reports.report(key, errorText(err), () => log.warn({ key, err }, 'stored value left alone'));
+      },
+    });
+    this.#mirror = new Mirror({
+      kv,
+      prefix: layout.root,
+      keep: (key) => this.#state.reads(key),
+      clock,
+      log,
+      random,
+      onChange: (changed) => {
+        this.#state.absorb(this.#mirror.entries, changed, clock.monotonicMs());
+        this.#loop.nudge();
+      },
+    });
+    this.#committer = new Committer({ kv, layout, mirror: this.#mirror, term: leadership.term, log });
+    this.#loop = new ReconcileLoop({
+      clock,
+      intervalMs: IDLE_PASS_MS,
+      backoffMs: (failures) => backoffMs(failures, { firstMs: 100, maxMs: 2_000, jitter: 0.5, random }),
+      pass: (stop) => this.#pass(stop),
+      onFailure: (error, failures) => this.#failed(error, failures),
+    });
+  }
+
+  /** Leads until the signal aborts; rejects with the reason when the term ends otherwise. */
+  async run(signal: AbortSignal): Promise<void> {
+    const onAbort = () => this.#end.abort(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    try {
+      await Promise.all([this.#mirror.run(this.#end.signal), this.#loop.run(this.#end.signal)]);
+    } finally {
+      this.#end.abort();
+      this.#cancelDeadline?.();
+      signal.removeEventListener('abort', onAbort);
+    }
+    if (this.#endedBy !== undefined) throw this.#endedBy;
+  }
+
+  async #pass(signal: AbortSignal): Promise<void> {
+    this.#armDeadline();
+    if (!this.#mirror.synced) return;
+    await this.#committer.settle(signal);
+    signal.throwIfAborted();
+    const { clock } = this.#options;
+    const nowIso = clock.wallTime().toISOString();
+    const view = this.#state.view(clock.monotonicMs(), nowIso);
+    this.#logBeginning();
+    const dirty = this.#state.takeDirty();
+    try {
+      const plan = planCluster(view, dirty);
+      this.#reportProblems(plan.problems);
+      this.#replan(await this.#committer.commitSteps(plan.steps, signal));
+      await this.#commitVerdicts(nowIso, signal);
+      if (plan.nextInMs !== undefined) this.#loop.nudgeWithin(plan.nextInMs);
+    } catch (error) {
+      this.#state.markDirty(dirty);
+      throw error;
+    }
+    this.#succeeded();
+  }
+
+  /** Somebody else has written meanwhile: the mirror will show it, and nudge; the wait is for the case that it had already. */
+  #replan(workloads: Awaited<ReturnType<Committer['commitSteps']>>): void {
+    if (workloads.size === 0) {
+      this.#lostCompares = 0;
+      return;
+    }
+    this.#state.markDirty(workloads);
+    this.#options.log.debug({ workloads: [...workloads] }, 'plan overtaken, planning again');
+    this.#loop.nudgeWithin(Math.min(2_000, 10 * 2 ** this.#lostCompares));
+    this.#lostCompares += 1;
+  }
+
+  async #commitVerdicts(nowIso: string, signal: AbortSignal): Promise<void> {
+    const { layout, log } = this.#options;
+    for (const change of planVerdicts(layout, this.#state.nodes.values(), nowIso)) {
+      if (!(await this.#committer.commit(change, signal))) continue;
+      if (change.lost) log.warn({ node: change.node }, 'node lost');
+      else log.info({ node: change.node }, 'node is back');
+    }
+  }
+
+  #reportProblems(problems: readonly PlanProblem[]): void {
+    for (const { workload, instance, reason } of problems) {
+      this.#reports.report(instance ?? workload, reason, () => {
+        this.#options.log.warn({ workload, instance, reason }, 'left alone while planning');
+      });
+    }
+  }
+
+  #logBeginning(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    const { predecessor, term } = this.#leadership;
+    const fields = { term: term.createRevision, predecessor, revision: this.#mirror.revision };
+    this.#options.log.info({ ...fields, nodes: this.#state.nodes.size }, 'leading');
+  }
+
+  #armDeadline(): void {
+    const { clock, ttlMs } = this.#options;
+    const limitMs = RESIGN_AFTER_TTLS * ttlMs;
+    this.#cancelDeadline ??= clock.after(limitMs, () => {
+      const message = `Cannot go on leading: expected a pass to succeed within ${limitMs} ms`;
+      this.#endTerm(new AgentError('UNAVAILABLE', message, { cause: this.#lastFailure }));
+    });
+  }
+
+  #succeeded(): void {
+    this.#cancelDeadline?.();
+    this.#cancelDeadline = undefined;
+    this.#lastFailure = undefined;
+  }
+
+  #failed(error: unknown, failures: number): void {
+    this.#lastFailure = error;
+    if (error instanceof AgentError && error.code === 'FENCED') this.#endTerm(error);
+    else if (failures === 1 || failures % 20 === 0) this.#options.log.warn({ err: error, failures }, 'pass failed');
+  }
+
+  #endTerm(error: Error): void {
+    this.#endedBy ??= error;
+    this.#end.abort(error);
+  }
+}

@@ -1,0 +1,85 @@
+import { type InstanceKey, makeInstanceKey, type NodeId, type Slot, type WorkloadName } from '../domain/ids.ts';
+import type { NodeRecord, NodeSettings, Presence } from '../domain/node.ts';
+import type { Assignment, InstanceRecord, Workload } from '../domain/spec.ts';
+import type { InstanceStatus } from '../domain/status.ts';
+import type { CopyView, InstanceView, NodeView, Versioned, WorkloadView } from '../plan/cluster-view.ts';
+
+/** The views that the planner reads, as the leader keeps them up to date. */
+
+export interface CopyEntry extends CopyView {
+  assignment: Versioned<Assignment> | undefined;
+  status: Versioned<InstanceStatus> | undefined;
+}
+
+export interface InstanceEntry extends InstanceView {
+  record: Versioned<InstanceRecord> | undefined;
+  readonly copies: Map<NodeId, CopyEntry>;
+  readonly unreadable: Set<string>;
+}
+
+export interface WorkloadEntry extends WorkloadView {
+  workload: Versioned<Workload> | undefined;
+  unreadable: boolean;
+  readonly instances: Map<Slot, InstanceEntry>;
+  /** Instances whose record says that they wait. */
+  readonly pending: Set<Slot>;
+}
+
+/** One node; its settings and record as they were last written. */
+export class NodeEntry implements NodeView {
+  readonly id: NodeId;
+  readonly copies = new Map<InstanceKey, CopyEntry>();
+  presence: Versioned<Presence> | undefined;
+  /** An earlier leader's word, or this one's, that it's lost. */
+  hasVerdict = false;
+  absentForMs: number | undefined;
+  trustAbsenceInMs = 0;
+  ttlMs: number;
+  /** How lost it was when that was last looked at: 0 not, 1 for `keep`, 2 for `stop` instances too. */
+  lossLevel = 0;
+  #record: NodeRecord | undefined;
+  #settings: NodeSettings | 'unreadable' | undefined;
+  #labels: Readonly<Record<string, string>> = {};
+
+  constructor(id: NodeId, ttlMs: number) {
+    this.id = id;
+    this.ttlMs = ttlMs;
+  }
+
+  /** Undefined also while the settings can't be read: nothing is placed on such a node, and nothing leaves it. */
+  get record(): NodeRecord | undefined {
+    return this.#settings === 'unreadable' ? undefined : this.#record;
+  }
+
+  get settings(): NodeSettings {
+    return this.#settings === undefined || this.#settings === 'unreadable' ? noSettings : this.#settings;
+  }
+
+  get labels(): Readonly<Record<string, string>> {
+    return this.#labels;
+  }
+
+  setRecord(record: NodeRecord | undefined): void {
+    this.#record = record;
+    this.#mergeLabels();
+  }
+
+  setSettings(settings: NodeSettings | 'unreadable' | undefined): void {
+    this.#settings = settings;
+    this.#mergeLabels();
+  }
+
+  #mergeLabels(): void {
+    this.#labels = { ...this.#record?.labels, ...this.settings.labels };
+  }
+}
+
+const noSettings: NodeSettings = { cordoned: false, draining: false, labels: {} };
+
+export function makeWorkloadEntry(name: WorkloadName): WorkloadEntry {
+  return { name, workload: undefined, unreadable: false, instances: new Map(), pending: new Set() };
+}
+
+export function makeInstanceEntry(name: WorkloadName, slot: Slot): InstanceEntry {
+  return { key: makeInstanceKey(name, slot), slot, record: undefined, copies: new Map(), unreadable: new Set() };
+}
