@@ -60,6 +60,7 @@ export async function followRollout(
     settled.abort();
     view.end();
   }
+  if (context.signal.aborted) context.stderr.write('muster: no longer waiting; what was accepted stays\n');
   context.signal.throwIfAborted();
   return { outcome: outcome ?? 'timeout', rollout, tookMs: clock.monotonicMs() - beganMs };
 }

@@ -14,38 +14,45 @@ export function makeProgress(context: Context): ProgressView {
 /** One line for each change of an instance's phase, node or trouble. */
 class ProgressLines implements ProgressView {
   readonly #context: Context;
-  readonly #told = new Map<string, string>();
+  readonly #told = new Map<string, { readonly copy: string; readonly text: string }>();
 
   constructor(context: Context) {
     this.#context = context;
   }
 
   show(frame: WatchedWorkload): void {
-    for (const row of frame.all) this.#tell(row.id, sentence(row));
-    const rows = new Set(frame.all.map(({ display }) => display));
+    for (const id of frame.removed) this.#tellGone(id);
+    for (const row of frame.all) this.#tell(row.id, nameCopy(row), describePhase(row));
+    const known = new Set(frame.all.map(({ display }) => display));
     for (const { instance, text } of frame.summary.problems) {
-      if (!rows.has(instance)) this.#tell(`problem ${instance}`, `${instance}: ${text}`);
-    }
-    for (const id of frame.removed) {
-      if (this.#told.has(id)) this.#tell(id, `${id.replace('/', '.').replace(/@.*$/, '')}: gone`);
-      this.#told.delete(id);
+      if (!known.has(instance)) this.#tell(`problem ${instance}`, instance, text);
     }
   }
 
   end(): void {}
 
-  #tell(id: string, text: string): void {
-    if (this.#told.get(id) === text) return;
-    this.#told.set(id, text);
-    this.#context.stdout.write(`${printable(text)}\n`);
+  #tell(id: string, copy: string, text: string): void {
+    if (this.#told.get(id)?.text === text) return;
+    this.#told.set(id, { copy, text });
+    this.#context.stdout.write(`${printable(`${copy}: ${text}`)}\n`);
+  }
+
+  /** A copy has left its node. An instance that was on none has not gone, but got one. */
+  #tellGone(id: string): void {
+    const told = this.#told.get(id);
+    this.#told.delete(id);
+    if (told?.copy.includes(' on ') === true) this.#context.stdout.write(`${printable(told.copy)}: gone\n`);
   }
 }
 
-function sentence(row: InstanceRow): string {
-  const node = row.node === undefined ? '' : ` on ${row.node.hostname}`;
+function nameCopy(row: InstanceRow): string {
+  return row.node === undefined ? row.display : `${row.display} on ${row.node.hostname}`;
+}
+
+function describePhase(row: InstanceRow): string {
   const phase = row.phase === 'running' && row.healthy ? 'running, healthy' : row.phase;
   const trouble = troubleOf(row);
-  return `${row.display}${node}: ${phase}${trouble === '' ? '' : `: ${trouble}`}`;
+  return `${phase}${trouble === '' ? '' : `: ${trouble}`}`;
 }
 
 function troubleOf(row: InstanceRow): string {

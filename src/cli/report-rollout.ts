@@ -2,6 +2,7 @@ import { exitCodes, type OptionSpec } from './command.ts';
 import type { Context } from './context.ts';
 import { durationOption, formatSeconds } from './durations.ts';
 import type { FollowedRollout } from './follow-rollout.ts';
+import { printWarnings } from './print-answer.ts';
 import type { Goal, Outcome, Patience } from './rollout.ts';
 import { printable } from './table.ts';
 
@@ -38,7 +39,14 @@ export function reportRollout(context: Context, followed: FollowedRollout): numb
       `${paint('done', 'good')}: ${describeGoals(rollout.all.map(({ goal }) => goal))} in ${formatSeconds(tookMs)}\n`,
     );
   }
-  if (outcome !== 'converged') reportTrouble(context, followed);
+  if (outcome === 'converged') {
+    printWarnings(
+      context,
+      rollout.all.flatMap(({ goal, frame }) =>
+        (frame?.summary.problems ?? []).map(({ text }) => `${goal.name}: ${text}`),
+      ),
+    );
+  } else reportTrouble(context, followed);
   return outcomeCodes[outcome];
 }
 
@@ -77,7 +85,8 @@ function reportTrouble({ stderr }: Context, { outcome, rollout, tookMs }: Follow
 
 const sentences: Readonly<Record<Outcome, (names: string, took: string) => string>> = {
   converged: (names) => `Reached ${names}`,
-  stuck: (names, took) => `Cannot bring ${names} to what was ordered: nothing got better for a while (waited ${took})`,
+  stuck: (names, took) =>
+    `Cannot bring ${names} to what was ordered: what is left has failed or can be placed nowhere (waited ${took})`,
   timeout: (names, took) => `Accepted, but ${names} has not come to what was ordered within ${took}`,
   overtaken: (names) => `Cannot wait for ${names} any longer: somebody has ordered something else meanwhile`,
 };

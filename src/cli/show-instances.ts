@@ -62,7 +62,7 @@ export function describeRow(row: InstanceRow): string {
     row.progress ?? '',
     row.reason ?? (row.phase === 'failed' ? row.lastError : undefined) ?? '',
   ];
-  return marks.filter((mark) => mark !== '').join('; ');
+  return [...new Set(marks)].filter((mark) => mark !== '').join('; ');
 }
 
 function healthCell({ health, healthy, phase }: InstanceRow): Cell {

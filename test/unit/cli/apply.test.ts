@@ -44,8 +44,14 @@ test('muster apply sends what files say and tells one line for each change until
   const terminal = makeFakeTerminal({ client });
   const pulling = makeRow({ phase: 'pulling', healthy: false, progress: '1 of 40 MB' });
   const starting = makeRow({ slot: '1' as Slot, node: node2, phase: 'starting', healthy: false });
+  const {
+    node: _,
+    role: __,
+    ...waiting
+  } = { ...pulling, id: 'web/0', phase: 'pending' as const, reason: 'waits for the leader' };
   watch.push(
-    makeFrame({ summary: busy, all: [pulling, starting] }),
+    makeFrame({ summary: busy, all: [waiting] }),
+    makeFrame({ summary: busy, all: [pulling, starting], removed: ['web/0'] }),
     makeFrame({ summary: busy, all: [{ ...pulling, progress: '2 of 40 MB' }, starting] }),
     makeFrame({ summary: busy, all: [{ ...pulling, phase: 'running', progress: '' }, starting] }),
     makeFrame({ all: [makeRow(), { ...starting, phase: 'running', healthy: true }] }),
@@ -59,6 +65,7 @@ test('muster apply sends what files say and tells one line for each change until
     terminal.stdout(),
     [
       'web: created, spec 1',
+      'web.0: pending: waits for the leader',
       'web.0 on node1: pulling',
       'web.1 on node2: starting',
       'web.0 on node1: running',
@@ -210,6 +217,15 @@ test('muster apply redraws its progress in place on a terminal', async () => {
   );
 });
 
+test('muster apply warns of what is odd although all is as desired', async () => {
+  const { client, watch } = makeClient();
+  const terminal = makeFakeTerminal({ client });
+  const problems = [{ instance: 'any', phase: 'pending' as const, text: 'no node that is up matches its placement' }];
+  watch.push(makeFrame({ all: [], summary: makeSummary({ wanted: 0, problems }) }));
+  assert.equal(await terminal.run('apply', web), 0);
+  assert.equal(terminal.stderr(), 'muster: warning: web: no node that is up matches its placement\n');
+});
+
 test('muster apply leaves the waiting when it is aborted', async () => {
   const { client } = makeClient();
   const terminal = makeFakeTerminal({ client });
@@ -218,5 +234,6 @@ test('muster apply leaves the waiting when it is aborted', async () => {
   const reason = new Error('Ctrl-C');
   terminal.abort(reason);
   await assert.rejects(code, reason);
+  assert.equal(terminal.stderr(), 'muster: no longer waiting; what was accepted stays\n');
   assert.equal(terminal.clock.pendingTimers, 0);
 });

@@ -23,7 +23,7 @@ test('muster stop waits until each workload has stopped', async () => {
   assert.equal(await terminal.run('stop', 'web', 'web'), 0);
   assert.equal(
     terminal.stdout(),
-    'web: to stop\nweb.0 on node1: running, healthy\nweb.0: gone\ndone: web stopped in 0.0 s\n',
+    'web: to stop\nweb.0 on node1: running, healthy\nweb.0 on node1: gone\ndone: web stopped in 0.0 s\n',
   );
 });
 
