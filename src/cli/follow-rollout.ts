@@ -50,11 +50,7 @@ export async function followRollout(
   check();
   const signal = AbortSignal.any([context.signal, settled.signal]);
   try {
-    const names = goals.map((goal) => goal.name);
-    const chunks = Array.from({ length: Math.ceil(names.length / watchLimit) }, (_, at) =>
-      names.slice(at * watchLimit, (at + 1) * watchLimit),
-    );
-    await Promise.all(chunks.map(async (chunk) => watch(context, chunk, onFrame, signal)));
+    await Promise.all(chunksOf(goals).map(async (names) => watch(context, names, onFrame, signal)));
   } finally {
     cancelTimer();
     settled.abort();
@@ -63,6 +59,12 @@ export async function followRollout(
   if (context.signal.aborted) context.stderr.write('muster: no longer waiting; what was accepted stays\n');
   context.signal.throwIfAborted();
   return { outcome: outcome ?? 'timeout', rollout, tookMs: clock.monotonicMs() - beganMs };
+}
+
+function chunksOf(goals: readonly Goal[]): readonly string[][] {
+  const names = goals.map((goal) => goal.name);
+  const count = Math.ceil(names.length / watchLimit);
+  return Array.from({ length: count }, (_, at) => names.slice(at * watchLimit, (at + 1) * watchLimit));
 }
 
 async function watch(

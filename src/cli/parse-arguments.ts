@@ -14,14 +14,27 @@ export interface ParsedArguments {
 
 /** Reads an argv (without the command's own words) against the command's data; what doesn't fit is a {@link Misuse}. */
 export function parseArguments(command: Command, argv: readonly string[]): ParsedArguments {
+  const { args, passed, values } = readTokens(command, argv);
+  const help = values.has('help');
+  if (!help) checkCount(command, args);
+  const value = (name: string) => {
+    const given = values.get(name);
+    return given === true ? undefined : given;
+  };
+  return {
+    input: { args, passed, flag: (name) => values.has(name), value },
+    socket: value('socket'),
+    json: values.has('json'),
+    noColor: values.has('no-color'),
+    help,
+  };
+}
+
+/** Options by name, `true` for those without a value; the last one of a name counts. */
+function readTokens(command: Command, argv: readonly string[]) {
   const specs: Readonly<Record<string, OptionSpec>> = { ...command.options, ...globalOptions };
-  const { tokens } = parseArgs({
-    args: [...argv],
-    options: Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, parserOption(spec)])),
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
+  const options = Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, parserOption(spec)]));
+  const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true });
   const values = new Map<string, string | true>();
   const passed: Record<string, string> = {};
   const args: string[] = [];
@@ -32,27 +45,15 @@ export function parseArguments(command: Command, argv: readonly string[]): Parse
     open = undefined;
     if (token.kind !== 'option') continue;
     const spec = Object.hasOwn(specs, token.name) ? specs[token.name] : undefined;
-    if (spec !== undefined) values.set(token.name, checkValue(token, spec));
-    else {
-      if (command.passesOptions !== true || token.rawName.length < 3)
-        throw unknownOption(command, token.rawName, specs);
-      passed[token.name] = token.value ?? 'true';
-      open = token.value === undefined ? token.name : undefined;
+    if (spec !== undefined) {
+      values.set(token.name, checkValue(token, spec));
+      continue;
     }
+    if (command.passesOptions !== true || token.rawName.length < 3) throw unknownOption(command, token.rawName, specs);
+    passed[token.name] = token.value ?? 'true';
+    open = token.value === undefined ? token.name : undefined;
   }
-  const help = values.has('help');
-  if (!help) checkCount(command, args);
-  const text = (name: string) => {
-    const value = values.get(name);
-    return value === true ? undefined : value;
-  };
-  return {
-    input: { args, passed, flag: (name) => values.has(name), value: text },
-    socket: text('socket'),
-    json: values.has('json'),
-    noColor: values.has('no-color'),
-    help,
-  };
+  return { args, passed, values };
 }
 
 /** The options that may stand before a command's words, and how many words of argv they take. */

@@ -1,5 +1,5 @@
 import type { ContainerSpec, Move, Placement, RunSpec, Workload } from '../domain/spec.ts';
-import type { InstanceDetail, NodeRow, WorkloadAnswer, WorkloadSummary } from '../wire/answers.ts';
+import type { InstanceDetail, InstanceRow, NodeRow, WorkloadAnswer, WorkloadSummary } from '../wire/answers.ts';
 import type { Context } from './context.ts';
 import { formatAge } from './durations.ts';
 import { printFields, printTable } from './print-answer.ts';
@@ -41,41 +41,40 @@ export function showInstance(screen: Screen, detail: InstanceDetail): void {
     ['Why', detail.reason],
     ['Waits for', detail.waitsFor],
   ]);
-  for (const row of detail.rows) {
-    screen.stdout.write('\n');
-    printFields(screen, [
-      [
-        'Copy on',
-        row.node === undefined
-          ? undefined
-          : `${row.node.hostname} (${row.node.id.slice(0, 8)})${row.role === undefined ? '' : `, ${row.role}`}`,
-      ],
-      ['Phase', `${row.phase} for ${formatAge(row.since, now)}${row.healthy ? ', healthy' : ''}`],
-      ['Spec', row.spec === undefined ? undefined : `${row.spec}${row.upToDate ? '' : ' (not the present one)'}`],
-      ['Unit', row.unit === undefined ? undefined : `${row.unit.load}, ${row.unit.active} (${row.unit.sub})`],
-      [
-        'Container',
-        row.container === undefined ? undefined : `${row.container.id.slice(0, 12)}, ${row.container.state}`,
-      ],
-      ['Health', row.health === 'none' ? undefined : row.health],
-      ['PID', row.pid?.toString()],
-      ['Addresses', row.addresses?.join(', ')],
-      ['Ports', row.ports?.join(', ')],
-      ['Started', row.startedAt],
-      ['Ended', row.finishedAt],
-      ['Exit code', row.exitCode?.toString()],
-      ['Restarts', row.restarts.toString()],
-      ['Last error', row.lastError],
-      [
-        'Last action',
-        row.lastAction === undefined
-          ? undefined
-          : `${row.lastAction.kind}, ${formatAge(row.lastAction.at, now)} ago: ${row.lastAction.reason}`,
-      ],
-    ]);
-  }
+  for (const row of detail.rows) showCopy(screen, row, now);
   showNodeReasons(screen, detail);
   showMoves(screen, detail.moves);
+}
+
+function showCopy(screen: Screen, row: InstanceRow, now: Date): void {
+  screen.stdout.write('\n');
+  printFields(screen, [
+    [
+      'Copy on',
+      row.node === undefined
+        ? undefined
+        : `${row.node.hostname} (${row.node.id.slice(0, 8)})${row.role === undefined ? '' : `, ${row.role}`}`,
+    ],
+    ['Phase', `${row.phase} for ${formatAge(row.since, now)}${row.healthy ? ', healthy' : ''}`],
+    ['Spec', row.spec === undefined ? undefined : `${row.spec}${row.upToDate ? '' : ' (not the present one)'}`],
+    ['Unit', row.unit === undefined ? undefined : `${row.unit.load}, ${row.unit.active} (${row.unit.sub})`],
+    ['Container', row.container === undefined ? undefined : `${row.container.id.slice(0, 12)}, ${row.container.state}`],
+    ['Health', row.health === 'none' ? undefined : row.health],
+    ['PID', row.pid?.toString()],
+    ['Addresses', row.addresses?.join(', ')],
+    ['Ports', row.ports?.join(', ')],
+    ['Started', row.startedAt],
+    ['Ended', row.finishedAt],
+    ['Exit code', row.exitCode?.toString()],
+    ['Restarts', row.restarts.toString()],
+    ['Last error', row.lastError],
+    [
+      'Last action',
+      row.lastAction === undefined
+        ? undefined
+        : `${row.lastAction.kind}, ${formatAge(row.lastAction.at, now)} ago: ${row.lastAction.reason}`,
+    ],
+  ]);
 }
 
 /** A node as `muster inspect` shows it. */
