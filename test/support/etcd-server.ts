@@ -140,7 +140,10 @@ export class EtcdMember {
 
   start(): void {
     if (this.#process) return;
-    const child = spawn('etcd', this.#args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    // Ends with this process, however that ends.
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'etcd', ...this.#args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     child.stderr.pipe(createWriteStream(this.#logFile, { flags: 'a' }));
     child.once('exit', () => {
       if (this.#process === child) this.#process = undefined;

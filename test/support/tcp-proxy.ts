@@ -19,8 +19,8 @@ export class TcpProxy {
     server.on('connection', (near) => this.#join(near));
   }
 
-  static async open(targetPort: number): Promise<TcpProxy> {
-    const server = createServer().listen(0, '127.0.0.1');
+  static async open(targetPort: number, host = '127.0.0.1'): Promise<TcpProxy> {
+    const server = createServer().listen(0, host);
     await once(server, 'listening');
     return new TcpProxy(server, targetPort);
   }

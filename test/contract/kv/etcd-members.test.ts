@@ -109,7 +109,7 @@ function runSuite(): void {
   });
 
   test('etcd members: with the leader frozen, renewals go on and no lease is lost', async (context) => {
-    const ttlMs = 6_000;
+    const ttlMs = 5_000;
     const stop = new AbortController();
     const changes: string[] = [];
     const holders = server.members.map((_, at) => {

@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
+import { after, before, test } from 'node:test';
+import type { EtcdOptions } from '../../../src/etcd/etcd-options.ts';
+import { openKv } from '../../../src/etcd/open-kv.ts';
+import type { Kv, Write } from '../../../src/etcd/port.ts';
+import { Session } from '../../../src/etcd/session.ts';
+import type { Clock } from '../../../src/loop/clock.ts';
+import { silentLog } from '../../../src/loop/log.ts';
+import { systemClock } from '../../../src/loop/system-clock.ts';
+import { EtcdServer, hasEtcd } from '../../support/etcd-server.ts';
+import { eventually } from '../../support/eventually.ts';
+import { recordWatch } from '../../support/record-watch.ts';
+import { TcpProxy } from '../../support/tcp-proxy.ts';
+import { rejectsWith } from './suite.ts';
+
+const never = new AbortController().signal;
+
+if (hasEtcd()) runSuite();
+else test('etcd of one member', { skip: 'lacks etcd (Debian: etcd-server)' }, () => {});
+
+/** The system's clock, counting the timers that wait. */
+function countingClock(): Clock & { readonly waiting: number } {
+  let waiting = 0;
+  return {
+    ...systemClock,
+    after: (ms, then) => {
+      waiting += 1;
+      let isOver = false;
+      const end = () => {
+        if (!isOver) waiting -= 1;
+        isOver = true;
+      };
+      const cancel = systemClock.after(ms, () => {
+        end();
+        then();
+      });
+      return () => {
+        end();
+        cancel();
+      };
+    },
+    get waiting() {
+      return waiting;
+    },
+  };
+}
+
+/** Requests that etcd has seen begin, by method. */
+async function startedRequests(server: EtcdServer): Promise<Map<string, number>> {
+  const started = new Map<string, number>();
+  for (const line of (await server.members[0]!.metrics()).split('\n')) {
+    const match = /^grpc_server_started_total\{grpc_method="(\w+)",grpc_service="etcdserverpb.*\} (\d+)/.exec(line);
+    if (match) started.set(match[1]!, Number(match[2]));
+  }
+  return started;
+}
+
+function runSuite(): void {
+  let server: EtcdServer;
+  const clients: Kv[] = [];
+
+  before(async () => {
+    server = await EtcdServer.start();
+  });
+  after(async () => {
+    for (const client of clients) client.close();
+    await server?.close();
+  });
+
+  const open = (options: Partial<EtcdOptions> = {}, clock: Clock = systemClock): Kv => {
+    const client = openKv({ endpoints: server.endpoints, ...options }, clock, silentLog);
+    clients.push(client);
+    return client;
+  };
+
+  test('etcd: a watch that is cut in the midst of catching up delivers each event once', async () => {
+    const writer = open();
+    const proxy = await TcpProxy.open(server.members[0]!.clientPort);
+    const kv = open({ endpoints: [`http://127.0.0.1:${proxy.port}`] });
+    const rounds = 60;
+    const keys = 100;
+    let first = 0;
+    for (let round = 0; round < rounds; round += 1) {
+      const writes = Array.from(
+        { length: keys },
+        (_, at): Write => ({
+          put: `/catch/${at}`,
+          value: `${round}.${at} ${'x'.repeat(400)}`,
+        }),
+      );
+      const { revision } = await writer.commit({ compares: [], writes }, never);
+      if (round === 0) first = revision;
+    }
+    const stop = new AbortController();
+    const cuts = [0, 200, 1_500, 60_000, 400_000, 900_000, 1_600_000];
+    proxy.cutAfter(cuts.shift()!);
+    const seen = recordWatch(kv, { prefix: '/catch/' }, first, stop.signal);
+    await eventually('each cut', 20_000, async () => {
+      if (cuts.length > 0 && proxy.accepted > 7 - cuts.length) proxy.cutAfter(cuts.shift()!);
+      return seen.events.length >= rounds * keys;
+    });
+    assert.equal(seen.events.length, rounds * keys);
+    for (const [at, event] of seen.events.entries()) {
+      assert.ok(event.kv.value.startsWith(`${Math.floor(at / keys)}.`));
+      assert.equal(event.kv.modRevision, first + Math.floor(at / keys));
+    }
+    for (const { events } of seen.batches) assert.equal(events.length % keys, 0, 'a transaction was split');
+    assert.ok(proxy.accepted >= 3, `only ${proxy.accepted} connections`);
+    stop.abort();
+    await seen.ended;
+    await proxy.close();
+  });
+
+  test('etcd: an idle client with a session and a watch asks for nothing but its renewals', async () => {
+    const kv = open();
+    const stop = new AbortController();
+    const options = {
+      kv,
+      clock: systemClock,
+      log: silentLog,
+      ttlMs: 2_000,
+      onChange: () => assert.fail('no change was due'),
+    };
+    const session = await Session.open(options, never);
+    const { revision } = await kv.commit({ compares: [], writes: [{ put: '/idle/a', value: '' }] }, never);
+    const seen = recordWatch(kv, { prefix: '/idle/' }, revision, stop.signal);
+    const running = session.run(stop.signal);
+    try {
+      await eventually('the watch', 5_000, () => seen.events.length === 1);
+      const begun = await startedRequests(server);
+      const before = begun.get('LeaseKeepAlive') ?? 0;
+      const ended = await eventually('six renewals', 10_000, async () => {
+        const now = await startedRequests(server);
+        return (now.get('LeaseKeepAlive') ?? 0) >= before + 6 ? now : undefined;
+      });
+      for (const [method, count] of ended) {
+        if (method !== 'LeaseKeepAlive') assert.equal(count, begun.get(method) ?? 0, method);
+      }
+    } finally {
+      stop.abort();
+      await Promise.all([running, seen.ended]);
+    }
+    await kv.revokeLease(session.leaseId, never);
+  });
+
+  test('etcd: aborted calls and watches leave no listener, no timer and no stream', async () => {
+    const clock = countingClock();
+    const proxy = await TcpProxy.open(server.members[0]!.clientPort);
+    const kv = open({ endpoints: [`http://127.0.0.1:${proxy.port}`], attemptMs: 60_000, callMs: 60_000 }, clock);
+    const life = new AbortController();
+    const { revision } = await kv.get('/leak/a', life.signal);
+    const streamsNow = async () => {
+      const metrics = await server.members[0]!.metrics();
+      return Number(/^etcd_debugging_mvcc_watch_stream_total (\d+)/m.exec(metrics)?.[1] ?? 0);
+    };
+    const streams = await streamsNow();
+    for (let round = 0; round < 50; round += 1) {
+      const stop = new AbortController();
+      const watching = kv.watch({ prefix: '/leak/' }, revision + 1, () => {}, stop.signal);
+      await kv.get('/leak/a', life.signal);
+      stop.abort();
+      await watching;
+    }
+    proxy.stop();
+    for (let round = 0; round < 100; round += 1) {
+      const stop = new AbortController();
+      const calls = [kv.get('/leak/a', stop.signal), kv.renewLease('1', stop.signal), kv.list('/leak/', stop.signal)];
+      const watching = kv.watch({ prefix: '/leak/' }, revision + 1, () => {}, stop.signal);
+      await new Promise(setImmediate);
+      stop.abort();
+      await Promise.allSettled([...calls, watching]);
+      assert.equal(getEventListeners(stop.signal, 'abort').length, 0);
+    }
+    assert.equal(getEventListeners(life.signal, 'abort').length, 0);
+    assert.equal(clock.waiting, 0);
+    kv.close();
+    await proxy.close();
+    await eventually('etcd to see no more streams than before', 5_000, async () => (await streamsNow()) <= streams);
+  });
+
+  test('etcd: a store out of space refuses writes and new leases as LIMIT, and goes on renewing', async () => {
+    const small = await EtcdServer.start({ quotaBytes: 4 * 1024 * 1024 });
+    try {
+      const kv = open({ endpoints: small.endpoints });
+      const { id } = await kv.grantLease(60_000, never);
+      const fill = (n: number) =>
+        kv.commit({ compares: [], writes: [{ put: `/full/${n}`, value: 'x'.repeat(500_000) }] }, never);
+      await rejectsWith(
+        (async () => {
+          for (let n = 0; n < 40; n += 1) await fill(n);
+        })(),
+        'LIMIT',
+      );
+      await assert.rejects(fill(99), /space exceeded/);
+      await rejectsWith(kv.grantLease(60_000, never), 'LIMIT');
+      assert.ok((await kv.renewLease(id, never)).ttlMs > 0);
+      assert.ok((await kv.list('/full/', never)).kvs.length > 0);
+    } finally {
+      await small.close();
+    }
+  });
+
+  test('etcd: endpoints that are none are refused by name', () => {
+    for (const endpoint of ['127.0.0.1:2379', 'http://127.0.0.1', 'ftp://x:1', 'http://u:p@x:1', 'http://x:1/path']) {
+      assert.throws(() => open({ endpoints: [endpoint] }), {
+        code: 'INVALID_INPUT',
+        message: new RegExp(`"${endpoint.replace('?', '.')}"`),
+      });
+    }
+    assert.throws(() => open({ endpoints: [] }), { code: 'INVALID_INPUT' });
+  });
+}
