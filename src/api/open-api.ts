@@ -1,16 +1,7 @@
 import type { Server } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
-import type { Log } from '../loop/log.ts';
 import type { Api } from './make-api.ts';
-import { claimSocket, type SocketFile } from './socket-file.ts';
-
-export interface ListenOptions {
-  /** Where the socket is put; its folder is made. */
-  readonly socketPath: string;
-  /** Who may use it besides root, where the machine has such a group. */
-  readonly group: string;
-  readonly log: Log;
-}
+import { claimSocket, type SocketFile, type SocketOptions } from './socket-file.ts';
 
 /** The API, listening. */
 export interface ApiListener {
@@ -22,7 +13,7 @@ export interface ApiListener {
 const MAX_CONNECTIONS = 512;
 
 /** Listens on a unix socket. `CONFLICT` when another process answers on it; one that nobody answers on is replaced. */
-export async function openApi(api: Api, options: ListenOptions): Promise<ApiListener> {
+export async function openApi(api: Api, options: SocketOptions): Promise<ApiListener> {
   const server = createAdaptorServer({
     fetch: (request) => api.fetch(request),
     serverOptions: { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 30_000, maxHeaderSize: 16_384 },

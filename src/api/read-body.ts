@@ -23,7 +23,9 @@ async function readText(request: Request): Promise<string> {
   if (request.headers.has('content-length')) return request.text(); // node:http holds it to what was announced
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of request.body ?? []) {
+  const body: AsyncIterable<Uint8Array> | null = request.body;
+  if (body === null) return '';
+  for await (const chunk of body) {
     bytes += chunk.length;
     if (bytes > BODY_LIMIT_BYTES) throw tooLarge();
     chunks.push(chunk);

@@ -3,7 +3,16 @@ import { chmod, chown, lstat, mkdir, readFile, rename, rm } from 'node:fs/promis
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { AgentError } from '../domain/errors.ts';
-import type { ListenOptions } from './open-api.ts';
+import type { Log } from '../loop/log.ts';
+
+/** Where a socket is to be, and for whom. */
+export interface SocketOptions {
+  /** Where the socket is put; its folder is made. */
+  readonly socketPath: string;
+  /** Who may use it besides root, where the machine has such a group. */
+  readonly group: string;
+  readonly log: Log;
+}
 
 /** A socket that has its place. */
 export interface SocketFile {
@@ -21,7 +30,7 @@ const PATH_LIMIT_BYTES = 107;
  * guarded, and one that a dead process left is replaced in one step.
  */
 export async function claimSocket(
-  options: ListenOptions,
+  options: SocketOptions,
   listen: (path: string) => Promise<void>,
 ): Promise<SocketFile> {
   const { socketPath, group, log } = options;
