@@ -56,6 +56,16 @@ class Program {
     setTimeout(() => process.exit(this.#isAgent ? 1 : signalCodes[by]), limitMs).unref();
   }
 
+  /** Nobody takes what is written: a reader that has had enough is no error, a full disk is. */
+  #endUnread(error: NodeJS.ErrnoException): void {
+    if (error.code === 'EPIPE') {
+      this.#end('SIGPIPE');
+      return;
+    }
+    tryWrite(2, `muster: Cannot write to standard output: ${error.message}\n`);
+    process.exit(1);
+  }
+
   /** A defect: said with its place where somebody can use it (the agent's journal), and the process ends. */
   exitOnDefect(error: unknown): void {
     const isDetailed = this.#isAgent || (process.env['MUSTER_DEBUG'] ?? '') !== '';
@@ -69,7 +79,7 @@ class Program {
     return {
       stdout: makeOutput(
         () => process.stdout,
-        () => this.#end('SIGPIPE'),
+        (error) => this.#endUnread(error),
       ),
       stderr: makeOutput(
         () => process.stderr,
@@ -100,13 +110,11 @@ class Program {
   }
 }
 
-/** A stream is opened when it is first used: a command that needs one of three starts sooner. A closed pipe is no error. */
-function makeOutput(open: () => NodeJS.WriteStream, onBrokenPipe: () => void): Output {
+/** A stream is opened when it is first used: a command that needs one of three starts sooner. */
+function makeOutput(open: () => NodeJS.WriteStream, onError: (error: NodeJS.ErrnoException) => void): Output {
   let opened: NodeJS.WriteStream | undefined;
   const stream = () => {
-    opened ??= open().on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') onBrokenPipe();
-    });
+    opened ??= open().on('error', onError);
     return opened;
   };
   return {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,16 +20,20 @@ interface Ran {
   readonly ended: Promise<number | string | null>;
 }
 
-function start(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Ran {
+function start(
+  argv: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  stdout: 'pipe' | number = 'pipe',
+): Ran {
   const child = spawn(process.execPath, [main, ...argv], {
     env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', stdout, 'pipe'],
   });
   const texts = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.stdout?.on('data', (chunk: Buffer) => {
     texts.stdout += chunk.toString();
   });
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     texts.stderr += chunk.toString();
   });
   const ended = once(child, 'close').then(([code, signal]: (number | string | null)[]) => code ?? signal ?? null);
@@ -63,6 +67,16 @@ test('muster says misuse with exit code 2, an agent that is not there with 1', a
   const away = start(['ps', '--socket', '/nonexistent/muster.sock']);
   assert.equal(await away.ended, 1);
   assert.match(away.stderr(), /^muster: Cannot reach the agent at \/nonexistent\/muster\.sock/);
+});
+
+test('muster fails when its output cannot be written, as on a full disk', async () => {
+  for (const argv of [['version'], ['help']]) {
+    const full = openSync('/dev/full', 'w');
+    const { ended, stderr } = start(argv, {}, full);
+    closeSync(full);
+    assert.equal(await ended, 1, argv.join(' '));
+    assert.match(stderr(), /^muster: Cannot write to standard output: ENOSPC/);
+  }
 });
 
 /** Serves one instance whose log goes on for ever with what `more` writes. */
