@@ -74,7 +74,7 @@ function phaseOf({ order, observed, memory, isOutdated, mustStop }: StatusInput)
   if (order.order === 'stop' || mustStop) return observed === undefined || !alive ? 'stopped' : observed.phase;
   if (observed === undefined) return memory?.lastError === undefined ? 'pending' : 'failed';
   if (!alive && memory?.lastError !== undefined) return 'failed';
-  if (isOutdated) return 'starting';
+  if (isOutdated || !observed.everStarted) return 'starting';
   return observed.phase === 'stopped' && isCrash(observed) ? 'failed' : observed.phase;
 }
 
