@@ -52,10 +52,9 @@ export function describeUnit(
   };
 }
 
-/** True while systemd itself shows that the unit was started: it's up, on its way, or has failed. */
+/** True while systemd itself shows that the unit was started: it's up or on its way. */
 export function isStartSeen(properties: UnitProperties): boolean {
-  const active = text(properties, 'ActiveState');
-  return active !== '' && active !== 'inactive';
+  return ['active', 'activating', 'reloading', 'refreshing'].includes(text(properties, 'ActiveState'));
 }
 
 function phaseOf(active: string, load: string): ObservedInstance['phase'] {

@@ -19,7 +19,8 @@ export class InstallLinks {
   /** Throws `CONFLICT` where the section names a unit of the host's: an alias would hide it, `Also=` would change it. */
   assertHarmless(unit: string, text: string, folders: readonly string[]): void {
     const section = installSection(text);
-    for (const name of [...(section?.get('Alias') ?? []), ...(section?.get('Also') ?? [])]) {
+    for (const written of [...(section?.get('Alias') ?? []), ...(section?.get('Also') ?? [])]) {
+      const name = expandSpecifiers(unit, written);
       if (name.includes('/'))
         throw new AgentError('INVALID_INPUT', `Cannot install "${unit}": "${name}" is no unit name`);
       const path = this.#store.foreignPath(name, folders);
@@ -37,6 +38,28 @@ export class InstallLinks {
     if (installSection(text) === undefined) return 'none';
     return needOf(await this.#manager.disable(unit, signal)) === 'none' ? 'none' : 'soon';
   }
+}
+
+/** Those that a unit's name alone decides; what systemd would make of any other is not known here. */
+function expandSpecifiers(unit: string, written: string): string {
+  const stem = unit.slice(0, unit.lastIndexOf('.'));
+  const prefix = stem.split('@')[0] ?? stem;
+  const values: Readonly<Record<string, string>> = {
+    '%%': '%',
+    '%n': unit,
+    '%N': stem,
+    '%p': prefix,
+    '%j': prefix.slice(prefix.lastIndexOf('-') + 1),
+    '%i': stem.includes('@') ? stem.slice(stem.indexOf('@') + 1) : '',
+  };
+  return written.replaceAll(/%.?/g, (specifier) => {
+    const value = values[specifier];
+    if (value !== undefined) return value;
+    throw new AgentError(
+      'INVALID_INPUT',
+      `Cannot install "${unit}": expected no "${specifier}" in the name "${written}"`,
+    );
+  });
 }
 
 /**

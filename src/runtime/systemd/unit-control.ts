@@ -35,6 +35,9 @@ const QUIET_MS = 2_000;
 /** See {@link UnitStore.touchFolder}. */
 const START_ATTEMPTS = 3;
 
+/** Results of start jobs that came as far as executing the unit; after any other it is still to be started. */
+const ranResults: ReadonlySet<string> = new Set(['done', 'failed', 'timeout', 'skipped', 'assert']);
+
 /** Starts, stops and removes units. Every step may be the last before a crash: the next start or remove goes on from there. */
 export class UnitControl {
   readonly #context: Context;
@@ -70,10 +73,8 @@ export class UnitControl {
     }
     states.track(unit);
     const result = await this.#startJob(unit, signal);
-    if (result === 'done') {
-      store.markStarted(unit);
-      return;
-    }
+    if (ranResults.has(result)) store.markStarted(unit);
+    if (result === 'done') return;
     const properties = await states.read(unit, signal);
     if (result === 'unknown' && properties.get('ActiveState') === 'active') return;
     throw new AgentError(

@@ -1,0 +1,53 @@
+/** The few calls of the C library that Node has no way to make. None blocks. */
+export interface Libc {
+  /** LOCK_EX | LOCK_NB; false when another process holds the lock. */
+  lockFile(fd: number): boolean;
+  /** One datagram to a unix socket; `@` begins an abstract name. False when it could not be sent. */
+  sendDatagram(path: string, text: string): boolean;
+}
+
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+/** Binds them; undefined where this Node can't (then a helper program does the work). */
+export async function loadLibc(): Promise<Libc | undefined> {
+  try {
+    const { dlopen } = await import('node:ffi');
+    const { functions } = dlopen(null, {
+      socket: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
+      sendto: { return: 'i64', arguments: ['i32', 'buffer', 'u64', 'i32', 'buffer', 'u32'] },
+      close: { return: 'i32', arguments: ['i32'] },
+      flock: { return: 'i32', arguments: ['i32', 'i32'] },
+    });
+    return {
+      lockFile: (fd) => functions.flock(fd, LOCK_EX | LOCK_NB) === 0,
+      sendDatagram: (path, text) => {
+        const address = unixAddress(path);
+        const data = Buffer.from(text);
+        const fd = functions.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0) return false;
+        const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+        const sent = functions.sendto(fd, data, BigInt(data.length), flags, address, address.length);
+        functions.close(fd);
+        return Number(sent) === data.length;
+      },
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** struct sockaddr_un; a path ends with a zero, an abstract name begins with one. */
+function unixAddress(path: string): Buffer {
+  const isAbstract = path.startsWith('@');
+  const name = Buffer.from(isAbstract ? `\0${path.slice(1)}` : `${path}\0`);
+  const family = Buffer.alloc(2);
+  if (new Uint8Array(new Uint16Array([AF_UNIX]).buffer)[0] === AF_UNIX) family.writeUInt16LE(AF_UNIX);
+  else family.writeUInt16BE(AF_UNIX);
+  return Buffer.concat([family, name]);
+}

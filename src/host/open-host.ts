@@ -1,0 +1,85 @@
+import { availableParallelism, networkInterfaces, totalmem } from 'node:os';
+import type { Bus } from '../bus/port.ts';
+import type { Log } from '../loop/log.ts';
+import { listAddresses } from './list-addresses.ts';
+import type { Host, HostIdentity } from './port.ts';
+import { readIdentity } from './read-identity.ts';
+import { type ServiceEnvironment, ServiceNotifier, watchdogIntervalMs } from './sd-notify.ts';
+
+/** What the host needs. */
+export interface HostOptions {
+  /** The system bus; shared. */
+  readonly bus: Bus;
+  readonly log: Log;
+  /** This process. */
+  readonly pid: number;
+  readonly environment: ServiceEnvironment;
+  /** Prefixed to the paths of the identity's files; empty by default. */
+  readonly root?: string;
+}
+
+/** The machine that this process runs on. */
+export function openHost(options: HostOptions): Host {
+  return new LocalHost(options);
+}
+
+class LocalHost implements Host {
+  readonly watchdogIntervalMs: number | undefined;
+  readonly #options: HostOptions;
+  readonly #notifier: ServiceNotifier;
+
+  constructor(options: HostOptions) {
+    const { environment, pid, log } = options;
+    this.#options = options;
+    this.#notifier = new ServiceNotifier(environment, pid, log);
+    this.watchdogIntervalMs = watchdogIntervalMs(environment, pid);
+  }
+
+  identity(): Promise<HostIdentity> {
+    return readIdentity(this.#options.root ?? '');
+  }
+
+  async capacity(): Promise<{ readonly cpus: number; readonly memoryBytes: number }> {
+    return { cpus: availableParallelism(), memoryBytes: totalmem() };
+  }
+
+  addresses(): readonly string[] {
+    return listAddresses(networkInterfaces());
+  }
+
+  notify(lines: readonly string[]): Promise<void> {
+    return this.#notifier.notify(lines);
+  }
+
+  async isShuttingDown(signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    const state = await this.#systemState(signal).catch((err: unknown) => {
+      signal.throwIfAborted();
+      this.#options.log.warn({ err }, 'system state is unknown on the bus, asking systemctl');
+      return systemStateByHelper(signal);
+    });
+    return state === 'stopping';
+  }
+
+  async #systemState(signal: AbortSignal): Promise<unknown> {
+    const call = {
+      destination: 'org.freedesktop.systemd1',
+      path: '/org/freedesktop/systemd1',
+      interface: 'org.freedesktop.DBus.Properties',
+      member: 'Get',
+      signature: 'ss',
+      args: ['org.freedesktop.systemd1.Manager', 'SystemState'],
+      timeoutMs: 2_000,
+    };
+    return (await this.#options.bus.call(call, signal))[0];
+  }
+}
+
+/** systemctl reaches systemd by a socket of its own, which is there while the bus isn't. */
+async function systemStateByHelper(signal: AbortSignal): Promise<string> {
+  const { execa } = await import('execa');
+  const options = { reject: false, timeout: 2_000, stdin: 'ignore', stderr: 'ignore' } as const;
+  const { stdout } = await execa('systemctl', ['is-system-running'], options);
+  signal.throwIfAborted();
+  return stdout.trim();
+}
