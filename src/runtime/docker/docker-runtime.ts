@@ -15,7 +15,7 @@ import { makeContainerBody } from './make-container-body.ts';
 import { ObservedContainers } from './observed-containers.ts';
 import { pullImage } from './pull-image.ts';
 import { readLogs } from './read-logs.ts';
-import { resolveImage } from './resolve-image.ts';
+import { hasImage, resolveImage } from './resolve-image.ts';
 import { SharedPulls } from './shared-pulls.ts';
 import { watchEvents } from './watch-events.ts';
 
@@ -105,9 +105,10 @@ class DockerRuntime implements Runtime {
         const id = await this.#adoptOrClear(name, order);
         if (id !== undefined) return id;
       } else {
-        if (refused === result.message) break; // the image is here now: something else isn't found
         refused = result.message;
-        await this.#pull(order.resolvedImage ?? spec.image, onProgress, signal);
+        const image = order.resolvedImage ?? spec.image;
+        if (await hasImage(this.#engine, image, signal)) break; // something else isn't found
+        await this.#pull(image, onProgress, signal);
       }
     }
     throw new AgentError('INTERNAL', `Cannot create container "${name}": ${refused}`);

@@ -1,4 +1,4 @@
-import { AgentError } from '../../domain/errors.ts';
+import { AgentError, errorText } from '../../domain/errors.ts';
 import type { Log } from '../../loop/log.ts';
 import type { Engine } from './engine.ts';
 import { type ImageReference, parseImageReference, wantedVersion } from './image-reference.ts';
@@ -37,6 +37,14 @@ export async function resolveImage(
   return digests?.find((text) => text.startsWith(`${repository}@`));
 }
 
+/** True when this host has the very image. */
+export async function hasImage(engine: Engine, image: string, signal: AbortSignal): Promise<boolean> {
+  const { repository, tag, digest } = parseImageReference(image);
+  const name = digest === undefined ? `${repository}:${tag ?? 'latest'}` : `${repository}@${digest}`;
+  const reply = await engine.call({ method: 'GET', path: `/images/${name}/json` }, signal);
+  return reply.status === 200;
+}
+
 async function askRegistry(
   reference: ImageReference,
   { engine, auth }: ResolveOptions,
@@ -45,7 +53,10 @@ async function askRegistry(
   const registryAuth = await readRegistryAuth(reference.registry, auth, signal);
   const path = `/distribution/${tagged(reference)}/json`;
   const call = { method: 'GET', path, limitMs: registryLimitMs, ...(registryAuth && { registryAuth }) } as const;
-  const reply = await engine.call(call, signal);
+  const reply = await engine.call(call, signal).catch((error: unknown) => {
+    signal.throwIfAborted();
+    return { status: 0, body: undefined, message: errorText(error) }; // the registry is slow, or Docker away: the next call tells
+  });
   const { Descriptor: descriptor } = (reply.body ?? {}) as { Descriptor?: { digest?: string } };
   const digest = reply.status === 200 ? descriptor?.digest : undefined;
   return { ...(digest !== undefined && { digest }), status: reply.status, message: reply.message };

@@ -224,6 +224,15 @@ describe('runtime docker, what only it does', {
     await away('hog/0');
   });
 
+  test('a network that does not exist is no reason to pull', async () => {
+    const spec = makeContainerSpec(image, sleeps, { networkMode: 'none-such' });
+    const phases: string[] = [];
+    const begun = runtime.start(order('network', spec), ({ phase }) => phases.push(phase), signal);
+    await assert.rejects(begun, rejectsWith('INTERNAL', /none-such not found/));
+    assert.ok(!phases.includes('pulling'));
+    await away('network/0');
+  });
+
   test('a paused container can be stopped', async () => {
     await runtime.start(order('paused', makeContainerSpec(image, sleeps, { stopGraceMs: 1_000 })), ignore, signal);
     await daemon.must('POST', '/containers/muster-paused.0/pause');
