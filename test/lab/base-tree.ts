@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { command } from './command.ts';
+import { command, endsWithUs } from './command.ts';
 import { cacheRoot } from './paths.ts';
 
 /** The etcd that the nodes' image has: Debian bookworm's own, or trixie's. */
@@ -10,7 +10,7 @@ export type EtcdVersion = '3.4' | '3.5';
 
 /** Change anything here and the tree is built anew. */
 const recipe = {
-  version: 1,
+  version: 2,
   suite: 'bookworm',
   packages: [
     'systemd',
@@ -92,6 +92,8 @@ async function buildBase(directory: string, progress: (line: string) => void): P
   await mkdir(packages, { recursive: true });
   await command(
     [
+      // Its mounts and processes are its own, and end with this process, however that ends.
+      ...[...endsWithUs, 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'],
       'debootstrap',
       '--variant=minbase',
       `--cache-dir=${packages}`,

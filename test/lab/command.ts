@@ -18,6 +18,9 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Before a command: it is killed when this process ends. */
+export const endsWithUs: readonly string[] = ['setpriv', '--pdeathsig', 'KILL', '--'];
+
 /** Runs a command in a process group of its own, which the time limit kills as a whole. */
 export async function command(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const [file = '', ...args] = argv;

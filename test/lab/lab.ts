@@ -92,6 +92,7 @@ export class Lab {
 
   /** Builds what is not cached, boots all nodes at once, and returns when cloud-init is done on each and etcd is healthy. */
   static async open(options: LabOptions): Promise<Lab> {
+    if (process.getuid?.() !== 0) throw new Error('Cannot open a lab: expected to run as root');
     const progress = options.progress ?? (() => undefined);
     await removeDeadLabs(progress);
     const { number, layers, store } = await prepare(options, progress);

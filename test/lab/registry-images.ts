@@ -92,14 +92,15 @@ export interface Image {
 /** The media type of `Image.manifest`. */
 export const manifestType = 'application/vnd.docker.distribution.manifest.v2+json';
 
-/** Makes an image of one layer, the same bytes each time. Downloads the packages with apt into `debs`. */
-export async function makeImage(recipe: ImageRecipe, scratch: string, debs: string): Promise<Image> {
+/** Makes an image of one layer, the same bytes each time from the same packages, which apt downloads. */
+export async function makeImage(recipe: ImageRecipe, scratch: string): Promise<Image> {
   const unpacked = join(scratch, `${recipe.name}-unpacked`);
   const root = join(scratch, `${recipe.name}-root`);
   const packages = [...common, ...recipe.packages];
-  await mkdir(debs, { recursive: true });
+  const debs = join(scratch, `${recipe.name}-debs`);
+  await mkdir(debs);
   await mkdir(unpacked);
-  await command(['apt-get', '-o', 'APT::Sandbox::User=root', 'download', ...packages], { cwd: debs });
+  await download(packages, debs);
   for (const name of packages) {
     const file = (await readdir(debs)).find((entry) => entry.startsWith(`${name}_`));
     if (file === undefined)
@@ -113,6 +114,15 @@ export async function makeImage(recipe: ImageRecipe, scratch: string, debs: stri
   const uncompressed = blob(await readFile(tar));
   await command(['gzip', '-n', '-1', tar]);
   return describe(recipe, uncompressed.digest, blob(await readFile(`${tar}.gz`)));
+}
+
+/** Into the folder; once more after an update, if apt's lists are older than the mirror. */
+async function download(packages: readonly string[], directory: string): Promise<void> {
+  const argv = ['apt-get', '-o', 'APT::Sandbox::User=root', 'download', ...packages];
+  const { exitCode } = await command(argv, { cwd: directory, reject: false });
+  if (exitCode === 0) return;
+  await command(['apt-get', 'update']);
+  await command(argv, { cwd: directory });
 }
 
 /** A root with busybox' programs, the recipe's own and the libraries that they need, and the few files that any program expects. */

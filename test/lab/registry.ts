@@ -4,9 +4,8 @@ import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually } from '../support/eventually.ts';
 import { cachedName, ensureCached } from './base-tree.ts';
-import { killGroup } from './command.ts';
+import { endsWithUs, killGroup } from './command.ts';
 import type { ControlGroup } from './control-groups.ts';
-import { cacheRoot } from './paths.ts';
 import { type Image, imageRecipes, makeImage, manifestType } from './registry-images.ts';
 
 /** Who may pull from a lab's private registry. */
@@ -17,7 +16,7 @@ const htpasswd = 'muster:$2y$05$.kJmAcuueRwI.mfnPxDtieron7mToVe3MeLBj2Ewoavfu/2Q
 
 /** The store that each lab's registry begins with. The caller holds the cache's lock. */
 export async function ensureRegistryStore(progress: (line: string) => void): Promise<string> {
-  return ensureCached(cachedName('registry', [2, imageRecipes]), async (directory) => {
+  return ensureCached(cachedName('registry', [3, imageRecipes]), async (directory) => {
     const scratch = join(directory, 'scratch');
     await mkdir(scratch);
     const port = 15_000 + (process.pid % 10_000);
@@ -31,7 +30,7 @@ export async function ensureRegistryStore(progress: (line: string) => void): Pro
     try {
       for (const recipe of imageRecipes) {
         progress(`image ${recipe.name}:1 from Debian packages ...`);
-        const image = await makeImage(recipe, scratch, join(cacheRoot, 'debs-images'));
+        const image = await makeImage(recipe, scratch);
         for (const repository of [recipe.name, `library/${recipe.name}`]) {
           await push(`http://127.0.0.1:${port}`, repository, image);
         }
@@ -54,7 +53,7 @@ export interface RegistryOptions {
   readonly group?: ControlGroup;
 }
 
-/** Starts a registry and waits until it answers; returns its process group, which ends with the control group or by `killGroup`. */
+/** Starts a registry and waits until it answers; returns its process group, which ends with its control group or else with this process. */
 export async function startRegistry(options: RegistryOptions): Promise<number> {
   const { directory, store, address, port, isPrivate, group } = options;
   const access = join(directory, 'htpasswd');
@@ -70,7 +69,7 @@ export async function startRegistry(options: RegistryOptions): Promise<number> {
   await writeFile(file, JSON.stringify(configuration));
   const log = openSync(join(directory, `registry-${port}.log`), 'a');
   const argv = ['docker-registry', 'serve', file];
-  const [program = '', ...args] = group === undefined ? argv : group.wrap(argv);
+  const [program = '', ...args] = group === undefined ? [...endsWithUs, ...argv] : group.wrap(argv);
   const child = spawn(program, args, { stdio: ['ignore', log, log], detached: true });
   child.unref();
   await eventually(`registry on ${address}:${port}`, 10_000, async () => {
