@@ -36,6 +36,9 @@ export function checkContainer(run: ContainerSpec): void {
       '"bridge", "host", "none" or a network\'s name',
     );
   }
+  if (run.user !== undefined)
+    expectForm('user', run.user, /^[^\s:]{1,256}(:[^\s:]{1,255})?$/, '"user" or "user:group"');
+  expectForm('logging driver', run.logging.driver, /^[a-z][a-z0-9_./:-]{0,127}$/i, "a driver's name");
   if (run.workingDir !== undefined) expectForm('workingDir', run.workingDir, /^\//, 'an absolute path');
   if (run.memoryBytes !== undefined && run.memoryBytes < 6 * 1024 ** 2) {
     throw refuse('memory', String(run.memoryBytes), "at least 6m, Docker's own minimum");

@@ -73,6 +73,14 @@ export function checkPlacement(placement: Placement, global: boolean): void {
     ['Conflicts', 'Replaces'],
     ['Replaces', 'Global'],
   ];
+  refuseEmpty('MachineID', machineIds);
+  refuseEmpty('MachineOf', machineOf);
+  refuseEmpty('Conflicts', conflicts);
+  refuseEmpty('Replaces', replaces);
+  refuseEmpty(
+    'MachineMetadata',
+    placement.labels.map(({ key }) => key),
+  );
   for (const [a, b] of pairs) {
     if (has[a] && has[b]) throw new AgentError('INVALID_INPUT', `Cannot use ${a} with ${b}: expected one of them`);
   }
@@ -82,6 +90,12 @@ export function checkPlacement(placement: Placement, global: boolean): void {
     const message = `Cannot use "${name}" in MachineOf and in Conflicts or Replaces: expected one of them`;
     throw new AgentError('INVALID_INPUT', message);
   }
+}
+
+function refuseEmpty(option: string, texts: readonly string[]): void {
+  const bad = texts.find((text) => text.trim() === '' || text.length > 512);
+  if (bad === undefined) return;
+  throw new AgentError('INVALID_INPUT', `Cannot use "${bad.slice(0, 100)}" in ${option}: expected 1 to 512 characters`);
 }
 
 function refuse(name: string, expected: string): AgentError {
