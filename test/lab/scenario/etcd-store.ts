@@ -1,0 +1,119 @@
+/** A key of the lab's etcd as it is stored. */
+export interface StoredKey {
+  readonly key: string;
+  readonly value: string;
+  readonly createRevision: number;
+  readonly modRevision: number;
+  /** 0: none. */
+  readonly lease: string;
+}
+
+interface GatewayKey {
+  readonly key: string;
+  readonly value?: string;
+  readonly create_revision: string;
+  readonly mod_revision: string;
+  readonly lease?: string;
+}
+
+interface GatewayStatus {
+  readonly header: { readonly member_id: string };
+  readonly leader?: string;
+}
+
+const attemptMs = 2_000;
+
+/** The lab's etcd, read and written past muster, through etcd's own JSON gateway. Whichever member answers first. */
+export class EtcdStore {
+  readonly #endpoints: readonly string[];
+
+  constructor(endpoints: readonly string[]) {
+    this.#endpoints = endpoints;
+  }
+
+  async get(key: string): Promise<StoredKey | undefined> {
+    const { kvs = [] } = await this.#post<{ kvs?: GatewayKey[] }>('kv/range', { key: encode(key) });
+    return kvs.map(decodeKey)[0];
+  }
+
+  async list(prefix: string): Promise<StoredKey[]> {
+    const body = { key: encode(prefix), range_end: encode(endOf(prefix)) };
+    const { kvs = [] } = await this.#post<{ kvs?: GatewayKey[] }>('kv/range', body);
+    return kvs.map(decodeKey);
+  }
+
+  async put(key: string, value: string): Promise<void> {
+    await this.#post('kv/put', { key: encode(key), value: encode(value) });
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#post('kv/deleterange', { key: encode(key) });
+  }
+
+  async deletePrefix(prefix: string): Promise<void> {
+    await this.#post('kv/deleterange', { key: encode(prefix), range_end: encode(endOf(prefix)) });
+  }
+
+  /** The endpoint of the member that leads etcd itself. */
+  async leaderEndpoint(): Promise<string> {
+    const found = (await this.#statuses()).find(({ status }) => status.leader === status.header.member_id);
+    if (found === undefined)
+      throw new Error('Cannot find the leader of etcd: expected one member to say that it leads');
+    return found.endpoint;
+  }
+
+  /** Gives the lead of etcd to the member at this endpoint. */
+  async moveLeader(endpoint: string): Promise<void> {
+    const statuses = await this.#statuses();
+    const target = statuses.find((each) => each.endpoint === endpoint)?.status.header.member_id;
+    const leader = statuses.find(({ status }) => status.leader === status.header.member_id);
+    if (target === undefined || leader === undefined) throw new Error(`Cannot move the lead to ${endpoint}`);
+    if (leader.endpoint !== endpoint)
+      await post(`${leader.endpoint}/v3/maintenance/transfer-leadership`, { targetID: target });
+  }
+
+  async #statuses(): Promise<{ endpoint: string; status: GatewayStatus }[]> {
+    const asked = await Promise.allSettled(
+      this.#endpoints.map(async (endpoint) => {
+        return { endpoint, status: await post<GatewayStatus>(`${endpoint}/v3/maintenance/status`, {}) };
+      }),
+    );
+    return asked.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  }
+
+  async #post<T>(path: string, body: object): Promise<T> {
+    return Promise.any(this.#endpoints.map(async (endpoint) => post<T>(`${endpoint}/v3/${path}`, body)));
+  }
+}
+
+async function post<T>(url: string, body: object): Promise<T> {
+  const signal = AbortSignal.timeout(attemptMs);
+  const response = await fetch(url, { method: 'POST', body: JSON.stringify(body), signal });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`Cannot post to "${url}": ${response.status} ${text}`);
+  return JSON.parse(text) as T;
+}
+
+function decodeKey({ key, value = '', create_revision, mod_revision, lease = '0' }: GatewayKey): StoredKey {
+  return {
+    key: decode(key),
+    value: decode(value),
+    createRevision: Number(create_revision),
+    modRevision: Number(mod_revision),
+    lease,
+  };
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString('base64');
+}
+
+function decode(text: string): string {
+  return Buffer.from(text, 'base64').toString('utf8');
+}
+
+/** The first key after all that begin with the prefix. */
+function endOf(prefix: string): string {
+  const last = prefix.charCodeAt(prefix.length - 1);
+  return prefix.slice(0, -1) + String.fromCharCode(last + 1);
+}

@@ -1,0 +1,73 @@
+import { eventually } from '../../support/eventually.ts';
+import type { LabNode } from '../lab-node.ts';
+import type { Cluster } from './cluster.ts';
+
+const services = ['dbus', 'docker', 'etcd', 'muster'];
+const ranges = ['workloads', 'specs', 'instances', 'assignments', 'status'];
+
+/** Thaws and starts what a scenario has stopped, in one command. */
+const repair = `
+for unit in ${services.join(' ')}; do
+  pid=$(systemctl show --property=MainPID --value "$unit")
+  [ "$pid" = 0 ] || kill -s CONT "$pid"
+done
+systemctl is-active --quiet ${services.join(' ')} || systemctl start ${services.join(' ')}
+`;
+
+/** Brings the cluster back to what scenarios begin with: its first three nodes up, joined and led, without any work. */
+export async function resetCluster(cluster: Cluster): Promise<void> {
+  const { lab } = cluster;
+  await Promise.all(lab.nodes.map(async (node) => (isExtra(cluster, node) ? undefined : repairNode(node))));
+  await lab.awaitEtcd(30_000);
+  await Promise.all(lab.nodes.map(async (node) => (isExtra(cluster, node) ? undefined : cluster.awaitJoined(node))));
+  await cluster.leader();
+  await removeWork(cluster);
+  for (const node of lab.nodes.filter((each) => isExtra(cluster, each))) await lab.removeNode(node);
+  await forgetStrangers(cluster);
+  await awaitEmpty(cluster);
+}
+
+function isExtra(cluster: Cluster, node: LabNode): boolean {
+  return cluster.lab.nodes.indexOf(node) >= 3;
+}
+
+async function repairNode(node: LabNode): Promise<void> {
+  if (node.isFrozen) await node.thaw();
+  await node.reconnect();
+  if (!node.isOn) await node.boot();
+  await node.run(['sh', '-c', repair], { timeoutMs: 60_000 });
+}
+
+async function removeWork(cluster: Cluster): Promise<void> {
+  const names = (await cluster.workloads()).map(({ name }) => name);
+  await Promise.all(names.map(async (name) => cluster.ask(async (client, signal) => client.remove(name, signal))));
+}
+
+/** Other clusters, and nodes that are no more. */
+async function forgetStrangers({ store, root, lab }: Cluster): Promise<void> {
+  const all = await store.list('/muster/');
+  const strange = new Set<string>();
+  for (const { key, value } of all) {
+    if (!key.startsWith(root)) strange.add(`${key.split('/').slice(0, 3).join('/')}/`);
+    const [, id] = /^nodes\/([^/]*)\/record$/.exec(key.slice(root.length)) ?? [];
+    if (id === undefined || lab.nodes.some(({ machineId }) => value.includes(machineId))) continue;
+    for (const range of ['nodes', 'assignments', 'status']) strange.add(`${root}${range}/${id}/`);
+  }
+  await Promise.all([...strange].map(async (prefix) => store.deletePrefix(prefix)));
+}
+
+/** Nothing of any workload in the store, and nothing of muster's on any machine. */
+async function awaitEmpty(cluster: Cluster): Promise<void> {
+  await eventually('a cluster without work', 30_000, async () => {
+    const keys = (
+      await Promise.all(ranges.map(async (range) => cluster.store.list(`${cluster.root}${range}/`)))
+    ).flat();
+    if (keys.length === 0) return true;
+    throw new Error(keys.map(({ key }) => key).join(' '));
+  });
+  await eventually('machines without work', 10_000, async () => {
+    const left = await cluster.runners();
+    if (left.length === 0) return true;
+    throw new Error(left.map(({ name, node }) => `${name} on ${node}`).join(', '));
+  });
+}

@@ -1,0 +1,87 @@
+import { after, suite, test } from 'node:test';
+import { Lab } from './lab.ts';
+import { Cluster } from './scenario/cluster.ts';
+import { describeTrouble } from './scenario/diagnose.ts';
+import { resetCluster } from './scenario/reset.ts';
+
+/** Long enough for any scenario; each wait inside has its own deadline. */
+const scenarioLimitMs = 240_000;
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+let opened: Promise<Cluster> | undefined;
+let closed: Promise<void> | undefined;
+
+/** The cluster that all scenarios share: three nodes, opened by the first who asks. */
+async function sharedCluster(): Promise<Cluster> {
+  opened ??= Lab.open({ nodes: 3, name: 'scenarios', progress: say }).then((lab) => new Cluster(lab));
+  return opened;
+}
+
+async function close(): Promise<void> {
+  closed ??= (async () => {
+    const cluster = await opened?.catch(() => undefined);
+    await cluster?.lab.close();
+  })();
+  return closed;
+}
+
+after(close);
+
+const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+for (const [name, number] of Object.entries(signalNumbers)) {
+  process.once(name, () => {
+    void close().finally(() => process.exit(128 + number));
+  });
+}
+
+/** The cluster as scenarios find it. One that can't be repaired is given new machines, so that no scenario spoils the next. */
+async function reset(): Promise<Cluster> {
+  const cluster = await sharedCluster();
+  try {
+    await resetCluster(cluster);
+  } catch (error) {
+    say(`# the cluster could not be reset, it gets new machines: ${String(error)}\n${await describeTrouble(cluster)}`);
+    await cluster.lab.reset();
+    await resetCluster(cluster);
+  }
+  return cluster;
+}
+
+/** Registers one scenario: a sentence, and what shows that it holds. */
+export type DefineScenario = (sentence: string, run: (cluster: Cluster) => Promise<void>) => void;
+
+/** A file of scenarios, each of which begins with three nodes that are joined, led and without work. */
+export function scenarios(title: string, define: (scenario: DefineScenario) => void): void {
+  suite(title, () => {
+    let beganMs: number | undefined;
+    define((sentence, run) => {
+      test(sentence, { timeout: scenarioLimitMs }, async () => {
+        await sharedCluster();
+        beganMs ??= performance.now();
+        const cluster = await reset();
+        try {
+          await run(cluster);
+        } catch (error) {
+          say(await describeTrouble(cluster));
+          await hold();
+          throw error;
+        }
+      });
+    });
+    after(() => {
+      if (beganMs !== undefined) say(`# ${title}: ${((performance.now() - beganMs) / 1000).toFixed(1)} s`);
+    });
+  });
+}
+
+/** For people: with MUSTER_LAB_HOLD=1 a failure leaves everything as it is until Ctrl-C. */
+async function hold(): Promise<void> {
+  if (process.env['MUSTER_LAB_HOLD'] !== '1') return;
+  say('# MUSTER_LAB_HOLD=1: the lab stays up until Ctrl-C');
+  await new Promise(() => {
+    setInterval(() => undefined, 60_000);
+  });
+}
