@@ -40,10 +40,20 @@ export interface Terminal {
   readonly connect: (target: { readonly socketPath: string }) => Promise<Client>;
 }
 
+/** Help as text. */
+export interface HelpTexts {
+  /** On a command, a group of commands, or with no words on all. */
+  on(words: readonly string[]): Promise<string>;
+  /** The reference of all commands, in Markdown. */
+  reference(): Promise<string>;
+}
+
 /** What a command is given beside its arguments. */
 export interface Context extends Terminal {
   /** The agent's API, opened at its first use. */
   client(): Promise<Client>;
+  /** What all commands say of themselves; a command can't import the table that it is in. */
+  readonly help: HelpTexts;
   /** True when output is for programs. */
   readonly json: boolean;
   /** For stdout, which is opened when this is first asked for. */

@@ -1,7 +1,6 @@
 import type { Client } from '../wire/client.ts';
 import { type Command, exitCodes } from './command.ts';
 import { commands } from './commands.ts';
-
 import type { Context, Paint, Terminal } from './context.ts';
 import { findCommand } from './find-command.ts';
 import { Misuse } from './misuse.ts';
@@ -44,6 +43,10 @@ async function runCommand(
     get paint() {
       paint ??= makePaint(terminal.stdout, terminal.env, parsed.noColor);
       return paint;
+    },
+    help: {
+      on: async (words) => (await import('./help-texts.ts')).helpOn(words, context.paint),
+      reference: async () => (await import('./help-texts.ts')).reference(),
     },
     signal,
     client: () => {
