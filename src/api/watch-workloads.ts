@@ -10,6 +10,9 @@ import { summarizeWorkload } from './summary.ts';
 /** States that follow each other more quickly than this are told as one. */
 const PAUSE_MS = 20;
 
+/** A large workload's state takes time to tell: so many times longer is left to everything else. */
+const PAUSE_FACTOR = 4;
+
 /**
  * Each workload now, then whenever something of it changes. Only what changed since its last frame is kept ready, never a queue:
  * however slow the client, it gets the newest state next.
@@ -44,11 +47,14 @@ export async function* watchWorkloads(
       if (failure !== undefined) throw failure.error;
       const changed = [...dirty];
       dirty.clear();
+      let spentMs = 0;
       for (const name of changed) {
+        const beganMs = store.clock.monotonicMs();
         const frame = state === undefined ? undefined : told.get(name)?.next(state);
+        spentMs += store.clock.monotonicMs() - beganMs;
         if (frame !== undefined) yield frame;
       }
-      await store.clock.sleep(PAUSE_MS, stop.signal);
+      await store.clock.sleep(Math.max(PAUSE_MS, PAUSE_FACTOR * spentMs), stop.signal);
     }
   } finally {
     signal.removeEventListener('abort', onAbort);

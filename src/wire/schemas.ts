@@ -102,7 +102,7 @@ const documentSchema: v.GenericSchema<unknown, WorkloadDocument> = v.strictObjec
 });
 
 const watchSchema: v.GenericSchema<unknown, WatchRequest> = v.strictObject({
-  names: v.pipe(v.array(name), v.minLength(1), v.maxLength(1_000)),
+  names: v.pipe(v.array(name), v.minLength(1), v.maxLength(10_000)),
 });
 
 /** The body of an apply. Throws `INVALID_INPUT` naming the field, or `LIMIT` with the number. */

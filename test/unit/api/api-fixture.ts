@@ -45,9 +45,9 @@ export interface Fixture {
   readonly kv: MemoryKv;
   readonly store: MemoryStore;
   readonly open: () => number;
-  setState(state: Partial<LocalState>): void;
-  put(key: string, value: string): Promise<number>;
-  remove(key: string): Promise<void>;
+  readonly setState: (state: Partial<LocalState>) => void;
+  readonly put: (key: string, value: string) => Promise<number>;
+  readonly remove: (key: string) => Promise<void>;
 }
 
 export async function openFixture(t: TestContext, runtimes: readonly FakeRuntime[] = []): Promise<Fixture> {
