@@ -32,5 +32,11 @@ export function busCallError(member: string, raw: unknown): AgentError {
   }
   const text = raw instanceof Error ? raw.message : String(raw);
   const cause: BusReplyError = Object.assign(new Error(text), { busName });
-  return new AgentError(codes[busName] ?? 'INTERNAL', `Cannot call "${member}": ${text} (${busName})`, { cause });
+  return new AgentError(codeOf(busName), `Cannot call "${member}": ${text} (${busName})`, { cause });
+}
+
+/** A service that is to be started for the call and can't be is away: so it is with systemd's own name while it reconnects. */
+function codeOf(busName: string): ErrorCode {
+  if (busName.startsWith('org.freedesktop.DBus.Error.Spawn.')) return 'UNAVAILABLE';
+  return codes[busName] ?? 'INTERNAL';
 }

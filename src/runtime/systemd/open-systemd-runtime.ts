@@ -50,7 +50,7 @@ class SystemdRuntime implements Runtime {
     this.#options = options;
     this.#store = new UnitStore(options.root ?? '');
     this.#manager = new SystemdManager(bus);
-    this.#states = new UnitStates(bus, this.#manager, clock, () => this.#changed());
+    this.#states = new UnitStates({ bus, manager: this.#manager, clock, log: options.log }, () => this.#changed());
     const parts = { store: this.#store, manager: this.#manager, states: this.#states };
     this.#control = new UnitControl(options, parts);
     const manager = { sender: SYSTEMD, path: MANAGER_PATH, interface: MANAGER_INTERFACE };
@@ -58,8 +58,10 @@ class SystemdRuntime implements Runtime {
     this.#unsubscribe = [
       bus.onConnect(() => this.#subscribe()),
       bus.subscribe({ ...owner, arg0: SYSTEMD }, ({ body }) => {
-        if (body[2] !== '') this.#subscribe();
+        if (body[2] === '') this.#lost();
+        else this.#subscribe();
       }),
+      bus.onDisconnect(() => this.#lost()),
       bus.subscribe({ ...manager, member: 'Reloading' }, ({ body }) => {
         if (body[0] === false) this.#reloaded();
       }),
@@ -79,8 +81,9 @@ class SystemdRuntime implements Runtime {
     const units = owned.map(([unit]) => unit);
     const states = await this.#states.observe(units, signal);
     const monotonicUs = this.#options.monotonicUs();
-    return owned.map(([unit, record]) => {
-      const properties = states.get(unit) ?? new Map<string, unknown>();
+    return owned.flatMap(([unit, record]) => {
+      const properties = states.get(unit);
+      if (properties === undefined) return [];
       if (isStartSeen(properties)) this.#store.markStarted(unit); // should we have crashed before we could
       return describeUnit(record, properties, { everStarted: this.#store.wasStarted(unit), monotonicUs });
     });
@@ -162,6 +165,12 @@ class SystemdRuntime implements Runtime {
         if (!this.#closed.signal.aborted) this.#options.log.warn({ err }, 'systemd does not tell of changes yet');
       },
     );
+  }
+
+  /** What was known is no answer to what is: until systemd is back, observations fail. */
+  #lost(): void {
+    this.#states.forgetStates();
+    this.#changed();
   }
 
   #reloaded(): void {

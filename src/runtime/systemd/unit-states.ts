@@ -1,5 +1,7 @@
 import type { Bus, BusSignal } from '../../bus/port.ts';
+import { errorCodeOf } from '../../domain/errors.ts';
 import type { Clock } from '../../loop/clock.ts';
+import type { Log } from '../../loop/log.ts';
 import { PROPERTIES_INTERFACE, SYSTEMD, type SystemdManager, UNIT_INTERFACE } from './systemd-manager.ts';
 import { typeInterface, unitObjectPath, unitType } from './unit-names.ts';
 
@@ -27,6 +29,13 @@ const fixedProperties = ['LoadState', 'Restart'];
 /** Should a signal be lost, states are right again after so long. */
 const AUDIT_EVERY_MS = 50_000;
 
+interface StatesContext {
+  readonly bus: Bus;
+  readonly manager: SystemdManager;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 interface Entry {
   readonly needed: readonly Needed[];
   readonly known: Map<string, unknown>;
@@ -41,14 +50,16 @@ export class UnitStates {
   readonly #bus: Bus;
   readonly #manager: SystemdManager;
   readonly #clock: Clock;
+  readonly #log: Log;
   readonly #onChange: () => void;
   readonly #entries = new Map<string, Entry>();
   #auditAtMs = 0;
 
-  constructor(bus: Bus, manager: SystemdManager, clock: Clock, onChange: () => void) {
+  constructor({ bus, manager, clock, log }: StatesContext, onChange: () => void) {
     this.#bus = bus;
     this.#manager = manager;
     this.#clock = clock;
+    this.#log = log;
     this.#onChange = onChange;
   }
 
@@ -88,13 +99,24 @@ export class UnitStates {
     this.#auditAtMs = 0;
   }
 
-  /** The properties of exactly these units. */
+  /** The properties of these units and no others; of those that systemd answers nothing for, none. */
   async observe(units: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, UnitProperties>> {
     const wanted = new Set(units);
     for (const unit of this.#entries.keys()) if (!wanted.has(unit)) this.forget(unit);
     for (const unit of units) this.track(unit);
     if (this.#clock.monotonicMs() >= this.#auditAtMs) await this.#audit(units, signal);
-    return new Map(await Promise.all(units.map(async (unit) => [unit, await this.read(unit, signal)] as const)));
+    const observed = new Map<string, UnitProperties>();
+    await Promise.all(
+      units.map(async (unit) => {
+        try {
+          observed.set(unit, await this.read(unit, signal));
+        } catch (err) {
+          if (signal.aborted || errorCodeOf(err) !== 'INTERNAL') throw err;
+          this.#log.warn({ unit, err }, 'unit could not be observed'); // it alone: it must not blind us to the others
+        }
+      }),
+    );
+    return observed;
   }
 
   async #audit(units: readonly string[], signal: AbortSignal): Promise<void> {

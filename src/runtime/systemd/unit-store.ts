@@ -119,9 +119,13 @@ export class UnitStore {
   /** systemd takes no file whose name begins with a dot for a unit. */
   #writeTemporary(unit: string, content: string): string {
     const path = join(this.#root, UNIT_DIR, `.${unit}.muster`);
-    rmSync(path, { force: true }); // left by a crash; never followed, should it be a link
-    writeFileSync(path, content, { mode: 0o644, flag: 'wx' });
-    return path;
+    try {
+      rmSync(path, { force: true }); // left by a crash; never followed, should it be a link
+      writeFileSync(path, content, { mode: 0o644, flag: 'wx' });
+      return path;
+    } catch (cause) {
+      throw new AgentError('INTERNAL', `Cannot write unit "${unit}" to ${UNIT_DIR}`, { cause });
+    }
   }
 
   /** Removes the file and what goes with it; the file last, so that a crash before leaves it ours to remove. */

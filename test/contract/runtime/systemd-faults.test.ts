@@ -127,6 +127,25 @@ for (const [what, command] of faults) {
   });
 }
 
+test('without a bus nothing is observed, stopped or removed, and nothing is lost', options, async () => {
+  await start('steady.service');
+  const { pid } = (await find('steady.service')) ?? {};
+  await machine.run(['systemctl', 'stop', 'dbus.socket', 'dbus.service']);
+  await eventually('to be told', 10_000, () =>
+    runtime.observe(never).then(
+      () => false,
+      (error: unknown) => (error as { code?: unknown }).code === 'UNAVAILABLE',
+    ),
+  );
+  await assert.rejects(runtime.stop(key('steady.service'), never), { code: 'UNAVAILABLE' });
+  await assert.rejects(runtime.remove(key('steady.service'), never), { code: 'UNAVAILABLE' });
+  await assert.rejects(start('other.service'), { code: 'UNAVAILABLE' });
+  await machine.run(['systemctl', 'start', 'dbus.socket']);
+  await eventually('the same process', 10_000, async () => (await find('steady.service'))?.pid === pid);
+  assert.equal(await find('other.service'), undefined);
+  await end('steady.service');
+});
+
 test('a start that waits is told when the bus goes, and can be repeated', options, async () => {
   const text = '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 2\n';
   const lost = assert.rejects(start('slow.service', { text }), { code: 'UNAVAILABLE' });
