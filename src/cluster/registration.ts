@@ -9,6 +9,7 @@ import type { Log } from '../loop/log.ts';
 import { ensureCluster } from './cluster-settings.ts';
 import { presenceCodec } from './codecs.ts';
 import type { Layout } from './layout.ts';
+import { isOwnPresence, type OwnPresenceOptions, watchOwnPresence } from './own-presence.ts';
 import { type TakenPresence, takePresence } from './take-presence.ts';
 
 /** Where this node stands with its cluster, for people and programs. */
@@ -192,7 +193,7 @@ export class Registration {
     const ended = <T>(work: Promise<T>) => work.finally(() => end.abort());
     const results = await Promise.allSettled([
       ended(session.run(end.signal)),
-      ended(this.#watchPresence(end.signal)),
+      ended(watchOwnPresence(this.#ownPresence, end.signal)),
       this.#confirmResumed(session, end.signal),
       whileMember(membership, end.signal).catch((error: unknown) => {
         end.abort();
@@ -210,14 +211,12 @@ export class Registration {
 
   /** A session resumed after its deadline counts again once the store has shown that presence is still ours. */
   async #confirmResumed(session: Session, signal: AbortSignal): Promise<void> {
-    const { kv, layout, node, nonce, clock, log } = this.#options;
-    const key = layout.presence(node);
+    const { clock, log } = this.#options;
     for (;;) {
       await this.#untilChange(() => session.state === 'resumed', signal);
       if (signal.aborted) return;
       try {
-        const { kv: found } = await kv.get(key, signal);
-        if (found !== undefined && this.#foreign(found.value, key, nonce) === undefined) session.confirm();
+        if (await isOwnPresence(this.#ownPresence, signal)) session.confirm();
       } catch (err) {
         if (signal.aborted) return;
         log.debug({ err }, 'resumed session not confirmed yet');
@@ -246,56 +245,9 @@ export class Registration {
     this.#options.onChange();
   }
 
-  /** Our own presence: gone means register again; another nonce means that another process has our place. */
-  async #watchPresence(signal: AbortSignal): Promise<void> {
+  get #ownPresence(): OwnPresenceOptions {
     const { kv, layout, node, nonce } = this.#options;
-    const key = layout.presence(node);
-    const gone = new AbortController();
-    const onAbort = () => gone.abort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    let foreign: AgentError | undefined;
-    try {
-      while (!gone.signal.aborted) {
-        const { kv: found, revision } = await kv.get(key, gone.signal);
-        if (found === undefined) return;
-        this.#check(found.value, key, nonce);
-        await kv
-          .watch(
-            { key },
-            revision + 1,
-            ({ events }) => {
-              for (const { type, kv: event } of events) {
-                if (type === 'delete') gone.abort();
-                else foreign ??= this.#foreign(event.value, key, nonce);
-                if (foreign !== undefined) gone.abort();
-              }
-            },
-            gone.signal,
-          )
-          .catch((error: unknown) => {
-            if (errorCodeOf(error) !== 'STALE') throw error;
-          });
-      }
-    } catch (error) {
-      if (!gone.signal.aborted) throw error;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
-    if (foreign !== undefined) throw foreign;
-  }
-
-  #check(value: string, key: string, nonce: string): void {
-    const foreign = this.#foreign(value, key, nonce);
-    if (foreign !== undefined) throw foreign;
-  }
-
-  #foreign(value: string, key: string, nonce: string): AgentError | undefined {
-    const presence = presenceCodec.decode(value, key);
-    if (presence.nonce === nonce) return undefined;
-    return new AgentError(
-      'FENCED',
-      `Cannot go on as node ${this.#options.node}: another agent process has taken its presence (nonce ${presence.nonce})`,
-    );
+    return { kv, key: layout.presence(node), nonce };
   }
 
   #setState(state: RegistrationState): void {

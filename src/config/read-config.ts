@@ -30,6 +30,7 @@ export async function readConfig(sources: ConfigSources): Promise<Config> {
     Object.values(settings).map((one) => [one.path, one as Setting<unknown>]),
   );
   for (const path of file.keys()) refuseUnknown(path, known, sources.path);
+  refuseUnknownFlags(sources.flags, known);
   const values: Record<string, unknown> = {};
   for (const [name, one] of Object.entries(settings) as [string, Setting<unknown>][]) {
     const flag = sources.flags[flagName(one.path)];
@@ -113,6 +114,19 @@ function refuseUnknown(path: string, known: ReadonlyMap<string, Setting<unknown>
     'INVALID_INPUT',
     `Cannot use the key "${path}" (${source}): expected one of ${[...known.keys()].join(', ')}`,
   );
+}
+
+function refuseUnknownFlags(flags: ConfigSources['flags'], known: ReadonlyMap<string, Setting<unknown>>): void {
+  const names = [...known.keys()].map(flagName);
+  const refused = new Map(Object.keys(refusedKeys).map((path) => [flagName(path), path]));
+  for (const name of Object.keys(flags)) {
+    const refusedPath = refused.get(name);
+    if (refusedPath !== undefined) {
+      throw new AgentError('INVALID_INPUT', `Cannot use --${name}: expected ${refusedKeys[refusedPath]}`);
+    }
+    if (names.includes(name)) continue;
+    throw new AgentError('INVALID_INPUT', `Cannot use the flag --${name}: expected one of --${names.join(', --')}`);
+  }
 }
 
 function checkWhole(values: Values, source: string): Config {

@@ -26,7 +26,11 @@ export const house: Readonly<Record<string, Room>> = {
   'runtime/docker': { rooms: ['domain', 'loop', 'runtime'], libraries: ['dockerode', 'execa'], node: true },
   'runtime/systemd': { rooms: ['domain', 'loop', 'runtime', 'bus'], libraries: ['execa'], node: true },
   host: { rooms: ['domain', 'loop', 'bus'], libraries: ['execa'], node: true },
-  node: { rooms: ['domain', 'plan', 'loop', 'etcd/port', 'cluster', 'runtime/port', 'host/port'], libraries: [], node: true },
+  node: {
+    rooms: ['domain', 'plan', 'loop', 'etcd/port', 'cluster', 'runtime/port', 'host/port'],
+    libraries: [],
+    node: true,
+  },
   leader: { rooms: ['domain', 'plan', 'loop', 'cluster'], libraries: [], node: true },
   wire: { rooms: ['domain'], libraries: ['valibot'], node: true },
   input: { rooms: ['domain'], libraries: ['yaml'], node: true },
@@ -36,7 +40,7 @@ export const house: Readonly<Record<string, Room>> = {
     node: true,
   },
   pki: { rooms: ['domain'], libraries: [], node: true },
-  cli: { rooms: ['domain', 'wire', 'input', 'pki'], libraries: ['commander'], node: true },
+  cli: { rooms: ['domain', 'wire', 'input', 'pki'], libraries: [], node: true },
   config: { rooms: ['domain'], libraries: ['yaml'], node: true },
 };
 

@@ -7,9 +7,13 @@ test('docs/configuration.md lists every key with its meaning, what is expected, 
   const text = await readFile(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
   const rows = text.split('\n').filter((line) => line.startsWith('| `'));
   const expected = Object.values(settings).map(({ path }) => path);
-  assert.deepEqual(rows.map((row) => /^\| `([^`]+)`/.exec(row)?.[1]), expected);
+  assert.deepEqual(
+    rows.map((row) => /^\| `([^`]+)`/.exec(row)?.[1]),
+    expected,
+  );
   for (const { path, summary, expected: form } of Object.values(settings)) {
     const row = rows.find((line) => line.startsWith(`| \`${path}\``)) ?? '';
-    for (const part of [summary, form, environmentName(path), `--${flagName(path)}`]) assert.ok(row.includes(part), `${path}: ${part}`);
+    for (const part of [summary, form, environmentName(path), `--${flagName(path)}`])
+      assert.ok(row.includes(part), `${path}: ${part}`);
   }
 });

@@ -79,6 +79,13 @@ const refused: [name: string, text: string, says: RegExp, over?: Partial<ConfigS
     /expected client certificates/,
     { environment: { MUSTER_ETCD_PASSWORD: 'x' } },
   ],
+  [
+    'an unknown flag',
+    'cluster: a\n',
+    /flag --lease-tl: expected one of .*--lease-ttl/,
+    { flags: { 'lease-tl': '4s' } },
+  ],
+  ['a password as a flag', 'cluster: a\n', /expected client certificates/, { flags: { 'etcd-password': 'x' } }],
 ];
 for (const [name, text, says, over] of refused) {
   test(`readConfig() refuses ${name}`, async () => {
