@@ -36,6 +36,8 @@ export class HedgedCall<T> {
   readonly #order: readonly string[];
   /** The place in the order, counted on and on, of the next endpoint to ask. */
   #next = 0;
+  /** All owed an answer when the next was due: it's asked as soon as one doesn't. */
+  #isWaiting = false;
   #lastFailure = new AgentError('UNAVAILABLE', 'Cannot call etcd: no endpoint answered');
   #cancelNext: () => void = () => {};
 
@@ -67,6 +69,7 @@ export class HedgedCall<T> {
     }
     this.#cancelNext = clock.after(attemptMs * hedgePart, () => this.#beginNext());
     const at = this.#order.findIndex((_, ahead) => !this.#owing.has(this.#endpointAt(this.#next + ahead)));
+    this.#isWaiting = at < 0;
     if (at < 0) return;
     this.#next += at + 1;
     try {
@@ -102,7 +105,7 @@ export class HedgedCall<T> {
     if (this.#winner) endpoints.answered(this.#winner);
     this.#lastFailure = toAgentError(error, this.#plan.action, client.endpoint);
     if (!error.isTransient) this.#end(() => this.#result.reject(this.#lastFailure));
-    else if (this.#owing.size === 0 && this.#next < this.#order.length) this.#beginNext();
+    else if (this.#isWaiting || (this.#owing.size === 0 && this.#next < this.#order.length)) this.#beginNext();
   }
 
   #endpointAt(place: number): string {

@@ -177,7 +177,7 @@ export class MemoryKv implements Kv {
   /** Half the way at least takes a microtask: nothing is answered before the caller awaits it. */
   async #travel(signal: AbortSignal): Promise<void> {
     if (this.#faults.delayMs > 0) await this.#clock.sleep(this.#faults.delayMs, signal);
-    else await null;
+    else await Promise.resolve();
   }
 
   /** Again until the call's time is over. */
@@ -223,7 +223,7 @@ export class MemoryKv implements Kv {
   /** One way of a call; fails where the network does, or when the attempt's time is over. */
   async #part(ms: number, endsAtMs: number, action: string, signal: AbortSignal): Promise<void> {
     if (ms > 0) await this.#clock.sleep(Math.min(ms, endsAtMs - this.#clock.monotonicMs()), signal);
-    else await null;
+    else await Promise.resolve();
     signal.throwIfAborted();
     if (this.#faults.unreachable === 'refuse') throw unavailable(action);
     if (this.#isCut || (ms > 0 && this.#clock.monotonicMs() >= endsAtMs)) await this.#timeOut(endsAtMs, action, signal);

@@ -20,17 +20,24 @@ else test('etcd of three members', { skip: 'lacks etcd (Debian: etcd-server)' },
 function runSuite(): void {
   let server: EtcdServer;
   const clients: Kv[] = [];
+  const proxies: TcpProxy[] = [];
 
   before(async () => {
     server = await EtcdServer.start({ members: 3 });
   });
   after(async () => {
     for (const client of clients) client.close();
+    for (const proxy of proxies) await proxy.close();
     await server?.close();
   });
 
   afterEach(() => server.heal());
 
+  const openProxy = async (targetPort: number, host?: string): Promise<TcpProxy> => {
+    const proxy = await TcpProxy.open(targetPort, host);
+    proxies.push(proxy);
+    return proxy;
+  };
   const open = (options: Partial<EtcdOptions> = {}): Kv => {
     const client = openKv({ endpoints: server.endpoints, ...options }, systemClock, silentLog);
     clients.push(client);
@@ -44,14 +51,13 @@ function runSuite(): void {
   };
 
   test('etcd members: a black-holed endpoint, first in the list, costs one attempt once', async () => {
-    const hole = await TcpProxy.open(server.members[0]!.clientPort);
+    const hole = await openProxy(server.members[0]!.clientPort);
     hole.stop();
     const kv = open({ endpoints: [`http://127.0.0.1:${hole.port}`, ...server.endpoints] });
     const first = await timed(put(kv, '/hole/a'));
     assert.ok(first < 2_500, `the first write took ${first} ms`);
     const second = await timed(put(kv, '/hole/b'));
     assert.ok(second < 200, `the second write took ${second} ms`);
-    await hole.close();
   });
 
   test('etcd members: an endpoint that refuses costs no more than a connection', async () => {
@@ -61,7 +67,7 @@ function runSuite(): void {
   });
 
   test('etcd members: a connection that goes silent is found out, and watch and calls go on elsewhere', async () => {
-    const wire = await TcpProxy.open(server.members[0]!.clientPort);
+    const wire = await openProxy(server.members[0]!.clientPort);
     const kv = open({ endpoints: [`http://127.0.0.1:${wire.port}`, server.endpoints[1]!] });
     const stop = new AbortController();
     const { revision } = await put(kv, '/silent/a');
@@ -74,7 +80,6 @@ function runSuite(): void {
     await eventually('the event from another member', 9_000, () => seen.events.length === 2);
     stop.abort();
     await seen.ended;
-    await wire.close();
   });
 
   test('etcd members: a follower in use is killed, and neither calls nor watches notice', async () => {

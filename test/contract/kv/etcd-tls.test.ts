@@ -21,12 +21,14 @@ else test('etcd with certificates', { skip: 'lacks etcd (Debian: etcd-server)' }
 function runSuite(): void {
   let server: EtcdServer;
   const clients: Kv[] = [];
+  const proxies: TcpProxy[] = [];
 
   before(async () => {
     server = await EtcdServer.start({ tls: true });
   });
   after(async () => {
     for (const client of clients) client.close();
+    for (const proxy of proxies) await proxy.close();
     await server?.close();
   });
 
@@ -35,6 +37,11 @@ function runSuite(): void {
     if (!certs) throw new Error('the server has no certificates');
     const { cert, key } = certs.client(cn);
     return { ca: certs.read(certs.ca), cert: certs.read(cert), key: certs.read(key) };
+  };
+  const openProxy = async (targetPort: number, host?: string): Promise<TcpProxy> => {
+    const proxy = await TcpProxy.open(targetPort, host);
+    proxies.push(proxy);
+    return proxy;
   };
   const open = (tls: EtcdTls, { endpoint = server.endpoints[0]!, callMs = 5_000 } = {}): Kv => {
     const client = openKv({ endpoints: [endpoint], tls, callMs }, systemClock, silentLog);
@@ -71,10 +78,9 @@ function runSuite(): void {
     const endpoint = server.endpoints[0]!.replace('127.0.0.1', 'localhost');
     const otherName = open(good, { endpoint, callMs: 300 });
     await assert.rejects(otherName.get('/a', never), { code: 'UNAVAILABLE', message: /localhost/ });
-    const proxy = await TcpProxy.open(server.members[0]!.clientPort, '127.0.0.2');
+    const proxy = await openProxy(server.members[0]!.clientPort, '127.0.0.2');
     const otherIp = open(good, { endpoint: `https://127.0.0.2:${proxy.port}`, callMs: 300 });
     await assert.rejects(otherIp.get('/a', never), { code: 'UNAVAILABLE', message: /IP: 127\.0\.0\.2/ });
-    await proxy.close();
     const { ca } = good;
     await rejectsWith(open({ ca }, { callMs: 300 }).get('/a', never), 'UNAVAILABLE');
   });
