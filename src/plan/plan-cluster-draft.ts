@@ -33,6 +33,11 @@ export class StepDraft {
     const record = this.#record?.value;
     if (subject.current !== undefined) this.#roles.set(subject.current.node, 'current');
     for (const other of subject.others) this.#roles.set(other.node, 'superseded');
+    // Its order is gone, by no step of ours: as long as it may run, the record is what tells of it.
+    for (const ghost of subject.ghosts) {
+      if (subject.mode === 'stop' && ghost.isRecorded && ghost.standing !== 'lost')
+        this.#roles.set(ghost.node, 'superseded');
+    }
     this.#lastNode = record?.lastNode;
     this.#moves = record?.moves ?? [];
     this.#pending = record?.pending;

@@ -12,7 +12,8 @@ export function planMove(subject: Subject, current: Copy, why: string): boolean 
   const { ctx, workload, mode, turn } = subject;
   const name = ctx.nodeName(current.node);
   if (!canMoveAway(subject)) return planWait(subject, `cannot leave ${name} (${why}): its data is there`, {});
-  const target = findTarget(subject);
+  // It will have stopped here before it starts there: only then does anything else stand in the way of `stop` instances.
+  const target = findTarget({ ...subject, current: undefined });
   if ('failure' in target) {
     return planWait(subject, `cannot leave ${name} (${why}): ${target.failure.reason}`, target.failure.nodes);
   }

@@ -26,7 +26,13 @@ export function planOthers(subject: Subject, current: Copy, keepPending: boolean
     }
   }
   for (const ghost of subject.ghosts) {
-    if (!mayEnd || !ghost.isReported || ghost.standing !== 'present' || ghost.node === current.node) continue;
+    if (
+      !mayEnd ||
+      (!ghost.isReported && subject.mode === 'keep') ||
+      ghost.standing !== 'present' ||
+      ghost.node === current.node
+    )
+      continue;
     [action, reason] = ['stop-superseded', `runs on ${subject.ctx.nodeName(current.node)}`];
     draft.stopGhost(ghost.node, ghost.spec, reason);
   }

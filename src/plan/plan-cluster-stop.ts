@@ -25,7 +25,7 @@ export function planStop(subject: Subject, reason: string, forget: boolean): voi
     if (standingOf(copy.view, 'keep') !== 'lost') mayForget = false;
   }
   for (const ghost of ghosts) {
-    if (!ghost.isReported) continue;
+    if (!ghost.isReported && (subject.mode === 'keep' || ghost.standing === 'lost')) continue;
     draft.stopGhost(ghost.node, ghost.spec, reason);
     action = 'stop';
     if (standingOf(subject.ctx.node(ghost.node), 'keep') !== 'lost') mayForget = false;

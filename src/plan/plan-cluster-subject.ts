@@ -26,6 +26,8 @@ export interface Ghost {
   readonly standing: Standing;
   /** It says itself that it runs it. */
   readonly isReported: boolean;
+  /** The record names it. */
+  readonly isRecorded: boolean;
   readonly spec: number;
 }
 
@@ -119,12 +121,20 @@ function readGhosts(ctx: PlanContext, instance: InstanceView, mode: DisconnectMo
   const ghosts = new Map<NodeId, Ghost>();
   for (const { node } of instance.record?.value.copies ?? []) {
     if (instance.copies.get(node)?.assignment === undefined) {
-      ghosts.set(node, { node, standing: standingOf(ctx.node(node), mode), isReported: false, spec: 0 });
+      ghosts.set(node, {
+        node,
+        standing: standingOf(ctx.node(node), mode),
+        isReported: false,
+        isRecorded: true,
+        spec: 0,
+      });
     }
   }
   for (const { node, assignment, status } of instance.copies.values()) {
     if (assignment !== undefined || status?.value.phase !== 'orphan') continue;
-    ghosts.set(node, { node, standing: standingOf(ctx.node(node), mode), isReported: true, spec: status.value.spec });
+    const isRecorded = ghosts.has(node);
+    const standing = standingOf(ctx.node(node), mode);
+    ghosts.set(node, { node, standing, isReported: true, isRecorded, spec: status.value.spec });
   }
   return [...ghosts.values()].sort((a, b) => (a.node < b.node ? -1 : 1));
 }
