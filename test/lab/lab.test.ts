@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { parse } from 'yaml';
 import { eventually } from '../support/eventually.ts';
 import { command } from './command.ts';
 import { builtExecutable } from './image-layer.ts';
@@ -42,6 +43,31 @@ describe('the lab', () => {
     assert.match(configuration, /^ {2}ttl: 4000ms$/m);
     const { stdout } = await first.run(['systemctl', 'is-enabled', 'muster', 'etcd']);
     assert.equal(stdout, 'enabled\nenabled');
+  });
+
+  test('the shipped user-data is valid without metadata, and reads the properties of an OpenStack server', async () => {
+    const render = async (metadata: unknown): Promise<string> => {
+      await first.writeFile(
+        '/tmp/instance.json',
+        JSON.stringify({ ds: { meta_data: metadata }, v1: { local_hostname: 'vm' } }),
+      );
+      const userData = '/var/lib/cloud/seed/nocloud-net/user-data';
+      const { stdout } = await first.run(['cloud-init', 'devel', 'render', '-i', '/tmp/instance.json', userData]);
+      assert.doesNotMatch(stdout, /CI_MISSING_JINJA_VAR|\{\{|\{%/);
+      const { write_files } = parse(stdout) as { write_files: { path: string; content: string }[] };
+      const file = write_files.find(({ path }) => path === '/etc/muster/muster.yaml');
+      return JSON.stringify(parse(file?.content ?? ''));
+    };
+    const bare = {
+      cluster: 'my-cluster',
+      etcd: { endpoints: ['http://127.0.0.1:2379'] },
+      labels: {},
+      lease: { ttl: '10s' },
+    };
+    assert.equal(await render({ name: 'vm' }), JSON.stringify(bare));
+    const properties = { muster_cluster_id: 'prod', muster_labels: 'zone: b, disk: ssd', muster_leader: 'false' };
+    const told = { ...bare, cluster: 'prod', labels: { zone: 'b', disk: 'ssd' }, leader: false };
+    assert.deepEqual(JSON.parse(await render({ name: 'vm', meta: properties })), told);
   });
 
   test('each node has its own identity, and nothing failed at boot', async () => {
