@@ -52,7 +52,9 @@ export async function bootSystemdMachine(): Promise<SystemdMachine> {
     ...['setpriv', '--pdeathsig', 'KILL'],
     ...group.wrap(nspawnCommand(tree, machineId, `st-${directory.slice(-6)}`)),
   ];
-  const child = spawn(file, args, { stdio: 'ignore', env: { PATH: process.env['PATH'] ?? '' } });
+  // Without its lock nspawn boots any number of machines from one tree: nobody writes to it.
+  const env = { PATH: process.env['PATH'] ?? '', SYSTEMD_NSPAWN_LOCK: '0' };
+  const child = spawn(file, args, { stdio: 'ignore', env });
   const ended = new Promise<void>((resolve) => {
     child.on('error', () => resolve());
     child.on('exit', () => resolve());
@@ -61,7 +63,7 @@ export async function bootSystemdMachine(): Promise<SystemdMachine> {
     await group.kill();
     await ended;
     await group.remove();
-    await rm(directory, { recursive: true });
+    await removeNotes(directory.slice(-6));
   };
   try {
     const leader = await eventually('PID 1 of the machine', 20_000, () => findLeader(child.pid ?? 0));
@@ -134,6 +136,12 @@ async function findLeader(nspawn: number): Promise<number | undefined> {
   return undefined;
 }
 
+/** What nspawn leaves of a machine that was killed, and its folder. */
+async function removeNotes(suffix: string): Promise<void> {
+  await rm(`/run/systemd/nspawn/propagate/st-${suffix}`, { recursive: true, force: true });
+  await rm(join(tmpdir(), `muster-systemd-${suffix}`), { recursive: true, force: true });
+}
+
 /** What test processes that were killed have left: nspawn died with them, the machine may live on. */
 async function removeDeadGroups(): Promise<void> {
   for (const hierarchy of ['/sys/fs/cgroup', '/sys/fs/cgroup/unified', '/sys/fs/cgroup/systemd']) {
@@ -143,6 +151,7 @@ async function removeDeadGroups(): Promise<void> {
       const group = new ControlGroup(name, false);
       await group.kill();
       await group.remove();
+      await removeNotes(name.slice(-6));
     }
   }
 }
