@@ -19,6 +19,8 @@ export interface ActionFailure {
 interface Entry {
   readonly controller: AbortController;
   readonly work: (signal: AbortSignal) => Promise<void>;
+  /** Its run, once it has its place. Never rejects. */
+  running: Promise<void> | undefined;
 }
 
 /** Actions that have begun and not ended, at most one per key; bounded in how many begin at once. */
@@ -44,7 +46,7 @@ export class InFlight {
   /** Begins `work` as soon as there's a place. Does nothing while the key is busy. */
   begin(key: string, work: (signal: AbortSignal) => Promise<void>): void {
     if (this.#entries.has(key)) return;
-    this.#entries.set(key, { controller: new AbortController(), work });
+    this.#entries.set(key, { controller: new AbortController(), work, running: undefined });
     this.#queue.push(key);
     this.#fill();
   }
@@ -58,12 +60,18 @@ export class InFlight {
     for (const entry of this.#entries.values()) entry.controller.abort(reason);
   }
 
+  /** Resolves when every action that has begun has ended; what still waits for its place is aborted by then or never begins. */
+  async drain(): Promise<void> {
+    this.#queue.length = 0;
+    await Promise.all([...this.#entries.values()].flatMap(({ running }) => running ?? []));
+  }
+
   #fill(): void {
     while (this.#placesTaken < this.#options.parallelism) {
       const key = this.#queue.shift();
       if (key === undefined) return;
       const entry = this.#entries.get(key);
-      if (entry !== undefined) void this.#run(key, entry);
+      if (entry !== undefined) entry.running = this.#run(key, entry);
     }
   }
 

@@ -163,6 +163,7 @@ export class Node {
       signal,
     );
     this.#inFlight.abortAll(new Error('the agent stops'));
+    await this.#inFlight.drain();
   }
 
   async #pass(signal: AbortSignal): Promise<void> {

@@ -20,6 +20,8 @@ export class SpecReader {
   readonly #layout: Layout;
   readonly #clock: Clock;
   readonly #onRead: () => void;
+  /** Reads under way; none rejects. */
+  readonly #inFlight = new Set<Promise<void>>();
   readonly #readings = new Map<string, SpecReading & { readonly atMs: number }>();
 
   constructor(options: {
@@ -42,7 +44,8 @@ export class SpecReader {
     if (known !== undefined && !isDue) return known;
     if (known === undefined) this.#note(path, { kind: 'reading' });
     else this.#note(path, { kind: 'failed', error: known.kind === 'failed' ? known.error : '' });
-    void this.#read(path, signal);
+    const reading = this.#read(path, signal).finally(() => this.#inFlight.delete(reading));
+    this.#inFlight.add(reading);
     return this.#readings.get(path) ?? { kind: 'reading' };
   }
 
