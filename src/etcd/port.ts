@@ -62,7 +62,8 @@ export interface Granted {
 
 /**
  * The store, knowing no nouns. Every call is bounded in time by the adapter and rotates to the next endpoint when one does
- * not answer. Reads are linearizable and retried within the call; writes are sent once.
+ * not answer. Reads are linearizable and retried within the call; writes are sent once: to the next endpoint only where no
+ * connection could be made.
  * Rejects with `UNAVAILABLE` when no endpoint answered (a write may then have happened), `FORBIDDEN`/`UNAUTHENTICATED` as
  * etcd says, `LIMIT` for a request over etcd's limits or a store out of space. On abort: the signal's reason.
  */
@@ -74,10 +75,16 @@ export interface Kv {
     prefix: string,
     signal: AbortSignal,
   ): Promise<{ readonly kvs: readonly KeyValue[]; readonly revision: Revision }>;
-  /** Applies all writes if all compares hold, else none. A lost compare is a value, not an error. */
+  /**
+   * Applies all writes if all compares hold, else none. A lost compare is a value, not an error. Rejects with `NOT_FOUND` when a
+   * put names a lease that is gone, with `INVALID_INPUT` when two writes name one key.
+   */
   commit(txn: Transaction, signal: AbortSignal): Promise<{ readonly applied: boolean; readonly revision: Revision }>;
   grantLease(ttlMs: number, signal: AbortSignal): Promise<Granted>;
-  /** One renewal; tries the next endpoint after `attemptMs`. `ttlMs` 0: the lease is gone. `sentAtMs`: monotonic, of the attempt that was answered. */
+  /**
+   * One renewal, asked of the other endpoints too while the first is silent. `ttlMs` 0: the lease is gone. `sentAtMs`: monotonic, of
+   * the attempt that was answered.
+   */
   renewLease(id: LeaseId, signal: AbortSignal): Promise<{ readonly ttlMs: number; readonly sentAtMs: number }>;
   /** Remaining and granted TTL; `remainingMs` ≤ 0: gone. */
   leaseTimeToLive(

@@ -114,7 +114,7 @@ function runSuite(): void {
   });
 
   test('etcd members: with the leader frozen, renewals go on and no lease is lost', async (context) => {
-    const ttlMs = 5_000;
+    const ttlMs = 4_000;
     const stop = new AbortController();
     const changes: string[] = [];
     const holders = server.members.map((_, at) => {

@@ -181,6 +181,7 @@ function runSuite(): void {
     assert.equal(getEventListeners(life.signal, 'abort').length, 0);
     assert.equal(clock.waiting, 0);
     kv.close();
+    proxy.cut(); // what was aborted in the black hole could not tell etcd
     await eventually('etcd to see no more streams than before', 5_000, async () => (await streamsNow()) <= streams);
   });
 
