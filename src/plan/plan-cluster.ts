@@ -29,8 +29,7 @@ export function planCluster(view: ClusterView, dirty: ReadonlySet<WorkloadName> 
       ctx.problems.push({ workload: workload.name, instance: undefined, reason });
     }
   }
-  const withCopies = [...view.nodes.values()].filter((node) => node.copies.size > 0);
-  return { steps: ctx.steps, problems: ctx.problems, nextInMs: nextLossInMs(withCopies) };
+  return { steps: ctx.steps, problems: ctx.problems, nextInMs: nextLossInMs(view.nodes.values()) };
 }
 
 /** By name; those that follow others (`MachineOf=`) after all others, so that they see where these go. */
