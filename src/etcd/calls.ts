@@ -79,8 +79,9 @@ export class Calls {
     signal: AbortSignal,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
+      const timer = new AbortController();
       const tidy = () => {
-        stopTimer();
+        timer.abort();
         signal.removeEventListener('abort', onAbort);
       };
       const giveUp = (reason: unknown) => {
@@ -89,10 +90,12 @@ export class Calls {
         reject(reason);
       };
       const onAbort = () => giveUp(signal.reason);
-      const stopTimer = this.#clock.after(limitMs, () => {
+      const onTime = (isOver: boolean) => {
         const details = `no ${sent ? 'answer' : 'connection'} within ${Math.round(limitMs)} ms`;
-        giveUp(new GrpcFailure(grpcCode.deadlineExceeded, details, { sent }));
-      });
+        if (isOver) giveUp(new GrpcFailure(grpcCode.deadlineExceeded, details, { sent }));
+      };
+      // A sleep, not a timer of `after`: while a connection is made nothing else keeps the process alive.
+      this.#clock.sleep(limitMs, timer.signal).then(onTime, giveUp);
       signal.addEventListener('abort', onAbort, { once: true });
       call.answer.finally(tidy).then(resolve, reject);
     });

@@ -116,6 +116,7 @@ function runSuite(): void {
   test('etcd members: with the leader frozen, renewals go on and no lease is lost', async (context) => {
     const ttlMs = 4_000;
     const stop = new AbortController();
+    context.after(() => stop.abort());
     const changes: string[] = [];
     const holders = server.members.map((_, at) => {
       const kv = open({ firstEndpoint: at, attemptMs: ttlMs / 5 });
@@ -132,10 +133,15 @@ function runSuite(): void {
     }
     for (let round = 0; round < 2; round += 1) {
       const leader = await server.leader();
+      const frozenAtMs = systemClock.monotonicMs();
       leader.freeze();
       await delay(ttlMs + 1_500); // the lease of whoever could not renew runs out in this time
       const lost = changes.filter((change) => change.endsWith('lost'));
+      const unanswered = holders
+        .flatMap((holder) => holder.sessions)
+        .filter((session) => session.lastRenewedSentAtMs < frozenAtMs);
       leader.thaw();
+      assert.equal(unanswered.length, 0, `sessions without an answer in round ${round}`);
       assert.deepEqual(lost, [], `round ${round}`);
       await leader.ready();
       const revoked = changes.filter((change) => change.endsWith('lost'));
