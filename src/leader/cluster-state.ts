@@ -50,11 +50,6 @@ export class ClusterState {
     return this.#index.nodes;
   }
 
-  /** Whether the next plan has anything to look at. */
-  get isDirty(): boolean {
-    return !this.#dirty.isEmpty || this.#roomChanged;
-  }
-
   /** True for keys that this state reads. */
   reads(key: string): boolean {
     const { nodes, workloads, instances, assignments, statuses } = this.#options.layout;

@@ -5,10 +5,6 @@ export class Dirty {
   #names = new Set<WorkloadName>();
   #all = false;
 
-  get isEmpty(): boolean {
-    return !this.#all && this.#names.size === 0;
-  }
-
   add(name: WorkloadName): void {
     if (!this.#all) this.#names.add(name);
   }

@@ -1,21 +1,35 @@
+import type { LeaderKv } from '../cluster/commit-as-leader.ts';
 import type { Leadership } from '../cluster/election.ts';
+import type { Layout } from '../cluster/layout.ts';
 import { Mirror } from '../cluster/mirror.ts';
 import { AgentError, errorText } from '../domain/errors.ts';
 import { backoffMs } from '../loop/backoff.ts';
+import type { Clock } from '../loop/clock.ts';
+import type { Log } from '../loop/log.ts';
 import { ReconcileLoop } from '../loop/reconcile-loop.ts';
 import { planCluster } from '../plan/plan-cluster.ts';
 import type { PlanProblem } from '../plan/plan-cluster-step.ts';
 import { ClusterState } from './cluster-state.ts';
 import { Committer } from './committer.ts';
-import type { LeaderOptions } from './leader.ts';
 import { LossClock } from './loss-clock.ts';
 import { ReportOnce } from './report-once.ts';
 import { planVerdicts } from './verdicts.ts';
 
 /** An idle leader passes so rarely, only to see that it still can. */
 const IDLE_PASS_MS = 3_600_000;
+/** A pass plans and commits no more at once: what comes up meanwhile, as the loss of a node, doesn't wait for long. */
+const STEPS_PER_PASS = 1_000;
 /** A leader whose passes fail for so many TTLs steps down. */
 const RESIGN_AFTER_TTLS = 3;
+
+export interface LeaderOptions {
+  readonly kv: LeaderKv;
+  readonly layout: Layout;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  readonly ttlMs: number;
+}
 
 /** One term of a leader: a mirror of the cluster, and a loop that plans on it and commits. */
 export class LeaderTerm {
@@ -95,10 +109,12 @@ export class LeaderTerm {
     this.#logBeginning();
     const dirty = this.#state.takeDirty();
     try {
-      const plan = planCluster(view, dirty);
+      const plan = planCluster(view, dirty, STEPS_PER_PASS);
       this.#reportProblems(plan.problems);
       this.#replan(await this.#committer.commitSteps(plan.steps, signal));
       await this.#commitVerdicts(nowIso, signal);
+      this.#state.markDirty(plan.unfinished);
+      if (plan.unfinished.size > 0) this.#loop.nudge();
       if (plan.nextInMs !== undefined) this.#loop.nudgeWithin(plan.nextInMs);
     } catch (error) {
       this.#state.markDirty(dirty);

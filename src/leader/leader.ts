@@ -1,18 +1,5 @@
-import type { LeaderKv } from '../cluster/commit-as-leader.ts';
 import type { Leadership } from '../cluster/election.ts';
-import type { Layout } from '../cluster/layout.ts';
-import type { Clock } from '../loop/clock.ts';
-import type { Log } from '../loop/log.ts';
-import { LeaderTerm } from './leader-term.ts';
-
-export interface LeaderOptions {
-  readonly kv: LeaderKv;
-  readonly layout: Layout;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly random: () => number;
-  readonly ttlMs: number;
-}
+import { type LeaderOptions, LeaderTerm } from './leader-term.ts';
 
 /** Leads the cluster: one term after another, with nothing kept between them. */
 export class Leader {

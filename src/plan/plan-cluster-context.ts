@@ -11,15 +11,24 @@ export class PlanContext {
   readonly view: ClusterView;
   readonly steps: Step[] = [];
   readonly problems: PlanProblem[] = [];
+  /** Workloads that were not looked at to their end, since there are steps enough. */
+  readonly unfinished = new Set<WorkloadName>();
   readonly #usages = new Map<NodeId, NodeUsage>();
   readonly #candidates = new Map<WorkloadName, readonly Candidate[]>();
   readonly #zones = new Map<WorkloadName, Map<string, number>>();
   readonly #failures = new Map<WorkloadName, { readonly generation: number; readonly failure: NoNode }>();
   #allNodes: readonly Candidate[] | undefined;
+  readonly #stepLimit: number;
   #generation = 0;
 
-  constructor(view: ClusterView) {
+  constructor(view: ClusterView, stepLimit: number) {
     this.view = view;
+    this.#stepLimit = stepLimit;
+  }
+
+  /** There are as many steps as were asked for. */
+  get isFull(): boolean {
+    return this.steps.length >= this.#stepLimit;
   }
 
   node(id: NodeId): NodeView | undefined {

@@ -32,6 +32,10 @@ function planKnownWorkload(ctx: PlanContext, view: WorkloadView, workload: Versi
   const isWanted = workload.value.desired === 'run';
   fillTurn(turn, isWanted ? subjects.filter(({ instance }) => inScale.has(instance.slot)) : []);
   for (const subject of subjects) {
+    if (ctx.isFull) {
+      ctx.unfinished.add(view.name);
+      return;
+    }
     const isInScale = inScale.has(subject.instance.slot);
     if (isInScale && isWanted) planRun(subject);
     else planStop(subject, stopReason(workload.value, isInScale), !isInScale);

@@ -13,15 +13,25 @@ export interface ClusterPlan {
   readonly problems: readonly PlanProblem[];
   /** When time alone changes the answer; undefined: it doesn't. */
   readonly nextInMs: number | undefined;
+  /** Workloads that are to be planned again once the steps are applied: the limit was reached before their end. */
+  readonly unfinished: ReadonlySet<WorkloadName>;
 }
 
 /**
  * What is to change so that the cluster comes closer to what is desired; at most one step per instance, the next plan sees what
- * it did. Looks at the `dirty` workloads alone. Equal input gives equal output, in whatever order its maps are.
+ * it did. Looks at the `dirty` workloads alone, and at no more once there are `stepLimit` steps. Equal input gives equal output, in whatever order its maps are.
  */
-export function planCluster(view: ClusterView, dirty: ReadonlySet<WorkloadName> | 'all'): ClusterPlan {
-  const ctx = new PlanContext(view);
+export function planCluster(
+  view: ClusterView,
+  dirty: ReadonlySet<WorkloadName> | 'all',
+  stepLimit = Number.POSITIVE_INFINITY,
+): ClusterPlan {
+  const ctx = new PlanContext(view, stepLimit);
   for (const workload of inOrder(view, dirty)) {
+    if (ctx.isFull) {
+      ctx.unfinished.add(workload.name);
+      continue;
+    }
     try {
       planWorkload(ctx, workload);
     } catch (error) {
@@ -29,7 +39,8 @@ export function planCluster(view: ClusterView, dirty: ReadonlySet<WorkloadName> 
       ctx.problems.push({ workload: workload.name, instance: undefined, reason });
     }
   }
-  return { steps: ctx.steps, problems: ctx.problems, nextInMs: nextLossInMs(view.nodes.values()) };
+  const { steps, problems, unfinished } = ctx;
+  return { steps, problems, unfinished, nextInMs: nextLossInMs(view.nodes.values()) };
 }
 
 /** By name; those that follow others (`MachineOf=`) after all others, so that they see where these go. */

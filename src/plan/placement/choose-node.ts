@@ -33,9 +33,9 @@ export function chooseNode(
   let bestScores: number[] = [];
   for (const candidate of candidates) {
     if (only !== undefined && !only.has(candidate.node.id)) continue;
-    if (!roomRules.every((rule) => rule.fits(scope.seeker, candidate.node, candidate.usage))) continue;
+    // Most candidates are no better than the best so far: that's cheaper to see than whether they have room.
     const scores = best === undefined ? scoresOf(candidate, scope) : betterScores(candidate, scope, bestScores);
-    if (scores === undefined) continue;
+    if (scores === undefined || !hasRoom(candidate, scope.seeker)) continue;
     best = candidate;
     bestScores = scores;
   }
@@ -59,6 +59,10 @@ export function explainNoNode(seeker: Seeker, nodes: readonly Candidate[]): NoNo
   return { reason: summarize(nodes.length, counts), nodes: reasons, forAllSlots };
 }
 
+function hasRoom({ node, usage }: Candidate, seeker: Seeker): boolean {
+  return roomRules.every((rule) => rule.fits(seeker, node, usage));
+}
+
 function brokenRule(seeker: Seeker, node: NodeView, usage: Candidate['usage']): PlacementRule | undefined {
   return placementRules.find((rule) => !rule.fits(seeker, node, usage));
 }
@@ -75,8 +79,8 @@ function scoresOf(candidate: Candidate, scope: ScoreScope): number[] {
 
 /** The candidate's scores when they beat `best`, else undefined. */
 function betterScores(candidate: Candidate, scope: ScoreScope, best: readonly number[]): number[] | undefined {
-  for (const [index, score] of placementScores.entries()) {
-    const mine = score(candidate, scope);
+  for (let index = 0; index < placementScores.length; index += 1) {
+    const mine = placementScores[index]?.(candidate, scope) ?? 0;
     const theirs = best[index] ?? 0;
     if (mine > theirs) return undefined;
     if (mine < theirs) return scoresOf(candidate, scope);

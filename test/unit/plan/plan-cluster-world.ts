@@ -17,7 +17,7 @@ export const TTL_MS = 10_000;
 
 /** A node's ID from a short name: hex digits, told apart by the first eight. */
 export function nodeId(name: string): NodeId {
-  const digits = [...name].map((char) => char.charCodeAt(0).toString(16)).join('');
+  const digits = Buffer.from(name).toString('hex');
   return digits.padEnd(32, '0').slice(0, 32) as NodeId;
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { InstanceKey, NodeId } from '../../../src/domain/ids.ts';
+import { planCluster } from '../../../src/plan/plan-cluster.ts';
 import type { Step } from '../../../src/plan/plan-cluster-step.ts';
 import { TTL_MS, type WorkloadOptions, World } from './plan-cluster-world.ts';
 
@@ -425,4 +426,13 @@ test('planCluster() leaves an instance alone of which something cannot be read, 
     problems.map(({ instance }) => instance),
     ['web/0'],
   );
+});
+
+test('planCluster() stops at the limit of steps, and names the workloads that it did not come to the end of', () => {
+  const { world } = worldOf('web', { replicas: 3 });
+  world.setWorkload('app');
+  world.setWorkload('zoo');
+  const { steps, unfinished } = planCluster(world.view(), 'all', 2);
+  assert.deepEqual(draw(world, steps), ['place app/0 → a', 'place web/0 → b']);
+  assert.deepEqual([...unfinished], ['web', 'zoo']);
 });
