@@ -55,7 +55,7 @@ function explain(error: unknown): string {
 /** Measures the cases one after the other and prints each result; returns how many cases failed. */
 async function measure(cases: readonly BenchCase[], lab: SharedLab, asJson: boolean, signal: AbortSignal) {
   const context: BenchContext = {
-    executable: join(root, 'dist', 'muster'),
+    executable: process.env['MUSTER_LAB_EXECUTABLE'] ?? join(root, 'dist', 'muster'),
     node: pinnedNode,
     lab: async () => lab.open(),
     say,
