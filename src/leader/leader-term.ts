@@ -17,6 +17,8 @@ import { planVerdicts } from './verdicts.ts';
 
 /** An idle leader passes so rarely, only to see that it still can. */
 const IDLE_PASS_MS = 3_600_000;
+/** So many lost compares in a row are no coincidence. */
+const OVERTAKEN_WORTH_SAYING = 10;
 /** A pass plans and commits no more at once: what comes up meanwhile, as the loss of a node, doesn't wait for long. */
 const STEPS_PER_PASS = 1_000;
 /** A leader whose passes fail for so many TTLs steps down. */
@@ -130,7 +132,10 @@ export class LeaderTerm {
       return;
     }
     this.#state.markDirty(workloads);
-    this.#options.log.debug({ workloads: [...workloads] }, 'plan overtaken, planning again');
+    const { log } = this.#options;
+    const again = { workloads: [...workloads].slice(0, 20), times: this.#lostCompares + 1 };
+    if (again.times % OVERTAKEN_WORTH_SAYING === 0) log.warn(again, 'plan overtaken again and again');
+    else log.debug(again, 'plan overtaken, planning again');
     this.#loop.nudgeWithin(Math.min(2_000, 10 * 2 ** this.#lostCompares));
     this.#lostCompares += 1;
   }

@@ -16,7 +16,7 @@ export interface Copy {
   readonly standing: Standing;
   /** Its node was told to stop it, and says for that very order that it has. */
   readonly isStopped: boolean;
-  /** Its node says for the present order that it's well. */
+  /** Its node says for the present order that it's well, or has come to its own good end (a unit may). */
   readonly isHealthy: boolean;
 }
 
@@ -101,7 +101,7 @@ function readCopies(ctx: PlanContext, instance: InstanceView, mode: DisconnectMo
       status: status?.value,
       standing: standing === 'lost' && outlives ? 'missing' : standing,
       isStopped: order === 'stop' && answered && status.value.phase === 'stopped',
-      isHealthy: order === 'run' && answered && status.value.healthy,
+      isHealthy: order === 'run' && answered && (status.value.healthy || status.value.phase === 'stopped'),
     };
   });
 }

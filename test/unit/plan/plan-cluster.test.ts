@@ -205,6 +205,19 @@ test('planCluster() stops the stale copy of a node that is back only once its re
   assert.deepEqual(world.orders(), ['web/0 b run']);
 });
 
+test('planCluster() takes a unit that has come to its own end for well', () => {
+  const { world, ids } = worldOf('job.service', { needs: { runtime: 'systemd' } });
+  world.settleOn(ids[1], 'job.service/0');
+  world.report(ids[1], 'job.service/0', { phase: 'failed', healthy: false });
+  world.assign(ids[0], 'job.service/0', { superseded: true });
+  assert.deepEqual(
+    draw(world).filter((line) => line.startsWith('stop')),
+    [],
+  );
+  world.report(ids[1], 'job.service/0', { phase: 'stopped', healthy: false });
+  assert.deepEqual(draw(world), ['stop-superseded job.service/0 a']);
+});
+
 test('planCluster() goes back to a superseded copy when the one that replaced it is lost too', () => {
   const { world, ids } = worldOf('web');
   world.assign(ids[0], 'web/0', { superseded: true });
