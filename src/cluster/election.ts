@@ -106,7 +106,7 @@ export class Election {
         return { term: { electionKey: this.#key, createRevision: own.createRevision }, predecessor };
       }
       if (before === undefined) return undefined;
-      predecessor = at === 1 ? nodeOf(before) : undefined;
+      predecessor = nodeOf(before);
       await this.#untilGone(before.key, revision + 1, signal);
       if (signal.aborted) return undefined;
     }

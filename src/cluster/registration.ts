@@ -88,9 +88,9 @@ export class Registration {
     return this.#session?.holds === true && this.#options.clock.monotonicMs() >= this.#stopMayStartAtMs;
   }
 
-  /** `stop` instances must end: the fence time of a lease that was ours has come. */
+  /** `stop` instances must end: the fence time of a lease that was ours has come. One that the store dropped early is not it. */
   isFenced(): boolean {
-    return this.#isDecided && this.#session?.holds !== true;
+    return this.#session !== undefined && this.#options.clock.monotonicMs() >= this.#session.fenceAtMs;
   }
 
   /** Until the signal aborts. Rejects (`FENCED`) when another process has taken this node's presence: then this one must end. */
@@ -185,7 +185,7 @@ export class Registration {
 
   /** Until the lease is lost, presence is gone, or the signal aborts; rejects FENCED for a foreign nonce. */
   async #holdOn(session: Session, membership: Membership, signal: AbortSignal): Promise<void> {
-    const { log, whileMember } = this.#options;
+    const { clock, log, whileMember } = this.#options;
     const end = new AbortController();
     const onAbort = () => end.abort(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
@@ -204,6 +204,7 @@ export class Registration {
     if (signal.aborted) return;
     this.#presenceRevision = undefined;
     this.#changed();
+    clock.after(session.remainingMs(), () => this.#changed());
     const failure = results.find((result) => result.status === 'rejected');
     if (failure?.status === 'rejected') throw failure.reason;
     log.warn({ lease: membership.leaseId }, 'presence lost, registering again');

@@ -1,6 +1,7 @@
 import { AgentError, errorText } from '../domain/errors.ts';
 import type { InstanceKey } from '../domain/ids.ts';
-import type { ObservedInstance } from '../domain/status.ts';
+import { runtimeOf } from '../domain/runtime-of.ts';
+import type { InstanceStatus, ObservedInstance } from '../domain/status.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { ActionFailure } from '../loop/in-flight.ts';
@@ -22,7 +23,7 @@ export const defaultRestartPolicy: RestartPolicy = {
   unavailableMs: 1_000,
 };
 
-/** What the agent remembers of one instance; a restart of the agent forgets it, and nothing depends on it. */
+/** What the agent remembers of one instance; a restart of the agent forgets what its status doesn't say. */
 export interface Remembered {
   action: NodeAction | undefined;
   /** The hash that a start in flight starts. */
@@ -72,6 +73,14 @@ export class NodeMemory {
       this.#byKey.set(key, entry);
     }
     return entry;
+  }
+
+  /** What an earlier process of this node had said of it, for an instance of which nothing is known yet. */
+  inherit(key: InstanceKey, status: InstanceStatus): void {
+    if (this.#byKey.get(key)?.lastAction !== undefined) return;
+    const entry = this.of(key);
+    entry.lastAction = status.lastAction;
+    if (runtimeOf(key) === 'docker') entry.restarts = status.restarts;
   }
 
   /** The instances with an action in flight. */

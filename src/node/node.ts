@@ -20,6 +20,7 @@ import { type Observation, Observer } from './observer.ts';
 import { type Order, OrderBook } from './order-book.ts';
 import { SpecReader, type SpecReading } from './spec-reader.ts';
 import { StatusWriter } from './status-writer.ts';
+import { readStoredStatuses } from './stored-statuses.ts';
 
 export interface NodeOptions {
   readonly kv: Kv;
@@ -124,15 +125,9 @@ export class Node {
     const range = layout.statusesOf(node);
     const { kvs } = await kv.list(range, signal);
     await this.#mirror.waitForList(signal);
-    const stored = new Map<InstanceKey, string>();
-    for (const { key, value } of kvs) {
-      try {
-        stored.set(parseInstanceKey(key.slice(range.length)), value);
-      } catch (err) {
-        log.warn({ key, err }, 'status of an unreadable name left alone');
-      }
-    }
+    const stored = readStoredStatuses(range, kvs, log);
     this.#writer.reset(stored);
+    for (const [key, { status }] of stored) if (status !== undefined) this.#memory.inherit(key, status);
     this.#loop.nudge();
   }
 
@@ -211,7 +206,7 @@ export class Node {
     const statuses = makeStatuses({
       ...seen,
       memory: (key) => this.#memory.get(key),
-      previous: (key) => this.#writer.wanted(key),
+      previous: (key) => this.#writer.last(key),
       nowIso: this.#options.clock.wallTime().toISOString(),
     });
     this.#writer.want(statuses);

@@ -28,10 +28,18 @@ export interface StatusWriterOptions {
   readonly guard: () => Compare | undefined;
 }
 
+/** A status as the store has it; without `status` where it can't be read. */
+export interface StoredStatus {
+  readonly text: string;
+  readonly status: InstanceStatus | undefined;
+}
+
 interface Slot {
   wanted: InstanceStatus | undefined;
   wantedText: string | undefined;
   storedText: string | undefined;
+  /** What an earlier process of this node had stored. */
+  inherited: InstanceStatus | undefined;
   dueAtMs: number;
   recentWritesMs: number[];
 }
@@ -72,16 +80,21 @@ export class StatusWriter {
     if (isAnyDue) this.#wake.abort();
   }
 
-  /** The status last wanted, if any. */
-  wanted(key: InstanceKey): InstanceStatus | undefined {
-    return this.#slots.get(key)?.wanted;
+  /** The status last wanted; before the first, what an earlier process of this node had stored. */
+  last(key: InstanceKey): InstanceStatus | undefined {
+    const slot = this.#slots.get(key);
+    return slot?.wanted ?? slot?.inherited;
   }
 
   /** What the store holds, as listed after each registration; what was written before may be gone. */
-  reset(stored: ReadonlyMap<InstanceKey, string>): void {
+  reset(stored: ReadonlyMap<InstanceKey, StoredStatus>): void {
     this.#isPrimed = false;
     for (const slot of this.#slots.values()) slot.storedText = undefined;
-    for (const [key, text] of stored) this.#slot(key).storedText = text;
+    for (const [key, { text, status }] of stored) {
+      const slot = this.#slot(key);
+      slot.storedText = text;
+      slot.inherited = status;
+    }
   }
 
   /** The leader deletes a status with its assignment: it needs no delete of ours. */
@@ -158,7 +171,14 @@ export class StatusWriter {
   #slot(key: InstanceKey): Slot {
     let slot = this.#slots.get(key);
     if (slot === undefined) {
-      slot = { wanted: undefined, wantedText: undefined, storedText: undefined, dueAtMs: 0, recentWritesMs: [] };
+      slot = {
+        wanted: undefined,
+        wantedText: undefined,
+        storedText: undefined,
+        inherited: undefined,
+        dueAtMs: 0,
+        recentWritesMs: [],
+      };
       this.#slots.set(key, slot);
     }
     return slot;

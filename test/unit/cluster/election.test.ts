@@ -92,6 +92,17 @@ test('when a leader dies the next in the queue follows, and knows whom it follow
   assert.ok((b.terms[0]?.term.createRevision ?? 0) > (a.terms[0]?.term.createRevision ?? 0));
 });
 
+test('a candidate knows whom it followed also when it came to stand behind it while others led', async () => {
+  const world = makeWorld();
+  const [a, b, c] = [await stand(world, 'a'), await stand(world, 'b'), await stand(world, 'c')];
+  await advanceUntil(world.clock, 'a leads', a.leads);
+  world.store.revokeLease(a.leaseId);
+  await advanceUntil(world.clock, 'b leads', b.leads, 500);
+  world.store.revokeLease(b.leaseId);
+  await advanceUntil(world.clock, 'c leads', c.leads, 500);
+  assert.equal(c.terms[0]?.predecessor, b.node);
+});
+
 test('one that dies in the middle of the queue elects nobody', async () => {
   const world = makeWorld();
   const [a, b, c] = [await stand(world, 'a'), await stand(world, 'b'), await stand(world, 'c')];

@@ -138,6 +138,17 @@ test('an agent whose lease the store has dropped registers again at once', async
   assert.deepEqual(agent.memberships, ['registered', 'registered']);
 });
 
+test('a lease that the store drops early is no fence while the deadline holds, and is one after it', async () => {
+  const world = makeWorld();
+  const agent = startAgent(world, 'one');
+  await advanceUntil(world.clock, 'joined', joined(agent));
+  agent.kv.setFaults({ unreachable: 'refuse' });
+  world.store.revokeLease(world.store.get(presenceKey)?.lease ?? '');
+  await world.clock.advance(1_000);
+  assert.equal(agent.registration.isFenced(), false);
+  await advanceUntil(world.clock, 'fenced', () => agent.registration.isFenced(), ttlMs * 0.6);
+});
+
 test('a rebooted machine takes its own ID back once its old lease has shown that nobody renews it', async () => {
   const world = makeWorld();
   const first = startAgent(world, 'one');

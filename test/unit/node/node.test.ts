@@ -154,6 +154,8 @@ test('an agent that starts again adopts what runs', async () => {
   const first = await startNode(world);
   world.assign(web);
   await advanceUntil(world.clock, 'running', phaseIs(world, web, 'running'), 1_000);
+  await advanceUntil(world.clock, 'healthy', () => world.statusOf(web)?.healthy === true, 4_000);
+  const said = world.statusOf(web);
   const before = world.machine.items.get(web)?.id;
   const calls = world.machine.calls.length;
   await first.end();
@@ -161,6 +163,7 @@ test('an agent that starts again adopts what runs', async () => {
   await world.clock.advance(5_000);
   assert.equal(world.machine.items.get(web)?.id, before);
   assert.equal(world.machine.calls.length, calls, 'nothing was asked of the runtime');
+  assert.deepEqual(world.statusOf(web), said, 'what was said of it stays true');
 });
 
 test('another spec replaces what runs, the old one first', async () => {

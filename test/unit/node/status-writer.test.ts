@@ -158,8 +158,8 @@ test('what the store had from before is kept until the first pass has said what 
   put(path, statusCodec.encode(row));
   writer.reset(
     new Map([
-      [keyOf(0), statusCodec.encode(row)],
-      [keyOf(7), 'of an instance that is gone'],
+      [keyOf(0), { text: statusCodec.encode(row), status: row }],
+      [keyOf(7), { text: 'of an instance that is gone', status: undefined }],
     ]),
   );
   await clock.advance(5_000);
