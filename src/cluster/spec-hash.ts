@@ -1,9 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { RunSpec } from '../domain/spec.ts';
+import { withoutPlacementSections } from '../domain/unit-text.ts';
 
-/** The hash of a run part: of its JSON with sorted keys. Computed once, when it's submitted; afterwards the stored string counts. */
+/**
+ * The hash of a run part: of its JSON with sorted keys. Scale and placement are no part of it, also where a unit's text says
+ * them: else one more replica would restart all others. Computed once, when it's submitted; afterwards the stored string counts.
+ */
 export function hashSpec(run: RunSpec): string {
-  return createHash('sha256').update(canonicalJson(run)).digest('hex').slice(0, 40);
+  const hashed = run.kind === 'unit' ? { ...run, text: withoutPlacementSections(run.text) } : run;
+  return createHash('sha256').update(canonicalJson(hashed)).digest('hex').slice(0, 40);
 }
 
 function canonicalJson(value: unknown): string {
