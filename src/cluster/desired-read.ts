@@ -78,7 +78,7 @@ export async function readMissing(
 ): Promise<boolean> {
   const { layout } = store;
   const copies = names.flatMap((name) => copiesOf(state, name));
-  const nodes = [...new Set(copies.map(({ node }) => node))];
+  const nodes = [...new Set([...copies.map(({ node }) => node), ...names.flatMap((name) => nodesAsked(state, name))])];
   const ranges: readonly (readonly [range: string, keys: readonly string[]])[] = [
     [layout.statuses, copies.map(({ node, key }) => layout.status(node, key))],
     [layout.assignments, copies.map(({ node, key }) => layout.assignment(node, key))],
@@ -93,6 +93,11 @@ export async function readMissing(
   });
   await Promise.all(reads);
   return reads.length > 0;
+}
+
+/** The nodes that pending instances could not be placed on: people know them by their names. */
+function nodesAsked(state: DesiredState, name: WorkloadName): NodeId[] {
+  return [...state.instancesOf(name).values()].flatMap(({ pending }) => Object.keys(pending?.nodes ?? {}) as NodeId[]);
 }
 
 function copiesOf(state: DesiredState, name: WorkloadName): { readonly node: NodeId; readonly key: InstanceKey }[] {
