@@ -77,7 +77,7 @@ export class Agent {
 
   get state(): AgentState {
     const { kind, text } = this.#registration.state;
-    const leader = this.#election?.term !== undefined;
+    const leader = kind === 'joined' && this.#election?.term !== undefined;
     return { joined: kind === 'joined', leader, text: leader ? `${text}, leader` : text };
   }
 

@@ -65,6 +65,9 @@ export class Registration {
   }
 
   get state(): RegistrationState {
+    // Past the deadline the store may have dropped us: nobody can tell until it answers.
+    if (this.#state.kind === 'joined' && this.#session?.holds === false)
+      return { kind: 'joining', text: 'etcd has not answered in time: what runs, runs on' };
     return this.#state;
   }
 
