@@ -66,8 +66,9 @@ function seen(observed: ObservedInstance): Partial<InstanceStatus> {
   };
 }
 
-function phaseOf({ order, observed, memory, isOutdated, mustStop }: StatusInput): Phase {
+function phaseOf({ order, observed, memory, isOutdated, mustStop, unreadable }: StatusInput): Phase {
   const alive = observed !== undefined && observed.phase !== 'stopped' && observed.phase !== 'failed';
+  if (unreadable !== undefined) return alive ? observed.phase : 'pending'; // nothing is known: least of all that it has stopped
   if (order === undefined) return alive ? 'orphan' : (observed?.phase ?? 'stopped');
   if (memory?.action?.kind === 'start' && !alive) return memory.progress?.phase ?? 'starting';
   if (alive && (isOutdated || memory?.action?.kind === 'stop')) return 'stopping';
