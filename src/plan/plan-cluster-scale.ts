@@ -2,7 +2,7 @@ import { isTemplateName, makeInstanceKey, type NodeId, type Slot, type WorkloadN
 import type { Workload } from '../domain/spec.ts';
 import type { NodeView, WorkloadView } from './cluster-view.ts';
 import { nodeEvictionReason } from './placement/choose-node.ts';
-import { makeOccupant } from './placement/usage.ts';
+import { makeOccupant, placedAs } from './placement/usage.ts';
 import type { PlanContext } from './plan-cluster-context.ts';
 
 /** The slots that a workload should have: `0`…, a template's `1`…, or the IDs of the nodes that a global one belongs on. */
@@ -42,5 +42,6 @@ function keepsCopy(view: WorkloadView, workload: Workload, slot: Slot, node: Nod
 }
 
 function makeSeeker(name: WorkloadName, workload: Workload, slot: Slot) {
-  return { ...makeOccupant(makeInstanceKey(name, slot), workload, true), workload };
+  const key = makeInstanceKey(name, slot);
+  return { ...makeOccupant(key, workload, true), workload: placedAs(key, workload) };
 }

@@ -3,7 +3,7 @@ import type { Assignment, DisconnectMode, Workload } from '../domain/spec.ts';
 import type { InstanceStatus } from '../domain/status.ts';
 import type { CopyView, InstanceView, NodeView, Versioned } from './cluster-view.ts';
 import type { Seeker } from './placement/rules.ts';
-import { makeOccupant } from './placement/usage.ts';
+import { makeOccupant, placedAs } from './placement/usage.ts';
 import type { PlanContext } from './plan-cluster-context.ts';
 import { type Standing, standingOf } from './plan-cluster-loss.ts';
 
@@ -75,7 +75,10 @@ export function makeSubject(
     current,
     others: copies.filter((copy) => copy !== current),
     ghosts: readGhosts(ctx, instance, mode),
-    seeker: { ...makeOccupant(instance.key, workload.value, true), workload: workload.value },
+    seeker: {
+      ...makeOccupant(instance.key, workload.value, true),
+      workload: placedAs(instance.key, workload.value),
+    },
     turn,
   };
 }

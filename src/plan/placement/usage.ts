@@ -1,6 +1,7 @@
 import { type InstanceKey, isUnitName, splitInstanceKey, type WorkloadName } from '../../domain/ids.ts';
 import { displayName, unitName } from '../../domain/names.ts';
 import type { Needs, Workload } from '../../domain/spec.ts';
+import { expandPlacement } from '../../domain/specifiers.ts';
 
 /** One instance that takes up room on a node, until its receipt. */
 export interface Occupant {
@@ -21,7 +22,13 @@ type Port = Needs['ports'][number];
 export function makeOccupant(key: InstanceKey, workload: Workload | undefined, current: boolean): Occupant {
   const { workload: workloadName } = splitInstanceKey(key);
   const unit = isUnitName(workloadName) ? unitName(key) : undefined;
-  return { key, workloadName, workload, name: displayName(key), unit, current };
+  return { key, workloadName, workload: workload && placedAs(key, workload), name: displayName(key), unit, current };
+}
+
+/** The workload as this instance of it is placed: a template's specifiers stand for this instance. */
+export function placedAs(key: InstanceKey, workload: Workload): Workload {
+  const placement = expandPlacement(workload.placement, key);
+  return placement === workload.placement ? workload : { ...workload, placement };
 }
 
 /** What is taken on one node. */

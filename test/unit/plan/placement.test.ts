@@ -236,3 +236,24 @@ function zones(world: World, of: Record<string, string>, ...copies: [node: strin
   for (const [name, zone] of Object.entries(of)) world.setSettings(nodeId(name), { labels: { zone } });
   fill(world, ...copies);
 }
+
+test("placement reads a template's specifiers as each of its instances", () => {
+  const world = makeWorld('a', 'b');
+  world.setSettings(nodeId('a'), { labels: { shard: '2' } });
+  world.setSettings(nodeId('b'), { labels: { shard: '1' } });
+  world.setWorkload('shard@.service', {
+    replicas: 2,
+    needs: { runtime: 'systemd' },
+    placement: { labels: [{ key: 'shard', values: ['%i'] }] },
+  });
+  world.setWorkload('sidekick@.service', {
+    replicas: 2,
+    needs: { runtime: 'systemd' },
+    placement: { machineOf: ['shard@%i.service'] },
+  });
+  world.converge();
+  const homes = ['shard', 'sidekick'].flatMap((name) =>
+    [1, 2].map((slot) => world.runningOn(`${name}@.service/${slot}` as InstanceKey)),
+  );
+  assert.deepEqual(homes, [[nodeId('b')], [nodeId('a')], [nodeId('b')], [nodeId('a')]]);
+});
