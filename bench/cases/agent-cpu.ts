@@ -12,7 +12,8 @@ export const benchCase: BenchCase = {
   name: 'agent-cpu',
   mustReach: 'value <= 0.3 % of a core',
   async *run(context, signal) {
-    const { agentPid, emptyPid, close } = await openIdleFollower(context, signal);
+    const follower = await openIdleFollower(context, signal);
+    const { agentPid, emptyPid } = follower;
     try {
       const began = { atMs: now(), agentMs: await readCpuMs(agentPid), emptyMs: await readCpuMs(emptyPid) };
       await delay(windowMs, undefined, { signal });
@@ -21,7 +22,7 @@ export const benchCase: BenchCase = {
       const baseline = share((await readCpuMs(emptyPid)) - began.emptyMs);
       yield makeRatio('agent-cpu', '%', { value, baseline, n: 1 });
     } finally {
-      close();
+      follower.close();
     }
   },
 };
