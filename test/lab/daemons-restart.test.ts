@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { eventually } from '../support/eventually.ts';
+import type { Cluster } from './scenario/cluster.ts';
+import { sleeper, sleepingContainer } from './scenario/workload-texts.ts';
+import { scenarios } from './shared.ts';
+
+const awayMs = 20_000;
+
+interface Before {
+  readonly identities: readonly string[];
+  readonly placements: readonly string[];
+}
+
+async function begin(cluster: Cluster): Promise<Before> {
+  await cluster.applyAll({
+    'each.service': sleeper([], ['[X-Muster]', 'Global=true']),
+    'exact@.service': sleeper([], ['[X-Muster]', 'Replicas=3', 'Conflicts=exact@*.service', 'Disconnect=stop']),
+    boxes: sleepingContainer('boxes', ['replicas: 3']),
+  });
+  return { identities: await cluster.identities(), placements: await cluster.placements() };
+}
+
+/** All healthy, nothing restarted or moved, and each node still takes and gives up work of both kinds. */
+async function assertAllGoesOn(cluster: Cluster, before: Before): Promise<void> {
+  await eventually('all healthy', 20_000, async () => {
+    const short = (await cluster.workloads()).filter(({ summary }) => !summary.converged);
+    if (short.length === 0) return true;
+    throw new Error(JSON.stringify(short.map(({ name, summary }) => [name, summary.problems])));
+  });
+  assert.deepEqual(await cluster.identities(), before.identities, 'nothing was restarted');
+  assert.deepEqual(await cluster.placements(), before.placements, 'nothing was moved');
+  await cluster.applyAll({
+    'news.service': sleeper([], ['[X-Muster]', 'Global=true']),
+    news: sleepingContainer('news', ['global: true']),
+  });
+  await cluster.muster(['rm', 'news', 'news.service']);
+  assert.deepEqual(await cluster.identities(), before.identities);
+}
+
+scenarios('daemons restart', (scenario) => {
+  scenario('dockerd restarted: containers run on, and are followed again', async (cluster) => {
+    const before = await begin(cluster);
+    await Promise.all(cluster.nodes.map(async (node) => node.run(['systemctl', 'restart', 'docker'])));
+    await assertAllGoesOn(cluster, before);
+    const node = cluster.lab.node('node1');
+    const victim = (await cluster.runners([node])).find(({ name }) => name.startsWith('muster-boxes'));
+    await node.run(['docker', 'kill', victim?.name ?? '']);
+    await cluster.awaitRows('boxes', 'restarted', 15_000, (rows) =>
+      rows.some(({ restarts, phase }) => restarts === 1 && phase === 'running'),
+    );
+  });
+
+  scenario('dockerd away for 20 s: containers run on, their status says why, units go on', async (cluster) => {
+    const before = await begin(cluster);
+    const node = cluster.lab.node('node2');
+    const beganMs = performance.now();
+    await node.run(['systemctl', 'stop', 'docker.socket', 'docker.service']);
+    const here = ['[X-Muster]', `MachineID=${node.machineId}`];
+    await cluster.apply('meanwhile.service', sleeper([], here));
+    await cluster.apply('waiting', sleepingContainer('waiting', [`placement: {machineId: "${node.machineId}"}`]), [
+      '--no-wait',
+    ]);
+    const [row] = await cluster.awaitRows('waiting', 'with a reason', 10_000, ([each]) =>
+      /docker/i.test(`${each?.reason} ${each?.lastError}`),
+    );
+    process.stdout.write(`# meanwhile: ${row?.phase}: ${row?.reason}\n`);
+    await eventually('20 s over', awayMs + 5_000, () => performance.now() - beganMs > awayMs, 250);
+    assert.deepEqual(
+      (await cluster.placements()).filter((line) => !/waiting|meanwhile/.test(line)),
+      before.placements,
+    );
+    await node.run(['systemctl', 'start', 'docker']);
+    await cluster.awaitRunning('waiting', 1, 20_000);
+    await cluster.muster(['rm', 'waiting', 'meanwhile.service']);
+    await assertAllGoesOn(cluster, before);
+  });
+
+  scenario('systemd re-executed and the bus restarted: units run on, and are followed again', async (cluster) => {
+    const before = await begin(cluster);
+    await Promise.all(cluster.nodes.map(async (node) => node.run(['systemctl', 'daemon-reexec'])));
+    await assertAllGoesOn(cluster, before);
+    await Promise.all(cluster.nodes.map(async (node) => node.run(['systemctl', 'restart', 'dbus'])));
+    await assertAllGoesOn(cluster, before);
+    const node = cluster.lab.node('node1');
+    await node.run(['systemctl', 'kill', '--signal=KILL', 'each.service']);
+    await cluster.awaitRows('each.service', 'one failed', 5_000, (rows) =>
+      rows.some(({ phase }) => phase === 'failed'),
+    );
+  });
+});
