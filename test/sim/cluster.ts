@@ -1,0 +1,123 @@
+import { applyWorkload, markRemoving, setDesired } from '../../src/cluster/desired.ts';
+import type { StoreView } from '../../src/cluster/desired-read.ts';
+import type { Layout } from '../../src/cluster/layout.ts';
+import type { Config } from '../../src/config/read-config.ts';
+import type { InstanceKey, WorkloadName } from '../../src/domain/ids.ts';
+import { displayName } from '../../src/domain/names.ts';
+import { findProblems } from './convergence.ts';
+import { type DocumentOptions, makeDocument } from './documents.ts';
+import type { SimMachine } from './sim-machine.ts';
+import type { SimWorld } from './sim-world.ts';
+
+const never = new AbortController().signal;
+
+/** One run of one instance: another container, or the same started again, is another run. */
+export type Runs = Readonly<Record<string, string>>;
+
+/** One simulated cluster as an operator and a spectator see it. */
+export class SimCluster {
+  readonly world: SimWorld;
+  readonly config: Config;
+  readonly layout: Layout;
+  readonly machines: readonly SimMachine[];
+  readonly #view: StoreView;
+
+  constructor(world: SimWorld, config: Config) {
+    this.world = world;
+    this.config = config;
+    this.layout = world.layoutOf(config);
+    this.machines = world.machinesOf(config.cluster);
+    this.#view = world.storeView(config);
+  }
+
+  async apply(name: string, options: DocumentOptions = {}): Promise<void> {
+    const resolveImage = async (image: string) => `${image}@sha256:${'0'.repeat(64)}`;
+    await this.#settled(applyWorkload(this.#view, makeDocument(name, options), resolveImage, never));
+  }
+
+  async setDesired(name: string, desired: 'run' | 'stop'): Promise<void> {
+    await this.#settled(setDesired(this.#view, name as WorkloadName, desired, never));
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#settled(markRemoving(this.#view, name as WorkloadName, never));
+  }
+
+  /** What isn't as desired yet. */
+  get problems(): readonly string[] {
+    return findProblems(this.world, this.config);
+  }
+
+  get leader(): SimMachine | undefined {
+    return this.machines.find((machine) => machine.isLeader);
+  }
+
+  /** The machines that run it. */
+  whereIs(key: string): readonly SimMachine[] {
+    return this.machines.filter((machine) => machine.isRunning(key as InstanceKey));
+  }
+
+  isPresent(machine: SimMachine): boolean {
+    return this.world.store.get(this.layout.presence(machine.node)) !== undefined;
+  }
+
+  /** Every run of every instance, by instance and machine. */
+  get runs(): Runs {
+    const runs: [string, string][] = this.machines.flatMap((machine) =>
+      machine.items
+        .filter(({ order }) => machine.isRunning(order.key))
+        .map(
+          ({ order, id, run }) => [`${displayName(order.key)} on ${machine.name}`, `${id} #${run}`] as [string, string],
+        ),
+    );
+    return Object.fromEntries(runs.sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  /** Until everything is as desired; throws with what isn't. Returns how long it took. */
+  async converge(limitMs = 60_000): Promise<number> {
+    const { world } = this;
+    try {
+      return await world.until('convergence', () => this.problems.length === 0, limitMs, 100);
+    } catch (error) {
+      if (world.witness.violations.length > 0) throw error;
+      throw new Error(`Not converged after ${limitMs} ms:\n${this.problems.join('\n')}`, { cause: error });
+    }
+  }
+
+  /** Nobody writes and nobody asks for 60 s, but for renewals; and everything stays as it is. */
+  async assertQuiet(ms = 60_000): Promise<void> {
+    const { store } = this.world;
+    const calls = () => this.machines.map(({ storeCalls }) => without(storeCalls, 'renewLease'));
+    const before = { calls: calls(), runs: this.runs, revision: store.revision };
+    const [beforeText, pending] = [JSON.stringify(before), this.pending];
+    await this.world.advance(ms);
+    const after = { calls: calls(), runs: this.runs, revision: store.revision };
+    if (JSON.stringify(after) !== beforeText) {
+      const { events } = store.eventsFrom({ prefix: '/' }, before.revision + 1);
+      const keys = events.map(({ type, kv }) => `${type} ${kv.key} ${kv.value}`).join('\n');
+      throw new Error(`Not quiet: ${beforeText} became ${JSON.stringify(after)}\n${keys}`);
+    }
+    if (this.problems.length > 0) throw new Error(`Converged, and then not any more:\n${this.problems.join('\n')}`);
+    if (this.pending > pending + this.machines.length)
+      throw new Error(`Waits pile up: ${pending} became ${this.pending}`);
+  }
+
+  /** Timers and calls of all agents. */
+  get pending(): number {
+    return this.machines.reduce((sum, machine) => sum + machine.pending, 0);
+  }
+
+  async #settled(work: Promise<unknown>): Promise<void> {
+    let end: { readonly error?: unknown } | undefined;
+    work.then(
+      () => (end = {}),
+      (error: unknown) => (end = { error }),
+    );
+    await this.world.until('an answer to the operator', () => end !== undefined, 120_000, 10);
+    if (end !== undefined && 'error' in end) throw end.error;
+  }
+}
+
+function without(calls: ReadonlyMap<string, number>, method: string): [string, number][] {
+  return [...calls].filter(([name]) => name !== method).sort();
+}

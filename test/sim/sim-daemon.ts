@@ -1,0 +1,67 @@
+import type { InstanceKey } from '../../src/domain/ids.ts';
+import type { RuntimeKind } from '../../src/domain/spec.ts';
+import { type FakeItem, FakeMachine, type FakeMachineOptions } from '../support/fake-machine.ts';
+
+/** Who is told the truth of what runs. */
+export interface DaemonWitness {
+  readonly onBegin: (item: FakeItem) => void;
+  readonly onEnd: (item: FakeItem) => void;
+}
+
+/** dockerd or systemd of one simulated machine. */
+export class SimDaemon extends FakeMachine {
+  readonly kind: RuntimeKind;
+  /** When its API last went away or came back, or a call of it began or ended to hang. */
+  disturbedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #witness: DaemonWitness;
+
+  constructor(kind: RuntimeKind, options: FakeMachineOptions, witness: DaemonWitness) {
+    super(options);
+    this.kind = kind;
+    this.#witness = witness;
+  }
+
+  override begin(item: FakeItem): void {
+    super.begin(item);
+    this.#witness.onBegin(item);
+  }
+
+  override end(item: FakeItem, phase: 'stopped' | 'failed', exitCode: number): void {
+    super.end(item, phase, exitCode);
+    this.#witness.onEnd(item);
+    if (phase === 'failed') this.#restart(item);
+  }
+
+  override setAway(isAway: boolean): void {
+    this.disturbedAtMs = this.clock.monotonicMs();
+    super.setAway(isAway);
+  }
+
+  /** Calls about this instance don't come back, until they do again. */
+  setHung(key: InstanceKey, isHung: boolean): void {
+    this.disturbedAtMs = this.clock.monotonicMs();
+    if (isHung) this.hung.add(key);
+    else this.hung.delete(key);
+  }
+
+  /** The power is gone. /run goes with it, and every unit of ours; containers are still there, and exited. */
+  override powerOff(): void {
+    super.powerOff();
+    for (const [key, item] of this.items)
+      if (this.kind === 'systemd' && item.cluster !== undefined) this.items.delete(key);
+    // What of a host's own is enabled is started with it, before any agent.
+    for (const item of this.items.values()) if (item.cluster === undefined) item.phase = 'stopped';
+    this.isAway = false;
+    this.hung.clear();
+  }
+
+  /** A `keep` unit has `Restart=on-failure`: that is systemd's business. */
+  #restart(item: FakeItem): void {
+    if (this.kind !== 'systemd' || item.cluster === undefined || item.order.disconnect !== 'keep') return;
+    const { run } = item;
+    this.clock.after(100, () => {
+      const isSame = this.items.get(item.order.key) === item && item.run === run;
+      if (isSame && item.phase === 'failed') this.begin(item);
+    });
+  }
+}
