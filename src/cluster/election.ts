@@ -1,4 +1,4 @@
-import { AgentError } from '../domain/errors.ts';
+import { AgentError, errorCodeOf } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { Compare, KeyValue, Kv, LeaseId } from '../etcd/port.ts';
 import { backoffMs } from '../loop/backoff.ts';
@@ -126,14 +126,27 @@ export class Election {
       throw new AgentError('FENCED', 'Cannot stand for leader: expected the presence to be this process’s');
   }
 
-  /** Resolves when the key is deleted, or the signal aborts. */
+  /** Resolves when the key is deleted, or the signal aborts. A watch that was compacted past is begun anew. */
   async #untilGone(key: string, fromRevision: number, signal: AbortSignal): Promise<void> {
-    const { kv } = this.#options;
     const gone = new AbortController();
     const onAbort = () => gone.abort();
     signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) gone.abort();
     try {
-      if (signal.aborted) return;
+      for (let from: number | undefined = fromRevision; from !== undefined && !gone.signal.aborted; ) {
+        from = await this.#watchUntilGone(key, from, gone);
+      }
+    } catch (error) {
+      if (!gone.signal.aborted) throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** One watch; aborts `gone` when the key is. Returns from where to go on, where the store has forgotten what came before. */
+  async #watchUntilGone(key: string, fromRevision: number, gone: AbortController): Promise<number | undefined> {
+    const { kv } = this.#options;
+    try {
       await kv.watch(
         { key },
         fromRevision,
@@ -142,11 +155,14 @@ export class Election {
         },
         gone.signal,
       );
+      return undefined;
     } catch (error) {
-      if (!gone.signal.aborted) throw error;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
+      if (errorCodeOf(error) !== 'STALE') throw error;
     }
+    const { kv: found, revision } = await kv.get(key, gone.signal);
+    // One that is there, but was made since, is another candidacy.
+    if (found === undefined || found.createRevision >= fromRevision) gone.abort();
+    return revision + 1;
   }
 
   async #lead(leadership: Leadership, signal: AbortSignal): Promise<void> {
@@ -157,9 +173,10 @@ export class Election {
     const onAbort = () => end.abort(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) end.abort(signal.reason);
-    const keyGone = this.#untilGone(this.#key, leadership.term.createRevision + 1, end.signal).then(() => {
-      end.abort(new AgentError('FENCED', 'Cannot go on leading: the candidacy is gone from the store'));
-    });
+    const keyGone = this.#untilGone(this.#key, leadership.term.createRevision + 1, end.signal).then(
+      () => end.abort(new AgentError('FENCED', 'Cannot go on leading: the candidacy is gone from the store')),
+      (error: unknown) => end.abort(error),
+    );
     try {
       await lead(leadership, end.signal);
       if (!signal.aborted)
@@ -167,7 +184,7 @@ export class Election {
     } finally {
       end.abort();
       signal.removeEventListener('abort', onAbort);
-      await keyGone.catch(() => {});
+      await keyGone;
     }
     this.#term = undefined;
   }

@@ -153,3 +153,19 @@ test('a candidate whose presence is no longer its own cannot stand', async () =>
   assert.equal(a.leads(), false);
   assert.equal(a.terms.length, 1);
 });
+
+test('a leader whose watch was compacted past leads on, and still sees its candidacy go', async () => {
+  const world = makeWorld();
+  const a = await stand(world, 'a');
+  await advanceUntil(world.clock, 'a leads', a.leads);
+  for (let at = 0; at < 5; at += 1) world.store.commit({ compares: [], writes: [{ put: '/other', value: `${at}` }] });
+  a.kv.cutOff();
+  await world.clock.advance(1_000);
+  world.store.compact();
+  a.kv.reconnect();
+  await world.clock.advance(1_000);
+  assert.equal(a.terms.length, 1);
+  assert.ok(a.leads());
+  world.store.commit({ compares: [], writes: [{ delete: layout.candidate(a.leaseId) }] });
+  await advanceUntil(world.clock, 'its term has ended', () => !a.leads(), 1_000);
+});
