@@ -1,4 +1,5 @@
 import { Agent, type IncomingMessage } from 'node:http';
+import { inspect } from 'node:util';
 import Docker from 'dockerode';
 import { AgentError } from '../../domain/errors.ts';
 import type { Clock } from '../../loop/clock.ts';
@@ -47,6 +48,13 @@ interface Modem {
   dial(options: object, done: (error: (Error & { code?: string }) | null, reply: IncomingMessage) => void): void;
 }
 
+/** dockerode describes each request in full for its debug log, also when that is off: with an agent's sockets that is 5 ms. */
+class BriefAgent extends Agent {
+  [inspect.custom](): string {
+    return 'Agent';
+  }
+}
+
 const everyStatus = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [100 + index, true]));
 
 /** Makes the guarded connection; nothing is sent before the first call. */
@@ -57,7 +65,7 @@ export function openEngine(options: EngineOptions): Engine {
 class GuardedEngine implements Engine {
   readonly #options: EngineOptions;
   /** No connection outlives its call: a restarted daemon leaves no dead one behind. */
-  readonly #agent = new Agent({ keepAlive: false });
+  readonly #agent = new BriefAgent({ keepAlive: false, ...{ servername: '' } }); // there is no TLS: Node needs not derive one
   readonly #modem: Modem;
   #api: ApiVersion | undefined;
   #seen = false;

@@ -2,7 +2,7 @@ import type { ClusterId, InstanceKey } from '../../domain/ids.ts';
 import type { ObservedInstance } from '../../domain/status.ts';
 import type { Clock } from '../../loop/clock.ts';
 import type { Containers, ListedContainer } from './containers.ts';
-import { type Ownership, readLabels } from './labels.ts';
+import { readLabels } from './labels.ts';
 import { observeContainer } from './observe-container.ts';
 
 interface Entry {
@@ -14,22 +14,31 @@ interface Entry {
 /** So many inspections at once. */
 const atOnce = 8;
 
+/** Should an event be lost, what is shown is right again after so long: less than the time between two passes that nothing nudges. */
+const listEveryMs = 50_000;
+
 /**
- * What runs here, with one list call while nothing changes: a container is inspected when an event or the listing says that it
- * has changed. Without events nothing is remembered.
+ * What runs here, without a call while nothing changes: a container is inspected when an event says that it has changed, and
+ * all are listed now and then. Without events nothing is remembered.
  */
 export class ObservedContainers {
   readonly #containers: Containers;
   readonly #clusterId: ClusterId;
   readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
+  /** All containers of the cluster, while events keep it right; without them each look lists anew. */
+  #listing: Map<string, ListedContainer> | undefined;
+  #listAgainAtMs = 0;
+  /** Told of since they were last looked at; one that isn't in the listing is new. */
+  readonly #news = new Set<string>();
   /** Being inspected; `stale` when an event came in between. */
   readonly #inspecting = new Map<string, { stale: boolean }>();
   /** Asked to stop by this process and not started since: their exit code is no failure. */
   readonly #stopOrdered = new Set<string>();
   /** A stop is in flight. */
   readonly #stopping = new Set<string>();
-  #events = false;
+  /** The stream of events, while there is one: what was asked for under another one is not kept. */
+  #stream: object | undefined;
 
   constructor(containers: Containers, clusterId: ClusterId, clock: Clock) {
     this.#containers = containers;
@@ -39,7 +48,8 @@ export class ObservedContainers {
 
   /** Events arrive from now on, or no longer: either way what is remembered is worth nothing. */
   setEvents(arrive: boolean): void {
-    this.#events = arrive;
+    this.#stream = arrive ? {} : undefined;
+    this.#listing = undefined;
     this.#entries.clear();
     for (const inspection of this.#inspecting.values()) inspection.stale = true;
   }
@@ -47,6 +57,7 @@ export class ObservedContainers {
   /** An event says that it changed, or we changed it. */
   forget(id: string): void {
     this.#entries.delete(id);
+    this.#news.add(id);
     const inspection = this.#inspecting.get(id);
     if (inspection) inspection.stale = true;
   }
@@ -68,52 +79,87 @@ export class ObservedContainers {
   }
 
   async observe(signal: AbortSignal): Promise<readonly ObservedInstance[]> {
-    const listed = await this.#containers.list(signal);
-    this.#dropAllBut(listed);
+    try {
+      return await this.#observe(signal);
+    } catch (error) {
+      this.#listing = undefined; // what was not looked at is found by listing anew
+      throw error;
+    }
+  }
+
+  async #observe(signal: AbortSignal): Promise<readonly ObservedInstance[]> {
+    const listing = await this.#list(signal);
+    const news = [...this.#news].filter((id) => !listing.has(id));
+    this.#news.clear();
+    this.#dropAllBut(new Set([...listing.keys(), ...news]));
     const found = new Map<InstanceKey, ObservedInstance>();
-    const queue = listed.values();
+    const queue = [...listing.values(), ...news.map((id) => ({ Id: id }))].values();
     const inspectSome = async () => {
       for (const item of queue) {
-        const observed = await this.#observeOne(item, signal);
+        const observed = await this.#observeOne(item, listing, signal);
         const other = observed && found.get(observed.key);
         // Two of one key: somebody renamed one. What runs is what counts.
         if (observed && other?.phase !== 'running') found.set(observed.key, observed);
       }
     };
-    await Promise.all(Array.from({ length: Math.min(atOnce, listed.length) }, inspectSome));
+    await Promise.all(Array.from({ length: Math.min(atOnce, listing.size + news.length) }, inspectSome));
     return [...found.values()].sort((one, other) => (one.key < other.key ? -1 : 1));
   }
 
-  async #observeOne(item: ListedContainer, signal: AbortSignal): Promise<ObservedInstance | undefined> {
-    const owner = readLabels(this.#clusterId, item.Labels);
-    if (!owner) return undefined;
-    const known = this.#entries.get(item.Id);
-    const entry = known?.token === tokenOf(item) ? known : await this.#inspect(item, owner, signal);
+  async #list(signal: AbortSignal): Promise<Map<string, ListedContainer>> {
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#listing !== undefined && nowMs < this.#listAgainAtMs) return this.#listing;
+    const stream = this.#stream;
+    const listed = await this.#containers.list(signal);
+    const listing = new Map(listed.map((item) => [item.Id, item]));
+    if (stream === undefined || stream !== this.#stream) return listing;
+    this.#listing = listing;
+    this.#listAgainAtMs = nowMs + listEveryMs;
+    return listing;
+  }
+
+  async #observeOne(
+    { Id: id }: { readonly Id: string },
+    listing: Map<string, ListedContainer>,
+    signal: AbortSignal,
+  ): Promise<ObservedInstance | undefined> {
+    const item = listing.get(id);
+    const known = item && this.#entries.get(id);
+    if (item && !readLabels(this.#clusterId, item.Labels)) return undefined;
+    const isCurrent = item !== undefined && known?.token === tokenOf(item);
+    const entry = isCurrent ? known : await this.#inspect(id, listing, signal);
     if (!entry) return undefined;
     const { observed, atMs } = entry;
     if (observed.phase !== 'running') return observed;
     const runningForMs = observed.runningForMs + (this.#clock.monotonicMs() - atMs);
-    return { ...observed, runningForMs, phase: this.#stopping.has(item.Id) ? 'stopping' : 'running' };
+    return { ...observed, runningForMs, phase: this.#stopping.has(id) ? 'stopping' : 'running' };
   }
 
-  async #inspect(item: ListedContainer, owner: Ownership, signal: AbortSignal): Promise<Entry | undefined> {
+  async #inspect(id: string, listing: Map<string, ListedContainer>, signal: AbortSignal): Promise<Entry | undefined> {
     const inspection = { stale: false };
-    this.#inspecting.set(item.Id, inspection);
+    this.#inspecting.set(id, inspection);
     try {
-      const container = await this.#containers.inspect(item.Id, signal);
-      if (!container) return undefined; // removed since it was listed
-      const context = { wallMs: this.#clock.wallTime().getTime(), stopOrdered: this.#stopOrdered.has(item.Id) };
+      const container = await this.#containers.inspect(id, signal);
+      if (!container) {
+        listing.delete(id); // removed since
+        return undefined;
+      }
+      const labels = container.Config?.Labels ?? {};
+      const item = listing.get(id) ?? { Id: id, State: container.State.Status, Status: '', Labels: labels };
+      listing.set(id, item);
+      const owner = readLabels(this.#clusterId, item.Labels);
+      if (!owner) return undefined;
+      const context = { wallMs: this.#clock.wallTime().getTime(), stopOrdered: this.#stopOrdered.has(id) };
       const observed = observeContainer(container, owner, context);
       const entry = { token: tokenOf(item), atMs: this.#clock.monotonicMs(), observed };
-      if (this.#events && !inspection.stale) this.#entries.set(item.Id, entry);
+      if (this.#stream && !inspection.stale) this.#entries.set(id, entry);
       return entry;
     } finally {
-      if (this.#inspecting.get(item.Id) === inspection) this.#inspecting.delete(item.Id);
+      if (this.#inspecting.get(id) === inspection) this.#inspecting.delete(id);
     }
   }
 
-  #dropAllBut(listed: readonly ListedContainer[]): void {
-    const ids = new Set(listed.map(({ Id: id }) => id));
+  #dropAllBut(ids: ReadonlySet<string>): void {
     for (const known of [this.#entries, this.#stopOrdered]) {
       for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
     }
