@@ -73,7 +73,7 @@ export class BenchCluster {
       scale: { kind: 'replicas', replicas: wish.replicas ?? 1 },
       placement: { ...ANYWHERE, machineIds: wish.on === undefined ? [] : [wish.on.machineId] },
       disconnect: { mode: wish.disconnect ?? 'keep' },
-      moveOrder: 'start-first',
+      moveOrder: wish.disconnect === 'stop' ? 'stop-first' : 'start-first',
       sticky: false,
     };
   }
