@@ -81,7 +81,7 @@ export class Calls {
     return new Promise((resolve, reject) => {
       const timer = new AbortController();
       const tidy = () => {
-        timer.abort();
+        timer.abort('settled'); // without a reason, each would make an error with its stack
         signal.removeEventListener('abort', onAbort);
       };
       const giveUp = (reason: unknown) => {

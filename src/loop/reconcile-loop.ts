@@ -9,6 +9,9 @@ export interface LoopOptions {
   readonly onFailure: (error: unknown, failures: number) => void;
 }
 
+/** Without a reason an abort makes an error with its stack, each time. */
+const NUDGED = 'nudged';
+
 /** A level-triggered loop: a nudge causes a pass, nudges coalesce, a failing pass backs off. */
 export class ReconcileLoop {
   readonly #options: LoopOptions;
@@ -21,7 +24,7 @@ export class ReconcileLoop {
 
   /** Something may have changed: pass soon. One during a pass causes another. */
   nudge(): void {
-    this.#wake.abort();
+    this.#wake.abort(NUDGED);
   }
 
   /** Sees to it that a pass begins no later than `ms` from now; the earliest wish wins until the next pass. */
@@ -33,7 +36,7 @@ export class ReconcileLoop {
   /** Passes at once, then for ever. Resolves when the signal aborts; a failing pass never rejects it. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, intervalMs, backoffMs, pass, onFailure } = this.#options;
-    const onAbort = () => this.#wake.abort();
+    const onAbort = () => this.#wake.abort(NUDGED);
     signal.addEventListener('abort', onAbort, { once: true });
     for (let failures = 0; !signal.aborted; ) {
       this.#wake = new AbortController(); // before the pass: a nudge during it must cause another
