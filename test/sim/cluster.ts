@@ -11,6 +11,9 @@ import type { SimWorld } from './sim-world.ts';
 
 const never = new AbortController().signal;
 
+/** As desired means: for so long. Reports of what has just gone may still be on their way. */
+const SETTLED_MS = 2_000;
+
 /** One run of one instance: another container, or the same started again, is another run. */
 export type Runs = Readonly<Record<string, string>>;
 
@@ -73,15 +76,22 @@ export class SimCluster {
     return Object.fromEntries(runs.sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
-  /** Until everything is as desired; throws with what isn't. Returns how long it took. */
+  /** Until everything is as desired and stays so for a moment; throws with what isn't. Returns how long it took. */
   async converge(limitMs = 60_000): Promise<number> {
     const { world } = this;
+    const beganMs = world.clock.monotonicMs();
+    let soSinceMs: number | undefined;
+    const isSo = () => {
+      soSinceMs = this.problems.length === 0 ? (soSinceMs ?? world.clock.monotonicMs()) : undefined;
+      return soSinceMs !== undefined && world.clock.monotonicMs() - soSinceMs >= SETTLED_MS;
+    };
     try {
-      return await world.until('convergence', () => this.problems.length === 0, limitMs, 100);
+      await world.until('convergence', isSo, limitMs + SETTLED_MS, 100);
     } catch (error) {
       if (world.witness.violations.length > 0) throw error;
       throw new Error(`Not converged after ${limitMs} ms:\n${this.problems.join('\n')}`, { cause: error });
     }
+    return (soSinceMs ?? 0) - beganMs;
   }
 
   /** Nobody writes and nobody asks for 60 s, but for renewals; and everything stays as it is. */

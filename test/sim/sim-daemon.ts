@@ -37,6 +37,12 @@ export class SimDaemon extends FakeMachine {
     super.setAway(isAway);
   }
 
+  /** A unit that was stopped by order is to be started anew: the agent then takes back its mark that it was started. */
+  stopWasAnswered(key: InstanceKey): void {
+    const item = this.items.get(key);
+    if (this.kind === 'systemd' && item?.phase === 'stopped') item.everStarted = false;
+  }
+
   /** Calls about this instance don't come back, until they do again. */
   setHung(key: InstanceKey, isHung: boolean): void {
     this.disturbedAtMs = this.clock.monotonicMs();

@@ -20,6 +20,9 @@ import type { SimWorld } from './sim-world.ts';
 /** A request that a killed process had sent is answered within this time; what takes longer (a pull) it had to follow up itself. */
 const REQUEST_MS = 100;
 
+/** A `stop` instance is to end once no renewal was answered for this part of the TTL. */
+export const FENCE_PART = 0.6;
+
 /** Something of the host's own. */
 function foreignOrder(key: string): StartOrder {
   const run = makeContainerSpec('host:1');
@@ -49,6 +52,8 @@ export class SimMachine {
   isOn = false;
   /** When the last answered renewal or grant of a lease was sent. */
   leaseSentAtMs = Number.NEGATIVE_INFINITY;
+  /** When a renewal was last answered after so long a silence that its `stop` instances had to end. */
+  leaseDoubtEndedAtMs = Number.NEGATIVE_INFINITY;
   /** When a frozen agent of it last went on. */
   thawedAtMs = Number.NEGATIVE_INFINITY;
   readonly #world: SimWorld;
@@ -179,9 +184,7 @@ export class SimMachine {
     client.setFaults(this.#network);
     const kv = new SimKv(client, process, {
       onKey: (key) => this.#world.witness.touched(this, key),
-      onLease: (sentAtMs) => {
-        this.leaseSentAtMs = Math.max(this.leaseSentAtMs, sentAtMs);
-      },
+      onLease: (sentAtMs) => this.#leaseAnswered(sentAtMs),
     });
     const random = this.#random.fork();
     const nonce = `${this.name}-${++this.#processes}`;
@@ -263,8 +266,17 @@ export class SimMachine {
     if (isAway) this.#running?.process.breakCalls(kind, () => SimRuntime.away());
   }
 
+  #leaseAnswered(sentAtMs: number): void {
+    const nowMs = this.#world.clock.monotonicMs();
+    if (nowMs - this.leaseSentAtMs >= FENCE_PART * this.config.ttlMs) this.leaseDoubtEndedAtMs = nowMs;
+    this.leaseSentAtMs = Math.max(this.leaseSentAtMs, sentAtMs);
+  }
+
   #openRuntime(daemon: SimDaemon, process: SimProcess): SimRuntime {
-    const tap = { onStop: (key: InstanceKey) => this.#world.witness.stopAsked(this, key) };
+    const tap = {
+      onStop: (key: InstanceKey) => this.#world.witness.stopAsked(this, key),
+      onStopped: (key: InstanceKey) => daemon.stopWasAnswered(key),
+    };
     const inner = openFakeRuntime(daemon, this.config.cluster, daemon.kind);
     return new SimRuntime(inner, process, tap, () => this.#world.observeDelayMs(this.#random));
   }

@@ -5,15 +5,15 @@ import { displayName } from '../../src/domain/names.ts';
 import { runtimeOf } from '../../src/domain/runtime-of.ts';
 import type { FakeItem } from '../support/fake-machine.ts';
 import type { OrderHistory } from './order-history.ts';
-import type { SimMachine } from './sim-machine.ts';
+import { FENCE_PART, type SimMachine } from './sim-machine.ts';
 import type { SimWorld } from './sim-world.ts';
 
 /** How long after it came back into contact an agent may take to end what it must not run. */
 const REACTION_MS = 10_000;
 /** An order that came so long before a start may be the one that the node still acts on. */
 const LAG_MS = 60_000;
-/** A `stop` instance may be ended once no renewal was answered for this part of the TTL. */
-const FENCE_PART = 0.6;
+/** What was decided in doubt may still be done so long after an answer came. */
+const DOUBT_LAG_MS = 3_000;
 
 /** Sees everything that happens on all machines, and holds it against the promises at every moment. */
 export class Witness {
@@ -101,7 +101,9 @@ export class Witness {
   }
 
   #isFenceTime(machine: SimMachine): boolean {
-    return this.#world.clock.monotonicMs() - machine.leaseSentAtMs >= FENCE_PART * machine.config.ttlMs;
+    const nowMs = this.#world.clock.monotonicMs();
+    const isInDoubt = nowMs - machine.leaseSentAtMs >= FENCE_PART * machine.config.ttlMs;
+    return isInDoubt || nowMs - machine.leaseDoubtEndedAtMs < DOUBT_LAG_MS;
   }
 
   #ordersOf(machine: SimMachine, key: InstanceKey) {

@@ -1,0 +1,202 @@
+import { nodeSettingsCodec } from '../../src/cluster/codecs.ts';
+import type { RuntimeKind } from '../../src/domain/spec.ts';
+import type { SimMachine } from './sim-machine.ts';
+import type { Storm } from './storm.ts';
+
+/** One thing that can go wrong: does it and says what; undefined where it can't be done now. */
+type Fault = (storm: Storm) => string | undefined;
+
+const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+
+function pickOn(storm: Storm): SimMachine | undefined {
+  return storm.random.pick(storm.cluster.machines.filter((machine) => machine.isOn && !machine.host.shutsDown));
+}
+
+function pickWithAgent(storm: Storm): SimMachine | undefined {
+  const { machines } = storm.cluster;
+  return storm.random.pick(machines.filter((m) => m.hasAgent && !m.isStopping && !m.isFrozen && !m.host.shutsDown));
+}
+
+const killAgent: Fault = (storm) => {
+  const machine = pickWithAgent(storm);
+  if (machine === undefined) return undefined;
+  const ms = storm.random.chance(0.7) ? 1_000 : storm.random.int(1_000, 45_000);
+  machine.killAgent();
+  storm.healIn(ms, `${machine.name}: agent starts`, () => machine.startAgent());
+  return `${machine.name}: agent is killed for ${seconds(ms)}`;
+};
+
+const stopAgent: Fault = (storm) => {
+  const machine = pickWithAgent(storm);
+  if (machine === undefined) return undefined;
+  const ms = storm.random.int(0, 50_000);
+  machine.stopAgent().then(
+    () => storm.healIn(ms, `${machine.name}: agent starts`, () => machine.startAgent()),
+    () => {},
+  );
+  return `${machine.name}: agent is stopped for ${seconds(ms)}`;
+};
+
+const freezeAgent: Fault = (storm) => {
+  const machine = pickWithAgent(storm);
+  if (machine === undefined) return undefined;
+  const ms = storm.random.int(500, 40_000);
+  machine.freezeAgent();
+  storm.healIn(ms, `${machine.name}: agent thaws`, () => machine.thawAgent());
+  return `${machine.name}: agent is frozen for ${seconds(ms)}`;
+};
+
+const powerOff: Fault = (storm) => {
+  const machine = pickOn(storm);
+  if (machine === undefined) return undefined;
+  const ms = storm.random.int(500, 40_000);
+  machine.powerOff();
+  storm.healIn(ms, `${machine.name}: boots`, () => machine.boot());
+  return `${machine.name}: loses its power for ${seconds(ms)}`;
+};
+
+const shutDown: Fault = (storm) => {
+  const machine = pickWithAgent(storm);
+  if (machine === undefined) return undefined;
+  const ms = storm.random.int(500, 20_000);
+  machine.shutDown().then(
+    () => storm.healIn(ms, `${machine.name}: boots`, () => machine.boot()),
+    () => {},
+  );
+  return `${machine.name}: shuts down, and stays off for ${seconds(ms)}`;
+};
+
+const cutOff: Fault = (storm) => {
+  const machine = pickOn(storm);
+  if (machine === undefined) return undefined;
+  const ms = storm.random.int(100, 45_000);
+  const unreachable = storm.random.chance(0.5) ? 'hang' : 'refuse';
+  machine.setNetwork({ unreachable });
+  storm.healIn(ms, `${machine.name}: reaches the store again`, () => machine.setNetwork({ unreachable: 'no' }));
+  return `${machine.name}: the store can't be reached (${unreachable}) for ${seconds(ms)}`;
+};
+
+const slowNetwork: Fault = (storm) => {
+  const machine = pickOn(storm);
+  if (machine === undefined) return undefined;
+  const ms = storm.random.int(1_000, 30_000);
+  const delayMs = storm.random.pick([100, 500, 1_500, 2_500]) ?? 100;
+  machine.setNetwork({ delayMs });
+  storm.healIn(ms, `${machine.name}: fast again`, () => machine.setNetwork({ delayMs: storm.delayMs }));
+  return `${machine.name}: ${delayMs} ms to the store and back for ${seconds(ms)}`;
+};
+
+const loseReplies: Fault = (storm) => {
+  const machine = pickOn(storm);
+  const loses = storm.random.int(1, 3);
+  machine?.setNetwork({ loseReplies: loses });
+  return machine && `${machine.name}: the answers to its next ${loses} commits are lost`;
+};
+
+const storeAway: Fault = (storm) => {
+  if (storm.world.store.isDown) return undefined;
+  const ms = storm.random.int(100, 40_000);
+  storm.world.store.stop();
+  storm.healIn(ms, 'the store is back', () => storm.world.store.start());
+  return `the store is away for ${seconds(ms)}`;
+};
+
+const revokeLease: Fault = (storm) => {
+  const { store } = storm.world;
+  const machine = storm.random.pick(storm.cluster.machines);
+  const presence = machine && store.get(storm.cluster.layout.presence(machine.node));
+  if (machine === undefined || presence === undefined || store.isDown) return undefined;
+  store.revokeLease(presence.lease);
+  return `the store loses the lease of ${machine.name}`;
+};
+
+const compact: Fault = (storm) => {
+  storm.world.store.compact();
+  return `the store compacts to ${storm.world.store.revision}`;
+};
+
+const runtimeAway: Fault = (storm) => {
+  const machine = pickOn(storm);
+  const kind = storm.random.pick<RuntimeKind>(['docker', 'systemd']) ?? 'docker';
+  const daemon = machine && (kind === 'docker' ? machine.docker : machine.systemd);
+  if (machine === undefined || daemon?.isAway !== false) return undefined;
+  const ms = storm.random.int(100, 20_000);
+  machine.setAway(kind, true);
+  storm.healIn(ms, `${machine.name}: ${kind} answers again`, () => machine.setAway(kind, false));
+  return `${machine.name}: ${kind} doesn't answer for ${seconds(ms)}`;
+};
+
+const killInstance: Fault = (storm) => {
+  const machine = pickOn(storm);
+  const key = machine && storm.random.pick(machine.running);
+  if (machine === undefined || key === undefined || !storm.mayMishap(machine, key)) return undefined;
+  for (const daemon of machine.daemons) if (machine.isRunning(key)) daemon.kill(key);
+  return `${machine.name}: ${key} is killed by hand`;
+};
+
+const removeInstance: Fault = (storm) => {
+  const machine = pickOn(storm);
+  const items = machine?.items.filter(({ phase }) => phase !== 'running' && phase !== 'stopping') ?? [];
+  const key = storm.random.pick(items)?.order.key;
+  if (machine === undefined || key === undefined) return undefined;
+  for (const daemon of machine.daemons) daemon.items.delete(key);
+  for (const daemon of machine.daemons) daemon.tell();
+  return `${machine.name}: what is left of ${key} is removed by hand`;
+};
+
+const refuseStarts: Fault = (storm) => {
+  const machine = pickOn(storm);
+  const key = storm.random.pick(storm.cluster.machines.flatMap(({ items }) => items))?.order.key;
+  if (machine === undefined || key === undefined || !storm.mayMishap(machine, key)) return undefined;
+  const ms = storm.random.int(500, 8_000);
+  storm.refusals.set(`${machine.name}/${key}`, storm.world.clock.monotonicMs() + ms);
+  return `${machine.name}: refuses to start ${key} for ${seconds(ms)}`;
+};
+
+const hangCalls: Fault = (storm) => {
+  const machine = pickOn(storm);
+  const key = storm.random.pick(storm.cluster.machines.flatMap(({ items }) => items))?.order.key;
+  if (machine === undefined || key === undefined) return undefined;
+  const ms = storm.random.int(500, 25_000);
+  for (const daemon of machine.daemons) daemon.setHung(key, true);
+  storm.healIn(ms, `${machine.name}: calls about ${key} come back`, () => {
+    for (const daemon of machine.daemons) daemon.setHung(key, false);
+  });
+  return `${machine.name}: calls about ${key} hang for ${seconds(ms)}`;
+};
+
+const drain: Fault = (storm) => {
+  const machine = storm.random.pick(storm.cluster.machines);
+  const { store } = storm.world;
+  if (machine === undefined || store.isDown) return undefined;
+  const key = storm.cluster.layout.nodeSettings(machine.node);
+  const draining = storm.random.chance(0.7);
+  const ms = storm.random.int(1_000, 30_000);
+  const value = nodeSettingsCodec.encode({ cordoned: true, draining, labels: {} });
+  store.commit({ compares: [], writes: [{ put: key, value }] });
+  storm.healIn(ms, `${machine.name}: takes work again`, () => {
+    store.commit({ compares: [], writes: [{ delete: key }] });
+  });
+  return `${machine.name}: ${draining ? 'drains' : 'is cordoned'} for ${seconds(ms)}`;
+};
+
+/** Each with its weight. */
+export const stormFaults: readonly (readonly [weight: number, fault: Fault])[] = [
+  [10, killAgent],
+  [8, stopAgent],
+  [5, freezeAgent],
+  [10, powerOff],
+  [5, shutDown],
+  [10, cutOff],
+  [4, slowNetwork],
+  [6, loseReplies],
+  [4, storeAway],
+  [6, revokeLease],
+  [5, compact],
+  [6, runtimeAway],
+  [8, killInstance],
+  [2, removeInstance],
+  [6, refuseStarts],
+  [5, hangCalls],
+  [5, drain],
+];
