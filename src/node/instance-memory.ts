@@ -35,8 +35,15 @@ export interface Remembered {
   restarts: number;
   failures: number;
   retryAtMs: number;
+  /** What must end now and would not is asked again after this; see {@link URGENT_RETRY_MS}. */
+  urgentRetryAtMs: number;
+  /** What was last ordered of it. */
+  ordered: string | undefined;
   wasAlive: boolean;
 }
+
+/** Between two attempts to end what must not run any longer: no backoff, and no flood. */
+const URGENT_RETRY_MS = 500;
 
 /** The node's memory of its instances. */
 export class NodeMemory {
@@ -68,6 +75,8 @@ export class NodeMemory {
         restarts: 0,
         failures: 0,
         retryAtMs: 0,
+        urgentRetryAtMs: 0,
+        ordered: undefined,
         wasAlive: false,
       };
       this.#byKey.set(key, entry);
@@ -81,6 +90,19 @@ export class NodeMemory {
     const entry = this.of(key);
     entry.lastAction = status.lastAction;
     if (runtimeOf(key) === 'docker') entry.restarts = status.restarts;
+  }
+
+  /** What is ordered of an instance: another order or spec is not made to wait for the failures of the one before. */
+  noteOrdered(key: InstanceKey, order: 'run' | 'stop', spec: number): void {
+    const entry = this.of(key);
+    const ordered = `${order} ${spec}`;
+    if (entry.ordered === ordered) return;
+    if (entry.ordered !== undefined) {
+      entry.failures = 0;
+      entry.retryAtMs = 0;
+      entry.lastError = undefined;
+    }
+    entry.ordered = ordered;
   }
 
   /** The instances with an action in flight. */
@@ -118,6 +140,7 @@ export class NodeMemory {
     if (wasAborted) return;
     entry.lastError = errorText(error);
     entry.failures += 1;
+    entry.urgentRetryAtMs = this.#clock.monotonicMs() + URGENT_RETRY_MS;
     const isAway = error instanceof AgentError && error.code === 'UNAVAILABLE';
     this.#delay(entry, entry.failures, isAway ? this.#policy.unavailableMs : this.#policy.firstMs);
     entry.wasAlive = false;
@@ -149,8 +172,10 @@ export class NodeMemory {
   nextRetryAtMs(): number | undefined {
     const nowMs = this.#clock.monotonicMs();
     let soonest: number | undefined;
-    for (const { retryAtMs } of this.#byKey.values()) {
-      if (retryAtMs > nowMs && (soonest === undefined || retryAtMs < soonest)) soonest = retryAtMs;
+    for (const { retryAtMs, urgentRetryAtMs } of this.#byKey.values()) {
+      for (const atMs of [retryAtMs, urgentRetryAtMs]) {
+        if (atMs > nowMs && (soonest === undefined || atMs < soonest)) soonest = atMs;
+      }
     }
     return soonest;
   }

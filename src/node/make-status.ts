@@ -2,6 +2,9 @@ import { isUnitName, splitInstanceKey } from '../domain/ids.ts';
 import { HEALTHY_AFTER_MS, type InstanceStatus, type ObservedInstance, type Phase } from '../domain/status.ts';
 import type { Remembered } from './instance-memory.ts';
 
+/** Characters kept of what a daemon said. */
+const ERROR_LIMIT = 1_000;
+
 /** The order that a status answers. */
 export interface AnsweredOrder {
   readonly revision: number;
@@ -20,8 +23,10 @@ export interface StatusInput {
   readonly memory: Remembered | undefined;
   /** The status as it was; `since` is kept while the phase stays. */
   readonly previous: InstanceStatus | undefined;
-  /** Its runtime didn't answer: what was known stays, with this as the error. */
+  /** Its runtime didn't answer, or its order can't be read: what was known stays, with this as the error. */
   readonly unreadable: string | undefined;
+  /** Why the ordered spec can't be had. */
+  readonly specError: string | undefined;
   readonly nowIso: string;
 }
 
@@ -34,9 +39,9 @@ export function isHealthy(observed: ObservedInstance | undefined): boolean {
 /** The receipt of one instance: what the runtime shows, with what was last done to it and why. */
 export function makeStatus(input: StatusInput): InstanceStatus {
   const { order, observed, memory, previous, nowIso } = input;
-  if (input.unreadable !== undefined && previous !== undefined) return { ...previous, lastError: input.unreadable };
+  if (input.unreadable !== undefined) return makeUnseenStatus(input, input.unreadable);
   const phase = phaseOf(input);
-  const lastError = input.unreadable ?? memory?.lastError ?? observed?.error;
+  const lastError = input.specError ?? memory?.lastError ?? observed?.error;
   const progress = memory?.progress?.detail;
   return {
     assignmentRevision: order?.revision ?? 0,
@@ -47,10 +52,39 @@ export function makeStatus(input: StatusInput): InstanceStatus {
     since: previous?.phase === phase ? previous.since : nowIso,
     restarts: (memory?.restarts ?? 0) + (observed?.runtimeRestarts ?? 0),
     ...(observed === undefined ? {} : seen(observed)),
-    ...(lastError === undefined ? {} : { lastError: lastError.slice(0, 1_000) }),
+    ...(lastError === undefined ? {} : { lastError: lastError.slice(0, ERROR_LIMIT) }),
     ...(memory?.lastAction === undefined ? {} : { lastAction: memory.lastAction }),
     ...(progress === undefined ? {} : { progress }),
   };
+}
+
+/**
+ * Of what can't be seen nothing new is said. That it had stopped, or was well, is no answer to an order that came since: the
+ * first would be taken for a receipt.
+ */
+function makeUnseenStatus(input: StatusInput, error: string): InstanceStatus {
+  const { order, previous, nowIso } = input;
+  const assignmentRevision = order?.revision ?? 0;
+  const lastError = error.slice(0, ERROR_LIMIT);
+  if (previous?.assignmentRevision === assignmentRevision) return { ...previous, lastError };
+  const phase = unseenPhase(input);
+  return {
+    ...(previous ?? { health: 'none', restarts: 0 }),
+    assignmentRevision,
+    spec: order?.spec ?? previous?.spec ?? 0,
+    phase,
+    healthy: false,
+    since: previous?.phase === phase ? previous.since : nowIso,
+    lastError,
+  };
+}
+
+/** What is known to have run is taken to run on. */
+function unseenPhase({ order, previous, observed }: StatusInput): Phase {
+  const last = previous?.phase ?? observed?.phase ?? 'pending';
+  const isOver = last === 'stopped' || last === 'failed' || last === 'pending';
+  if (order === undefined) return isOver ? last : 'orphan';
+  return isOver || last === 'orphan' ? 'pending' : last;
 }
 
 function seen(observed: ObservedInstance): Partial<InstanceStatus> {

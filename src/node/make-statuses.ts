@@ -4,12 +4,13 @@ import type { InstanceStatus } from '../domain/status.ts';
 import type { Remembered } from './instance-memory.ts';
 import { makeStatus } from './make-status.ts';
 import type { Observation } from './observer.ts';
-import type { Order } from './order-book.ts';
+import type { Order, UnreadableOrder } from './order-book.ts';
 import type { SpecReading } from './spec-reader.ts';
 
 /** What a pass knows. */
 export interface StatusesInput {
   readonly orders: ReadonlyMap<InstanceKey, Order>;
+  readonly unreadableOrders: ReadonlyMap<InstanceKey, UnreadableOrder>;
   readonly readings: ReadonlyMap<InstanceKey, SpecReading>;
   readonly observation: Observation;
   readonly memory: (key: InstanceKey) => Remembered | undefined;
@@ -21,20 +22,26 @@ export interface StatusesInput {
 
 /** The receipts of everything that is ordered or seen on this node. */
 export function makeStatuses(input: StatusesInput): Map<InstanceKey, InstanceStatus> {
-  const { orders, readings, observation } = input;
+  const { orders, unreadableOrders, readings, observation } = input;
   const statuses = new Map<InstanceKey, InstanceStatus>();
-  for (const key of new Set([...orders.keys(), ...observation.instances.keys()])) {
+  for (const key of new Set([...orders.keys(), ...unreadableOrders.keys(), ...observation.instances.keys()])) {
     const order = orders.get(key);
+    const unreadable = unreadableOrders.get(key);
     const reading = readings.get(key);
     const observed = observation.instances.get(key);
+    const previous = input.previous(key);
     const status = makeStatus({
-      order: order && { revision: order.revision, spec: order.assignment.spec, order: order.assignment.order },
+      order:
+        unreadable === undefined
+          ? order && { revision: order.revision, spec: order.assignment.spec, order: order.assignment.order }
+          : { revision: unreadable.revision, spec: previous?.spec ?? 0, order: 'run' },
       isOutdated: reading?.kind === 'read' && observed !== undefined && observed.specHash !== reading.spec.hash,
       mustStop: input.mustStop && (order?.assignment.disconnect ?? observed?.disconnect) === 'stop',
       observed,
       memory: input.memory(key),
-      previous: input.previous(key),
-      unreadable: whyUnreadable(key, observation, reading),
+      previous,
+      unreadable: unreadable?.error ?? whyUnreadable(key, observation),
+      specError: reading?.kind === 'failed' && observed === undefined ? reading.error : undefined,
       nowIso: input.nowIso,
     });
     statuses.set(key, status);
@@ -42,13 +49,8 @@ export function makeStatuses(input: StatusesInput): Map<InstanceKey, InstanceSta
   return statuses;
 }
 
-function whyUnreadable(
-  key: InstanceKey,
-  observation: Observation,
-  reading: SpecReading | undefined,
-): string | undefined {
+function whyUnreadable(key: InstanceKey, observation: Observation): string | undefined {
   const kind = runtimeOf(key);
-  if (!observation.readable.has(kind))
-    return `Cannot reach ${kind}: ${observation.unreadable.get(kind) ?? 'expected it on this node'}`;
-  return reading?.kind === 'failed' && !observation.instances.has(key) ? reading.error : undefined;
+  if (observation.readable.has(kind)) return undefined;
+  return `Cannot reach ${kind}: ${observation.unreadable.get(kind) ?? 'expected it on this node'}`;
 }

@@ -10,10 +10,18 @@ import { type ActionFailure, InFlight } from '../loop/in-flight.ts';
 import type { Log } from '../loop/log.ts';
 import { ReconcileLoop } from '../loop/reconcile-loop.ts';
 import { supervise } from '../loop/supervise.ts';
-import { type DesiredInstance, type InstanceMemory, isAlive, type NodeAction, planNode } from '../plan/plan-node.ts';
+import {
+  type DesiredInstance,
+  type InstanceMemory,
+  isAlive,
+  type NodeAction,
+  type NodeConditions,
+  planNode,
+} from '../plan/plan-node.ts';
 import type { Runtime } from '../runtime/port.ts';
 import { type Doers, makeDoers } from './doers.ts';
 import { NodeMemory, type RestartPolicy } from './instance-memory.ts';
+import { makeDesired } from './make-desired.ts';
 import { makeStatuses, type StatusesInput } from './make-statuses.ts';
 import type { NodeRights } from './node-rights.ts';
 import { type Observation, Observer } from './observer.ts';
@@ -170,15 +178,16 @@ export class Node {
     if (observation.unreadable.size > 0) this.#loop.nudgeWithin(UNREADABLE_RETRY_MS);
     this.#observedOnce.resolve();
     if (!this.#mirror.synced || !rights.isDecided) return;
-    const orders = this.#orders.read();
+    const { readable: orders, unreadable: unreadableOrders } = this.#orders.read();
     const readings = this.#readSpecs(orders, signal);
-    const desired = makeDesired(orders, readings);
-    this.#abortOutdated(desired);
-    for (const key of desired.keys()) {
+    const desired = makeDesired({ orders, unreadableOrders, readings, observation });
+    const mustStop = this.#isLeaving ? 'leaving' : rights.isFenced() ? 'fenced' : undefined;
+    this.#abortOutdated(desired, mustStop);
+    for (const { key, assignment } of orders.values()) {
+      this.#memory.noteOrdered(key, assignment.order, assignment.spec);
       const seen = observation.instances.get(key);
       if (seen !== undefined && !isBusy(key)) this.#memory.noteObserved(seen);
     }
-    const mustStop = this.#isLeaving ? 'leaving' : rights.isFenced() ? 'fenced' : undefined;
     const nowMs = clock.monotonicMs();
     const actions = planNode(
       {
@@ -195,13 +204,13 @@ export class Node {
       nowMs,
     );
     for (const action of actions) this.#begin(action, orders, readings);
-    this.#report({ orders, readings, observation, mustStop: mustStop !== undefined });
-    this.#memory.retain((key) => orders.has(key) || observation.instances.has(key));
+    this.#report({ orders, unreadableOrders, readings, observation, mustStop: mustStop !== undefined });
+    this.#memory.retain((key) => desired.has(key) || observation.instances.has(key));
     this.#planNextPass(observation, nowMs);
   }
 
   /** While a spec is still being read nothing is said: what runs could be taken for what is ordered. */
-  #report(seen: Pick<StatusesInput, 'orders' | 'readings' | 'observation' | 'mustStop'>): void {
+  #report(seen: Omit<StatusesInput, 'memory' | 'previous' | 'nowIso'>): void {
     if ([...seen.readings.values()].some(({ kind }) => kind === 'reading')) return;
     const statuses = makeStatuses({
       ...seen,
@@ -227,19 +236,27 @@ export class Node {
     return readings;
   }
 
-  /** A start whose order has changed is in the way of the new order. */
-  #abortOutdated(desired: ReadonlyMap<InstanceKey, DesiredInstance>): void {
+  /** A start whose order has changed is in the way of the new order; one that must not be done any more is given up. */
+  #abortOutdated(desired: ReadonlyMap<InstanceKey, DesiredInstance>, mustStop: NodeConditions['mustStop']): void {
     for (const key of this.#memory.keysInFlight()) {
       const remembered = this.#memory.of(key);
       const want = desired.get(key);
       if (remembered.action?.kind !== 'start') continue;
-      if (want?.order === 'run' && (want.specHash === undefined || want.specHash === remembered.startingHash)) continue;
-      this.#inFlight.abort(key, new Error('the order has changed'));
+      const isOrdered =
+        want?.order === 'run' && (want.specHash === undefined || want.specHash === remembered.startingHash);
+      if (!isOrdered) this.#inFlight.abort(key, new Error('the order has changed'));
+      else if (mustStop === 'leaving' || (mustStop === 'fenced' && want.disconnect === 'stop'))
+        this.#inFlight.abort(key, new Error(`the node is ${mustStop}`));
     }
   }
 
   #memoryFor(keys: readonly InstanceKey[], isBusy: (key: InstanceKey) => boolean): Map<InstanceKey, InstanceMemory> {
-    return new Map(keys.map((key) => [key, { busy: isBusy(key), retryAtMs: this.#memory.get(key)?.retryAtMs ?? 0 }]));
+    return new Map(
+      keys.map((key) => {
+        const { retryAtMs = 0, urgentRetryAtMs = 0 } = this.#memory.get(key) ?? {};
+        return [key, { busy: isBusy(key), retryAtMs, urgentRetryAtMs }];
+      }),
+    );
   }
 
   #begin(
@@ -277,17 +294,4 @@ export class Node {
       }
     }
   }
-}
-
-function makeDesired(
-  orders: ReadonlyMap<InstanceKey, Order>,
-  readings: ReadonlyMap<InstanceKey, SpecReading>,
-): Map<InstanceKey, DesiredInstance> {
-  const desired = new Map<InstanceKey, DesiredInstance>();
-  for (const [key, { assignment }] of orders) {
-    const reading = readings.get(key);
-    const specHash = reading?.kind === 'read' ? reading.spec.hash : undefined;
-    desired.set(key, { key, order: assignment.order, disconnect: assignment.disconnect, specHash });
-  }
-  return desired;
 }

@@ -1,6 +1,7 @@
 import { assignmentCodec } from '../cluster/codecs.ts';
 import { type Layout, parseInstancePath } from '../cluster/layout.ts';
 import type { Mirror } from '../cluster/mirror.ts';
+import { errorText } from '../domain/errors.ts';
 import type { InstanceKey, NodeId } from '../domain/ids.ts';
 import type { Assignment } from '../domain/spec.ts';
 import type { Log } from '../loop/log.ts';
@@ -12,12 +13,31 @@ export interface Order {
   readonly assignment: Assignment;
 }
 
-/** This node's orders, decoded once per revision. A key or value that can't be read is reported once and skipped. */
+/** An order whose value can't be read: what it says is unknown, so nothing follows from it. */
+export interface UnreadableOrder {
+  readonly revision: number;
+  readonly error: string;
+}
+
+/** The orders of this node, as far as they can be read. */
+export interface Orders {
+  readonly readable: ReadonlyMap<InstanceKey, Order>;
+  readonly unreadable: ReadonlyMap<InstanceKey, UnreadableOrder>;
+}
+
+interface Decoded {
+  readonly revision: number;
+  /** Undefined for a key that names no instance. */
+  readonly key: InstanceKey | undefined;
+  readonly order: Order | UnreadableOrder | undefined;
+}
+
+/** This node's orders, decoded once per revision. What can't be read is reported once. */
 export class OrderBook {
   readonly #mirror: Mirror;
   readonly #range: string;
   readonly #log: Log;
-  readonly #decoded = new Map<string, { readonly revision: number; readonly order: Order | undefined }>();
+  readonly #decoded = new Map<string, Decoded>();
 
   constructor(options: { readonly mirror: Mirror; readonly layout: Layout; readonly node: NodeId; readonly log: Log }) {
     this.#mirror = options.mirror;
@@ -25,28 +45,34 @@ export class OrderBook {
     this.#log = options.log;
   }
 
-  /** All orders that can be read. */
-  read(): ReadonlyMap<InstanceKey, Order> {
+  /** All orders of this moment. */
+  read(): Orders {
     const { entries } = this.#mirror;
     for (const path of this.#decoded.keys()) if (!entries.has(path)) this.#decoded.delete(path);
-    const orders = new Map<InstanceKey, Order>();
-    for (const [path, kv] of entries) {
+    const readable = new Map<InstanceKey, Order>();
+    const unreadable = new Map<InstanceKey, UnreadableOrder>();
+    for (const [path, { value, modRevision }] of entries) {
       let known = this.#decoded.get(path);
-      if (known?.revision !== kv.modRevision) {
-        known = { revision: kv.modRevision, order: this.#decode(path, kv.value, kv.modRevision) };
+      if (known?.revision !== modRevision) {
+        known = this.#decode(path, value, modRevision);
         this.#decoded.set(path, known);
       }
-      if (known.order !== undefined) orders.set(known.order.key, known.order);
+      const { key, order } = known;
+      if (key === undefined || order === undefined) continue;
+      if ('error' in order) unreadable.set(key, order);
+      else readable.set(key, order);
     }
-    return orders;
+    return { readable, unreadable };
   }
 
-  #decode(path: string, value: string, revision: number): Order | undefined {
+  #decode(path: string, value: string, revision: number): Decoded {
+    let key: InstanceKey | undefined;
     try {
-      return { key: parseInstancePath(this.#range, path), revision, assignment: assignmentCodec.decode(value, path) };
+      key = parseInstancePath(this.#range, path);
+      return { revision, key, order: { key, revision, assignment: assignmentCodec.decode(value, path) } };
     } catch (err) {
-      this.#log.warn({ key: path, revision, err }, 'assignment not readable, skipped');
-      return undefined;
+      this.#log.warn({ key: path, revision, err }, 'assignment not readable, left alone');
+      return { revision, key, order: key && { revision, error: errorText(err) } };
     }
   }
 }

@@ -1,6 +1,5 @@
 import { statusCodec } from '../cluster/codecs.ts';
 import type { Layout } from '../cluster/layout.ts';
-import { AgentError } from '../domain/errors.ts';
 import type { InstanceKey, NodeId } from '../domain/ids.ts';
 import type { InstanceStatus } from '../domain/status.ts';
 import type { Compare, Kv, Write } from '../etcd/port.ts';
@@ -16,6 +15,11 @@ const SETTLE_MS = 100;
 const BURST_WRITES = 6;
 const CALM_MS = 5_000;
 const FLAP_INTERVAL_MS = 1_000;
+
+/** One whose order isn't the one that it answers is tried again so often. */
+const LOST_RETRY = { firstMs: 100, maxMs: 10_000, jitter: 0.5 } as const;
+/** By then the mirror should have shown its order. */
+const REPORTED_LOSSES = 7;
 
 export interface StatusWriterOptions {
   readonly kv: Kv;
@@ -41,6 +45,8 @@ interface Slot {
   /** What an earlier process of this node had stored. */
   inherited: InstanceStatus | undefined;
   dueAtMs: number;
+  /** How often in a row its transaction was lost. */
+  losses: number;
   recentWritesMs: number[];
 }
 
@@ -68,6 +74,7 @@ export class StatusWriter {
       slot.wanted = status;
       slot.wantedText = text;
       slot.dueAtMs = this.#dueAtMs(slot, status, nowMs);
+      slot.losses = 0;
       isAnyDue = true;
     }
     for (const [key, slot] of this.#slots) {
@@ -137,24 +144,34 @@ export class StatusWriter {
     if (proof === undefined || !this.#isPrimed) return 60_000;
     const nowMs = clock.monotonicMs();
     const open = [...this.#slots].filter(([, slot]) => slot.wantedText !== slot.storedText);
-    const due = open.filter(([, slot]) => slot.dueAtMs <= nowMs).slice(0, BATCH_LIMIT);
+    const due = pickBatch(open.filter(([, slot]) => slot.dueAtMs <= nowMs));
     if (due.length === 0) return Math.min(60_000, ...open.map(([, slot]) => slot.dueAtMs - nowMs));
     const compares: Compare[] = [proof];
     const writes: Write[] = [];
     for (const [key, slot] of due) this.#addWrite(key, slot, compares, writes);
     const sent = due.map(([key, slot]) => ({ key, slot, text: slot.wantedText }));
     const { applied } = await kv.commit({ compares, writes }, signal);
-    if (!applied)
-      throw new AgentError(
-        'STALE',
-        `Cannot write ${due.length} statuses: an order or the presence has changed meanwhile`,
-      );
+    if (!applied) {
+      for (const { key, slot } of sent) this.#noteLoss(key, slot, sent.length === 1, nowMs);
+      return 1;
+    }
     for (const { key, slot, text } of sent) {
       slot.storedText = text;
+      slot.losses = 0;
       slot.recentWritesMs = [...slot.recentWritesMs.filter((atMs) => nowMs - atMs < CALM_MS), nowMs];
       if (slot.storedText === undefined && slot.wantedText === undefined) this.#slots.delete(key);
     }
     return 1;
+  }
+
+  /** An order has changed meanwhile, and the next pass will want another status; or presence has, and the next registration resets. */
+  #noteLoss(key: InstanceKey, slot: Slot, wasAlone: boolean, nowMs: number): void {
+    const { log, random } = this.#options;
+    slot.losses += 1;
+    if (!wasAlone) return;
+    slot.dueAtMs = nowMs + backoffMs(slot.losses, { ...LOST_RETRY, random });
+    if (slot.losses === REPORTED_LOSSES)
+      log.warn({ instance: key, answers: slot.wanted?.assignmentRevision }, 'status not stored: its order is another');
   }
 
   #addWrite(key: InstanceKey, slot: Slot, compares: Compare[], writes: Write[]): void {
@@ -177,6 +194,7 @@ export class StatusWriter {
         storedText: undefined,
         inherited: undefined,
         dueAtMs: 0,
+        losses: 0,
         recentWritesMs: [],
       };
       this.#slots.set(key, slot);
@@ -195,4 +213,10 @@ export class StatusWriter {
       status.phase === 'pending';
     return isPassing ? nowMs + SETTLE_MS : nowMs;
   }
+}
+
+/** As many as fit. Those of a batch that was lost go one by one, after all others: one of them must not keep them all from being stored. */
+function pickBatch<S extends readonly [InstanceKey, Slot]>(due: readonly S[]): readonly S[] {
+  const sound = due.filter(([, slot]) => slot.losses === 0);
+  return sound.length > 0 ? sound.slice(0, BATCH_LIMIT) : due.slice(0, 1);
 }

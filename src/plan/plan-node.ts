@@ -18,6 +18,8 @@ export interface InstanceMemory {
   readonly busy: boolean;
   /** Monotonic: not before this time is it started, stopped or removed again. */
   readonly retryAtMs: number;
+  /** Monotonic: not before this time is what must end at once asked again. */
+  readonly urgentRetryAtMs: number;
 }
 
 /** What holds for the node as a whole. */
@@ -61,7 +63,8 @@ export function planNode(view: NodeView, nowMs: number): NodeAction[] {
     const action = planInstance(key, view.desired.get(key), view.observed.get(key), view.conditions);
     if (action === undefined) return [];
     const isUrgent = action.kind === 'stop' && (action.reason === 'fenced' || action.reason === 'leaving');
-    return nowMs < (memory?.retryAtMs ?? 0) && !isUrgent ? [] : [action];
+    const notBeforeMs = isUrgent ? memory?.urgentRetryAtMs : memory?.retryAtMs;
+    return nowMs < (notBeforeMs ?? 0) ? [] : [action];
   });
 }
 

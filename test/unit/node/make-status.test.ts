@@ -25,6 +25,7 @@ const statusOf = (over: Partial<StatusInput> = {}) =>
     memory: undefined,
     previous: undefined,
     unreadable: undefined,
+    specError: undefined,
     nowIso: '2026-01-01T00:00:00.000Z',
     ...over,
   });
@@ -80,11 +81,26 @@ for (const [name, input, phase] of phases) {
   });
 }
 
-test('a status keeps answering the order that it knew while the runtime is away', () => {
-  const previous = statusOf({ order: { revision: 3, spec: 1, order: 'run' } });
-  const status = statusOf({ order: stop, previous, unreadable: 'Cannot reach docker' });
-  assert.equal(status.assignmentRevision, 3);
-  assert.equal(status.lastError, 'Cannot reach docker');
+test('a status stays as it was while the runtime is away, with the reason', () => {
+  const previous = statusOf();
+  const status = statusOf({ observed: undefined, previous, unreadable: 'Cannot reach docker' });
+  assert.deepEqual(status, { ...previous, lastError: 'Cannot reach docker' });
+});
+
+test('a status names the order of now while the runtime is away, and claims nothing for it', () => {
+  const earlier = { revision: 3, spec: 1, order: 'run' } as const;
+  const ran = statusOf({ order: earlier });
+  const status = statusOf({ order: stop, previous: ran, unreadable: 'Cannot reach docker' });
+  assert.deepEqual(status, { ...ran, assignmentRevision: 7, healthy: false, lastError: 'Cannot reach docker' });
+  const ended = { ...ran, phase: 'stopped' } as const;
+  assert.equal(statusOf({ order: stop, previous: ended, unreadable: 'away' }).phase, 'pending', 'it is no receipt');
+  assert.equal(statusOf({ order: undefined, previous: ran, unreadable: 'away' }).phase, 'orphan');
+});
+
+test('what is gone and whose spec cannot be had is not said to run', () => {
+  const previous = statusOf();
+  const status = statusOf({ observed: undefined, previous, specError: 'Cannot find spec' });
+  assert.deepEqual([status.phase, status.lastError], ['pending', 'Cannot find spec']);
 });
 
 test('a status is healthy by its check, or after 3 s without one', () => {

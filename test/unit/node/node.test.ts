@@ -56,8 +56,12 @@ function makeWorld() {
   return { clock, store, machine, behaviours, put, presenceRevision, assign, unassign, statusOf };
 }
 
-async function startNode(world: ReturnType<typeof makeWorld>, parallelism = 4) {
-  const { clock, store, machine, presenceRevision } = world;
+async function startNode(
+  world: ReturnType<typeof makeWorld>,
+  parallelism = 4,
+  runtime = openFakeRuntime(world.machine, clusterId),
+) {
+  const { clock, store, presenceRevision } = world;
   const kv = store.client();
   const rights = {
     isDecided: true,
@@ -72,7 +76,7 @@ async function startNode(world: ReturnType<typeof makeWorld>, parallelism = 4) {
     layout,
     clusterId,
     node,
-    runtimes: [openFakeRuntime(machine, clusterId)],
+    runtimes: [runtime],
     rights,
     clock,
     log: silentLog,
@@ -303,6 +307,82 @@ test('garbage among the orders is skipped and disturbs nothing', async () => {
     world.machine.running.filter((key) => key !== keyOf('nospec')),
     [web],
   );
+});
+
+test('an order that becomes unreadable changes nothing, and keeps no other from being reported', async () => {
+  const world = makeWorld();
+  await startNode(world);
+  const ended = keyOf('ended');
+  world.assign(web);
+  const endedRevision = world.assign(ended);
+  await advanceUntil(world.clock, 'both run', () => world.machine.running.length === 2, 1_000);
+  const revision = world.put(layout.assignment(node, web), '{"v":99}');
+  world.put(layout.assignment(node, ended), 'garbage');
+  world.machine.kill(ended);
+  world.assign(keyOf('more'));
+  await advanceUntil(world.clock, 'the other is reported', phaseIs(world, keyOf('more'), 'running'), 1_000);
+  await advanceUntil(world.clock, 'said', () => world.statusOf(web)?.assignmentRevision === revision, 1_000);
+  assert.match(world.statusOf(web)?.lastError ?? '', /expected format 1, got 99/);
+  assert.equal(world.statusOf(web)?.phase, 'running');
+  assert.ok(world.machine.items.has(ended), 'what has ended is not taken away');
+  assert.notEqual(world.statusOf(ended)?.assignmentRevision, endedRevision);
+});
+
+test('orders that change while the runtime is away are not answered with what was, and hold up no report', async () => {
+  const world = makeWorld();
+  await startNode(world);
+  world.assign(web);
+  await advanceUntil(world.clock, 'healthy', () => world.statusOf(web)?.healthy === true, 5_000);
+  world.machine.setAway(true);
+  const revision = world.assign(web, {}, 2);
+  await advanceUntil(world.clock, 'said', () => world.statusOf(web)?.assignmentRevision === revision, 70_000);
+  assert.deepEqual([world.statusOf(web)?.healthy, world.statusOf(web)?.phase], [false, 'running']);
+});
+
+test('another order or spec does not wait for the failures of the one before', async () => {
+  const world = makeWorld();
+  world.behaviours.set('web', { refusal: 'no such image' });
+  await startNode(world);
+  world.assign(web);
+  await world.clock.advance(200_000);
+  assert.ok((world.statusOf(web)?.phase ?? '') === 'failed');
+  world.behaviours.delete('web');
+  world.assign(web, {}, 2);
+  await advanceUntil(world.clock, 'the better spec runs', phaseIs(world, web, 'running'), 1_000);
+});
+
+test('a start under way is given up at the fence', async () => {
+  const world = makeWorld();
+  world.behaviours.set('db', { pullMs: 20_000 });
+  const { agent, rights } = await startNode(world);
+  world.assign(keyOf('db'), { disconnect: 'stop' });
+  await world.clock.advance(10_000);
+  let ran = false;
+  world.machine.watchers.add(() => {
+    ran ||= world.machine.running.length > 0;
+  });
+  rights.fenced = true;
+  rights.canRun = false;
+  agent.nudge();
+  await world.clock.advance(30_000);
+  assert.equal(ran, false);
+});
+
+test('what does not end at the fence is asked again, and not without pause', async () => {
+  const world = makeWorld();
+  const runtime = openFakeRuntime(world.machine, clusterId);
+  let attempts = 0;
+  runtime.stop = () => {
+    attempts += 1;
+    return Promise.reject(new Error('the daemon refuses'));
+  };
+  const { agent, rights } = await startNode(world, 4, runtime);
+  world.assign(keyOf('db'), { disconnect: 'stop' });
+  await advanceUntil(world.clock, 'runs', () => world.machine.running.length === 1, 1_000);
+  rights.fenced = true;
+  agent.nudge();
+  await world.clock.advance(10_000);
+  assert.ok(attempts >= 10 && attempts <= 21, `${attempts} attempts in 10 s`);
 });
 
 test('a machine that goes down stops its stop instances and starts nothing more', async () => {

@@ -72,6 +72,27 @@ test('a lasting phase is stored at once', async () => {
   assert.equal(writer.isSettled, true);
 });
 
+test('a status that answers an order of the past keeps no other from being stored', async () => {
+  const { clock, writer, assign, stored } = start();
+  const past = assign(0);
+  assign(0);
+  writer.want(wants([0, status(past, 'running')], [1, status(assign(1), 'running')]));
+  await advanceUntil(clock, 'the other is stored', () => stored(1)?.phase === 'running', 200);
+  assert.equal(stored(0), undefined);
+});
+
+test('a status that cannot be stored is tried again, less and less often', async () => {
+  const { clock, writer, assign, commits } = start();
+  const past = assign(0);
+  assign(0);
+  writer.want(wants([0, status(past, 'running')]));
+  await clock.advance(60_000);
+  const before = commits();
+  await clock.advance(60_000);
+  assert.ok(commits() > before, 'still tried');
+  assert.ok(commits() - before < 20, `${commits() - before} commits in a minute`);
+});
+
 test('a phase that passes quickly is never stored', async () => {
   const { clock, writer, assign, stored, commits } = start();
   const revision = assign(0);

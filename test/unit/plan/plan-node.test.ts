@@ -48,7 +48,7 @@ function plan(
   memory: Partial<InstanceMemory> = {},
 ): string[] {
   const keys = [...desired, ...observed].map((row) => row.key);
-  const remembered = new Map(keys.map((key) => [key, { busy: false, retryAtMs: 0, ...memory }]));
+  const remembered = new Map(keys.map((key) => [key, { busy: false, retryAtMs: 0, urgentRetryAtMs: 0, ...memory }]));
   const view: NodeView = {
     desired: byKey(desired),
     observed: byKey(observed),
@@ -123,6 +123,16 @@ const cases: [name: string, got: string[], expected: string[]][] = [
     'stops a stop instance at the fence whatever its retry delay',
     plan([want({ disconnect: 'stop' })], [have({ disconnect: 'stop' })], { mustStop: 'fenced' }, { retryAtMs: 99 }),
     ['stop:fenced'],
+  ],
+  [
+    'asks what would not end at the fence again only after a moment',
+    plan(
+      [want({ disconnect: 'stop' })],
+      [have({ disconnect: 'stop' })],
+      { mustStop: 'fenced' },
+      { urgentRetryAtMs: 11 },
+    ),
+    [],
   ],
   ['keeps a keep instance at the fence', plan([want()], [have()], { mustStop: 'fenced' }), []],
   [
