@@ -1,4 +1,4 @@
-import { applyWorkload } from '../cluster/desired.ts';
+import { type Applied, applyWorkload } from '../cluster/desired.ts';
 import { checkDocument } from '../domain/check-document.ts';
 import type { WorkloadDocument } from '../domain/document.ts';
 import { AgentError, errorText } from '../domain/errors.ts';
@@ -18,18 +18,28 @@ export async function apply(
   body: unknown,
   signal: AbortSignal,
 ): Promise<ApplyAnswer> {
-  const document = parse(body);
+  const document = parseApplied(body);
   if (document.name !== name) {
     throw new AgentError('INVALID_INPUT', `Cannot apply "${document.name}" as "${name}": expected the same name`);
   }
   const warnings: string[] = [];
   const resolve = (image: string) => resolveImage(deps, image, warnings, signal);
-  const { workload, created, changed, started, revision } = await applyWorkload(deps.store, document, resolve, signal);
+  return applyAnswer(deps, name, await applyWorkload(deps.store, document, resolve, signal), warnings);
+}
+
+/** What is told of an apply, and its line in the log. */
+export function applyAnswer(
+  deps: ApiDeps,
+  name: WorkloadName,
+  { workload, created, changed, started, revision }: Applied,
+  warnings: readonly string[],
+): ApplyAnswer {
   if (changed) deps.log.info({ workload: name, spec: workload.spec, created, started }, 'workload applied');
   return { name, spec: workload.spec, created, changed, started, revision, warnings: [...new Set(warnings)] };
 }
 
-function parse(body: unknown): WorkloadDocument {
+/** The document that a client has sent. */
+export function parseApplied(body: unknown): WorkloadDocument {
   const document = parseDocument(body);
   const expanded = { ...document, placement: storedPlacement(document.placement, document.name) };
   checkDocument(expanded);
@@ -37,7 +47,7 @@ function parse(body: unknown): WorkloadDocument {
 }
 
 /** The image's digest, or a warning: the apply goes on, and each node then asks for the tag itself. */
-async function resolveImage(
+export async function resolveImage(
   deps: ApiDeps,
   image: string,
   warnings: string[],

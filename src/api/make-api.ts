@@ -6,6 +6,7 @@ import type { NodeStateAnswer, VersionAnswer } from '../wire/answers.ts';
 import { parseWatchRequest } from '../wire/schemas.ts';
 import type { ApiDeps } from './api-deps.ts';
 import { apply } from './apply.ts';
+import { applyAll } from './apply-all.ts';
 import {
   explain,
   getCluster,
@@ -93,6 +94,10 @@ export function makeApi(deps: ApiDeps): Api {
   app.put(
     '/v1/workloads/:name',
     joined(async (context, signal) => apply(deps, name(context), await readBody(context.req.raw), signal)),
+  );
+  app.post(
+    '/v1/apply',
+    joined(async (context, signal) => applyAll(deps, await readBody(context.req.raw), requestIdOf(context), signal)),
   );
   app.post(
     '/v1/workloads/:name/start',

@@ -153,7 +153,8 @@ function nextNumber(before: Workload | undefined, isNewSpec: boolean, revision: 
   return isNewSpec ? before.spec + 1 : before.spec;
 }
 
-function makeWorkload(
+/** The record of a workload that is to run as the document says. */
+export function makeWorkload(
   document: WorkloadDocument,
   { number, before, at }: { readonly number: number; readonly before: Workload | undefined; readonly at: string },
 ): Workload {
@@ -175,7 +176,8 @@ function isSame(before: Workload, after: Workload): boolean {
   return isDeepStrictEqual({ ...before, changedAt: '' }, { ...after, changedAt: '' });
 }
 
-async function makeSpec(
+/** The spec that a document's workload runs by. */
+export async function makeSpec(
   { run }: WorkloadDocument,
   { number, hash }: { readonly number: number; readonly hash: string },
   resolveImage: ResolveImage,

@@ -2,6 +2,7 @@ import type { InstanceKey, NodeId, Slot, WorkloadName } from '../domain/ids.ts';
 import type { PresenceState } from '../domain/node.ts';
 import type { Move, RuntimeKind, StoredSpec, Workload } from '../domain/spec.ts';
 import type { Health, InstanceStatus, Phase, UnitState } from '../domain/status.ts';
+import type { ProblemLine } from './problem.ts';
 
 /** `GET /v1/version` */
 export interface VersionAnswer {
@@ -210,6 +211,16 @@ export interface ApplyAnswer {
   /** The store's revision that has it. */
   readonly revision: number;
   readonly warnings: readonly string[];
+}
+
+/** The body of `POST /v1/apply`: each document as an apply of its own takes it, no name twice. */
+export interface ApplyAllRequest {
+  readonly documents: readonly unknown[];
+}
+
+/** `POST /v1/apply`: what became of each document, in their order. One that is refused holds up no other. */
+export interface ApplyAllAnswer {
+  readonly outcomes: readonly (ApplyAnswer | ProblemLine)[];
 }
 
 /** `POST /v1/workloads/:name/stop|start`, `DELETE /v1/workloads/:name` */

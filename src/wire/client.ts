@@ -1,5 +1,7 @@
 import type { WorkloadDocument } from '../domain/document.ts';
+import type { AgentError } from '../domain/errors.ts';
 import type {
+  ApplyAllAnswer,
   ApplyAnswer,
   ClusterAnswer,
   DesiredAnswer,
@@ -16,6 +18,7 @@ import type {
   WorkloadsAnswer,
 } from './answers.ts';
 import { type ClientTarget, type Http, openHttp } from './http.ts';
+import { parseProblem } from './problem.ts';
 
 /** A workload as a watch shows it: the frame that came, and all its rows as of it. */
 export interface WatchedWorkload extends WatchFrame {
@@ -41,6 +44,8 @@ export interface Client {
   workload(name: string, signal: AbortSignal): Promise<WorkloadAnswer>;
   explain(name: string, signal: AbortSignal): Promise<ExplainAnswer>;
   apply(document: WorkloadDocument, signal: AbortSignal): Promise<ApplyAnswer>;
+  /** Several in one request: what became of each, in their order; rejects when none could be answered for. */
+  applyAll(documents: readonly WorkloadDocument[], signal: AbortSignal): Promise<readonly (ApplyAnswer | AgentError)[]>;
   start(name: string, signal: AbortSignal): Promise<DesiredAnswer>;
   stop(name: string, signal: AbortSignal): Promise<DesiredAnswer>;
   remove(name: string, signal: AbortSignal): Promise<DesiredAnswer>;
@@ -82,6 +87,11 @@ export function openClient(target: ClientTarget, options: ClientOptions = {}): C
     explain: (name, signal) => get(`${workloadPath(name)}/explain`, signal),
     apply: (document, signal) =>
       http.json({ method: 'PUT', path: workloadPath(document.name), body: document }, signal),
+    applyAll: async (documents, signal) => {
+      const call = { method: 'POST', path: '/v1/apply', body: { documents } } as const;
+      const { outcomes } = await http.json<ApplyAllAnswer>(call, signal);
+      return outcomes.map((outcome) => ('problem' in outcome ? parseProblem(outcome.problem, 0) : outcome));
+    },
     start: (name, signal) => post(`${workloadPath(name)}/start`, signal),
     stop: (name, signal) => post(`${workloadPath(name)}/stop`, signal),
     remove: (name, signal) => http.json({ method: 'DELETE', path: workloadPath(name) }, signal),

@@ -3,7 +3,7 @@ import type { WorkloadDocument } from '../domain/document.ts';
 import { AgentError } from '../domain/errors.ts';
 import { NAME_LIMIT_BYTES, parseWorkloadName, type WorkloadName } from '../domain/ids.ts';
 import { LIMITS } from '../domain/limits.ts';
-import type { WatchRequest } from './answers.ts';
+import type { ApplyAllRequest, WatchRequest } from './answers.ts';
 
 /** Schemas of what clients send. Stricter than those of stored records: an unknown key is refused, sizes are bounded. */
 
@@ -105,6 +105,10 @@ const watchSchema: v.GenericSchema<unknown, WatchRequest> = v.strictObject({
   names: v.pipe(v.array(name), v.minLength(1), v.maxLength(10_000)),
 });
 
+const applyAllSchema: v.GenericSchema<unknown, ApplyAllRequest> = v.strictObject({
+  documents: v.pipe(v.array(v.unknown()), v.minLength(1), v.maxLength(1_000)),
+});
+
 /** The body of an apply. Throws `INVALID_INPUT` naming the field, or `LIMIT` with the number. */
 export function parseDocument(json: unknown): WorkloadDocument {
   const document = parseBody(documentSchema, json, 'workload');
@@ -113,6 +117,11 @@ export function parseDocument(json: unknown): WorkloadDocument {
   refuseOver(Buffer.byteLength(JSON.stringify(run)), LIMITS.specBytes, 'bytes of spec');
   if (scale.kind === 'replicas') refuseOver(scale.replicas, LIMITS.replicas, 'replicas');
   return document;
+}
+
+/** The body of an apply of several; its documents are still to be parsed, each by itself. */
+export function parseApplyAllRequest(json: unknown): ApplyAllRequest {
+  return parseBody(applyAllSchema, json, 'apply');
 }
 
 /** The body of a watch. */

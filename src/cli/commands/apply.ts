@@ -12,8 +12,8 @@ import { readFiles } from '../read-files.ts';
 import { patienceOf, reportRollout, rolloutJson, waitOptions } from '../report-rollout.ts';
 import type { Goal } from '../rollout.ts';
 
-/** Requests in flight: enough that their commits share the store's disk writes. */
-const parallelRequests = 16;
+/** Most of one request: its body stays below what an agent takes, its answer is soon there. */
+const requestLimit = { documents: 200, chars: 1_000_000 } as const;
 
 /** `muster apply`: make the cluster have what files say. */
 export const apply = makeCommand({
@@ -57,35 +57,50 @@ export const apply = makeCommand({
   },
 });
 
-/** Sends all, several at a time; each that is refused is said and holds up no other. Answers are in the files' order. */
+/** Sends all, many in one request; each that is refused is said and holds up no other. Answers are in the files' order. */
 async function submit(
   context: Context,
   documents: readonly WorkloadDocument[],
 ): Promise<{ readonly answers: readonly ApplyAnswer[]; readonly failed: number }> {
   const client = await context.client();
-  const answers: (ApplyAnswer | undefined)[] = documents.map(() => undefined);
-  const queue = [...documents.entries()];
+  const accepted: ApplyAnswer[] = [];
   let unreachable: AgentError | undefined;
-  const sendNext = async () => {
-    for (let next = queue.shift(); next !== undefined && unreachable === undefined; next = queue.shift()) {
-      const [at, document] = next;
-      try {
-        answers[at] = await client.apply(document, context.signal);
-      } catch (error) {
-        context.signal.throwIfAborted();
-        if (error instanceof AgentError && error.code === 'UNAVAILABLE') unreachable ??= error;
-        else printError(context, error);
+  for (const request of chunksOf(documents)) {
+    try {
+      for (const outcome of await client.applyAll(request, context.signal)) {
+        if (outcome instanceof AgentError) printError(context, outcome);
+        else accepted.push(outcome);
       }
+    } catch (error) {
+      context.signal.throwIfAborted();
+      if (!(error instanceof AgentError) || error.code !== 'UNAVAILABLE') throw error;
+      unreachable = error;
+      break;
     }
-  };
-  await Promise.all(Array.from({ length: Math.min(parallelRequests, documents.length) }, sendNext));
-  const accepted = answers.filter((answer) => answer !== undefined);
+  }
   if (unreachable !== undefined) {
     if (accepted.length === 0) throw unreachable;
     const message = `Cannot apply all: only ${accepted.length} of ${documents.length} workloads were accepted, apply again`;
     printError(context, new AgentError('UNAVAILABLE', message, { cause: unreachable }));
   }
   return { answers: accepted, failed: documents.length - accepted.length };
+}
+
+function chunksOf(documents: readonly WorkloadDocument[]): WorkloadDocument[][] {
+  const chunks: WorkloadDocument[][] = [];
+  let chars = 0;
+  for (const document of documents) {
+    const size = JSON.stringify(document).length;
+    const open = chunks.at(-1);
+    if (open === undefined || open.length >= requestLimit.documents || chars + size > requestLimit.chars) {
+      chunks.push([document]);
+      chars = size;
+    } else {
+      open.push(document);
+      chars += size;
+    }
+  }
+  return chunks;
 }
 
 function describe({ created, changed, started, spec }: ApplyAnswer): string {

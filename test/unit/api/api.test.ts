@@ -69,6 +69,44 @@ test('an apply writes record and spec in one transaction after one round of read
   assert.deepEqual(spec.run, { kind: 'unit', text: '[Service]\nExecStart=/bin/true\n' });
 });
 
+test('an apply of many creates them in few transactions, and refuses one without holding up the others', async (t) => {
+  const { client, kv, store } = await openFixture(t);
+  const names = Array.from({ length: 100 }, (_, index) => `unit-${index}.service`);
+  const bad = { ...makeDocument('bad'), scale: { kind: 'replicas', replicas: -1 } } as const;
+  const outcomes = await client.applyAll([...names.map((name) => makeDocument(name)), bad], signal(t));
+  assert.equal(outcomes.length, 101);
+  assert.ok(outcomes.slice(0, 100).every((outcome) => !(outcome instanceof AgentError) && outcome.created));
+  assert.ok(refusal('INVALID_INPUT', /scale\.replicas/)(outcomes[100]));
+  assert.deepEqual([kv.calls.get('get'), kv.calls.get('list') ?? 0, kv.calls.get('commit')], [1, 0, 2]);
+  for (const [at, name] of names.map(parseWorkloadName).entries()) {
+    const outcome = outcomes[at];
+    assert.ok(outcome !== undefined && !(outcome instanceof AgentError));
+    assert.equal(workloadCodec.decode(store.get(layout.workload(name))?.value ?? '', name).spec, outcome.spec);
+    assert.equal(specCodec.decode(store.get(layout.spec(name, outcome.spec))?.value ?? '', name).number, outcome.spec);
+  }
+});
+
+test('an apply of many changes those that there are, one by one', async (t) => {
+  const { client } = await openFixture(t);
+  const first = await client.apply(makeDocument('web'), signal(t));
+  const outcomes = await client.applyAll(
+    [makeDocument('new'), makeDocument('web', { run: { ...container, image: 'nginx:2' } })],
+    signal(t),
+  );
+  assert.deepEqual(
+    outcomes.map((outcome) => (outcome instanceof AgentError ? outcome.code : [outcome.name, outcome.created])),
+    [
+      ['new', true],
+      ['web', false],
+    ],
+  );
+  assert.equal((outcomes[1] as { spec: number }).spec, first.spec + 1);
+  await assert.rejects(
+    client.applyAll([makeDocument('web'), makeDocument('web')], signal(t)),
+    refusal('INVALID_INPUT', /each name once/),
+  );
+});
+
 test('the same document again changes nothing; another run part takes the next number, another scale keeps it', async (t) => {
   const { client, store } = await openFixture(t);
   const first = await client.apply(makeDocument('web'), signal(t));

@@ -70,7 +70,9 @@ export function makeFakeTerminal(options: FakeTerminalOptions = {}): FakeTermina
 }
 
 /** Answers what it is given; anything else is a defect of the test. */
-export function makeFakeClient(client: Partial<Client>): Client {
+export function makeFakeClient(given: Partial<Client>): Client {
+  const { apply } = given;
+  const client: Partial<Client> = { ...(apply === undefined ? {} : { applyAll: applyEach(apply) }), ...given };
   return new Proxy(client as Client, {
     get: (target, name) => {
       if (name === 'then') return undefined;
@@ -190,4 +192,17 @@ export class FakeWatch {
         });
     }
   }
+}
+
+/** An apply of several by that of one: what is refused is an outcome, what is unreachable fails the whole. */
+function applyEach(apply: Client['apply']): Client['applyAll'] {
+  return (documents, signal) =>
+    Promise.all(
+      documents.map((document) =>
+        apply(document, signal).catch((error: unknown) => {
+          if (error instanceof AgentError && error.code !== 'UNAVAILABLE') return error;
+          throw error;
+        }),
+      ),
+    );
 }
