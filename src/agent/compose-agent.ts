@@ -46,13 +46,12 @@ export class Agent {
     this.#nonce = ports.makeNonce();
     this.layout = makeLayout(config.prefix, config.cluster);
     const { kv, runtimes, clock, log, random } = ports;
-    const lifetime = new AbortController();
     this.#registration = new Registration({
       kv,
       layout: this.layout,
       node: facts.node,
       nonce: this.#nonce,
-      makeRecord: () => makeNodeRecord(config, facts.version, ports, lifetime.signal),
+      makeRecord: (signal) => makeNodeRecord(config, facts.version, ports, signal),
       defaults: { ttlMs: config.ttlMs, agentAwayMs: config.agentAwayMs },
       clock,
       log,

@@ -32,16 +32,26 @@ function makeCodec<T>(schema: v.GenericSchema<unknown, T>): Codec<T> {
         throw fail('JSON', cause);
       }
       const format = typeof json === 'object' && json !== null && 'v' in json ? json.v : undefined;
-      if (format !== FORMAT) throw fail(`format ${FORMAT}, got ${JSON.stringify(format)?.slice(0, 20)}`);
+      if (format !== FORMAT)
+        throw fail(`format ${FORMAT}, got ${typeof format === 'object' ? 'a structure' : shorten(String(format))}`);
       const parsed = v.safeParse(schema, json);
       if (parsed.success) return parsed.output;
       const [issue] = parsed.issues;
-      throw fail(`${issue.expected ?? 'another value'} at "${v.getDotPath(issue) ?? ''}", got ${issue.received}`);
+      throw fail(
+        `${issue.expected ?? 'another value'} at "${v.getDotPath(issue) ?? ''}", got ${shorten(issue.received)}`,
+      );
     },
   };
 }
 
+/** What is stored may be anything, of any size: an error says no more of it than tells it apart. */
+function shorten(received: string): string {
+  return received.length <= 40 ? received : `${received.slice(0, 40)}…`;
+}
+
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+/** What an agent can keep to: a shorter one would have it renew, resign and stand again without pause. */
+const lifetimeMs = v.pipe(count, v.minValue(1_000), v.maxValue(24 * 3_600_000));
 const text = v.string();
 const texts = v.array(v.string());
 const stringMap = v.record(v.string(), v.string());
@@ -84,7 +94,7 @@ export const nodeSettingsCodec: Codec<NodeSettings> = makeCodec(
 export const nodeVerdictCodec: Codec<NodeVerdict> = makeCodec(v.object({ lostSince: v.exactOptional(text) }));
 
 export const clusterSettingsCodec: Codec<ClusterSettings> = makeCodec(
-  v.object({ layout: count, ttlMs: count, agentAwayMs: count, epoch: count }),
+  v.object({ layout: count, ttlMs: lifetimeMs, agentAwayMs: lifetimeMs, epoch: count }),
 );
 
 /** `election/<lease>`: who stands for leader. */

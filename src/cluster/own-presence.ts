@@ -1,5 +1,6 @@
 import { AgentError, errorCodeOf } from '../domain/errors.ts';
-import type { Kv } from '../etcd/port.ts';
+import type { Presence } from '../domain/node.ts';
+import type { KeyValue, Kv, Revision } from '../etcd/port.ts';
 import { presenceCodec } from './codecs.ts';
 
 /** Whose presence it is to be: this process's, by its nonce. */
@@ -7,22 +8,40 @@ export interface OwnPresenceOptions {
   readonly kv: Pick<Kv, 'get' | 'watch'>;
   readonly key: string;
   readonly nonce: string;
+  /** It's ours, as of this revision: also by a write whose answer was lost. */
+  readonly onOwn: (revision: Revision) => void;
 }
 
-/** Undefined while it's this process's; else the error (`FENCED`) that ends the process. */
-function whyForeign({ key, nonce }: OwnPresenceOptions, value: string): AgentError | undefined {
-  const presence = presenceCodec.decode(value, key);
-  if (presence.nonce === nonce) return undefined;
+/** Presence as text that may be anyone's; undefined where it can't be read. */
+export function readPresence({ key, value }: KeyValue): Presence | undefined {
+  try {
+    return presenceCodec.decode(value, key);
+  } catch {
+    return undefined; // what it says is unknown, whether it lives is told by its lease
+  }
+}
+
+/** Ours; gone, as when somebody's text without a lease is in its place; or the error (`FENCED`) that ends the process. */
+function standingOf({ nonce, onOwn }: OwnPresenceOptions, found: KeyValue | undefined): 'ours' | 'gone' | AgentError {
+  const presence = found && readPresence(found);
+  if (found === undefined || presence === undefined) return 'gone';
+  if (presence.nonce === nonce) {
+    if (found.lease === '0') return 'gone';
+    onOwn(found.modRevision);
+    return 'ours';
+  }
   return new AgentError(
     'FENCED',
-    `Cannot go on: another agent process has taken its presence "${key}" (nonce ${presence.nonce})`,
+    `Cannot go on: another agent process has taken its presence "${found.key}" (nonce ${presence.nonce})`,
   );
 }
 
-/** A linearizable look: false when presence is gone or another process's. */
+/** A linearizable look: false when presence is gone. Rejects with `FENCED` when it's another process's. */
 export async function isOwnPresence(options: OwnPresenceOptions, signal: AbortSignal): Promise<boolean> {
   const { kv: found } = await options.kv.get(options.key, signal);
-  return found !== undefined && whyForeign(options, found.value) === undefined;
+  const standing = standingOf(options, found);
+  if (standing instanceof AgentError) throw standing;
+  return standing === 'ours';
 }
 
 /** Resolves once presence is gone, or the signal aborts. Rejects with `FENCED` once another process has it. */
@@ -46,16 +65,16 @@ async function followOwnPresence(options: OwnPresenceOptions, gone: AbortControl
   const { kv, key } = options;
   while (!gone.signal.aborted) {
     const { kv: found, revision } = await kv.get(key, gone.signal);
-    if (found === undefined) return;
-    const foreign = whyForeign(options, found.value);
-    if (foreign !== undefined) throw foreign;
+    const standing = standingOf(options, found);
+    if (standing === 'gone') return;
+    if (standing !== 'ours') throw standing;
     const watching = kv.watch(
       { key },
       revision + 1,
       ({ events }) => {
         for (const { type, kv: event } of events) {
-          const reason = type === 'delete' ? new Error('presence is gone') : whyForeign(options, event.value);
-          if (reason !== undefined) gone.abort(reason);
+          const now = standingOf(options, type === 'delete' ? undefined : event);
+          if (now !== 'ours') gone.abort(now === 'gone' ? new Error('presence is gone') : now);
         }
       },
       gone.signal,

@@ -1,7 +1,7 @@
 import { AgentError, errorCodeOf, errorText } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { ClusterSettings, NodeRecord, Presence, PresenceState } from '../domain/node.ts';
-import type { Compare, Kv, LeaseId } from '../etcd/port.ts';
+import type { Compare, Kv, LeaseId, Revision } from '../etcd/port.ts';
 import { Session } from '../etcd/session.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
@@ -32,7 +32,7 @@ export interface RegistrationOptions {
   readonly node: NodeId;
   /** Random, new for each agent process. */
   readonly nonce: string;
-  readonly makeRecord: () => Promise<NodeRecord>;
+  readonly makeRecord: (signal: AbortSignal) => Promise<NodeRecord>;
   readonly defaults: Omit<ClusterSettings, 'layout' | 'epoch'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -57,6 +57,9 @@ export class Registration {
   #leaseId: LeaseId | undefined;
   #isDecided = false;
   #stopMayStartAtMs = 0;
+  #bootId = '';
+  /** What presence says, also when it's taken anew. */
+  #presenceState: PresenceState = 'up';
   #settings: ClusterSettings | undefined;
   readonly #changeWaiters = new Set<() => void>();
 
@@ -122,8 +125,9 @@ export class Registration {
 
   /** Says in presence that the machine goes down; the lease stays and is renewed. */
   async writeLeaving(signal: AbortSignal): Promise<void> {
+    this.#presenceState = 'leaving';
     this.#setState({ kind: 'leaving', text: 'the machine goes down' });
-    await this.#rewrite('leaving', this.#leaseId, signal);
+    await this.#rewrite(this.#presenceState, this.#leaseId, signal);
   }
 
   /** Leaves presence with a lease that outlives this process by `agentAway`: the agent is expected back. */
@@ -142,11 +146,10 @@ export class Registration {
   }
 
   async #rewrite(state: PresenceState, lease: LeaseId | undefined, signal: AbortSignal): Promise<void> {
-    const { kv, layout, node, nonce, makeRecord } = this.#options;
+    const { kv, layout, node, nonce } = this.#options;
     const proof = this.guard();
     if (proof === undefined || lease === undefined) return;
-    const { bootId } = await makeRecord();
-    const presence: Presence = { nonce, bootId, ttlMs: this.#settings?.ttlMs ?? 0, state };
+    const presence: Presence = { nonce, bootId: this.#bootId, ttlMs: this.#settings?.ttlMs ?? 0, state };
     const write = { put: layout.presence(node), value: presenceCodec.encode(presence), lease };
     const { applied, revision } = await kv.commit({ compares: [proof], writes: [write] }, signal);
     if (!applied)
@@ -162,14 +165,26 @@ export class Registration {
     const { kv, layout, defaults, node, nonce, clock, log } = this.#options;
     this.#settings = await ensureCluster(kv, layout, defaults, signal);
     const { ttlMs } = this.#settings;
-    const record = await this.#options.makeRecord();
+    const record = await this.#options.makeRecord(signal);
+    this.#bootId = record.bootId;
     const sessionOptions = { kv, clock, log, ttlMs, random: this.#options.random, onChange: () => this.#changed() };
     const sessions = {
       open: (stop: AbortSignal) => Session.open(sessionOptions, stop),
       adopt: (id: LeaseId, stop: AbortSignal) => Session.adopt(sessionOptions, id, stop),
     };
     const taken = await takePresence(
-      { kv, sessions, layout, node, nonce, record, ttlMs, renewIntervalMs: ttlMs / 4, clock },
+      {
+        kv,
+        sessions,
+        layout,
+        node,
+        nonce,
+        record,
+        state: this.#presenceState,
+        ttlMs,
+        renewIntervalMs: ttlMs / 4,
+        clock,
+      },
       signal,
     );
     const { session } = taken;
@@ -180,7 +195,7 @@ export class Registration {
     this.#isDecided = true;
     onJoined();
     log.info({ how: taken.how, lease: session.leaseId, ttlMs: session.ttlMs }, 'joined the cluster');
-    this.#setState({ kind: 'joined', text: `joined (${taken.how})` });
+    if (this.#presenceState === 'up') this.#setState({ kind: 'joined', text: `joined (${taken.how})` });
     if (taken.stopMayStartAtMs > clock.monotonicMs())
       clock.after(taken.stopMayStartAtMs - clock.monotonicMs(), () => this.#changed());
     await this.#holdOn(session, { leaseId: session.leaseId, settings: this.#settings, how: taken.how }, signal);
@@ -251,7 +266,10 @@ export class Registration {
 
   get #ownPresence(): OwnPresenceOptions {
     const { kv, layout, node, nonce } = this.#options;
-    return { kv, key: layout.presence(node), nonce };
+    const onOwn = (revision: Revision) => {
+      if (this.#presenceRevision !== undefined) this.#presenceRevision = Math.max(this.#presenceRevision, revision);
+    };
+    return { kv, key: layout.presence(node), nonce, onOwn };
   }
 
   #setState(state: RegistrationState): void {

@@ -1,11 +1,12 @@
 import { AgentError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
-import type { NodeRecord, Presence } from '../domain/node.ts';
+import type { NodeRecord, Presence, PresenceState } from '../domain/node.ts';
 import type { Compare, KeyValue, Kv, LeaseId, Write } from '../etcd/port.ts';
 import type { Session } from '../etcd/session.ts';
 import type { Clock } from '../loop/clock.ts';
 import { nodeRecordCodec, presenceCodec } from './codecs.ts';
 import type { Layout } from './layout.ts';
+import { readPresence } from './own-presence.ts';
 
 /** A lease that is ours, with presence bound to it. */
 export interface TakenPresence {
@@ -28,6 +29,8 @@ export interface TakePresenceOptions {
   readonly node: NodeId;
   readonly nonce: string;
   readonly record: NodeRecord;
+  /** What it says of the node. */
+  readonly state: PresenceState;
   readonly ttlMs: number;
   /** How often a living twin would renew. */
   readonly renewIntervalMs: number;
@@ -43,9 +46,9 @@ export async function takePresence(options: TakePresenceOptions, signal: AbortSi
   const { kv: found } = await kv.get(layout.presence(node), signal);
   if (found === undefined)
     return register(options, { key: layout.presence(node), createRevision: 0 }, 'registered', 0, [], signal);
-  const presence = presenceCodec.decode(found.value, found.key);
-  const isThisBoot = presence.bootId === record.bootId || presence.nonce === nonce;
-  if (!isThisBoot) return takeOver(options, found, presence, signal);
+  const presence = readPresence(found);
+  const isThisBoot = presence?.bootId === record.bootId || presence?.nonce === nonce;
+  if (presence === undefined || !isThisBoot) return takeOver(options, found, presence, signal);
   if (presence.state === 'up') {
     const adopted = await adopt(options, found, signal);
     if (adopted !== undefined) return adopted;
@@ -99,27 +102,27 @@ async function adopt(
   return { session, revision, stopMayStartAtMs: 0, how: 'adopted' };
 }
 
-function ownWrites({ layout, node, nonce, record, ttlMs }: TakePresenceOptions, lease: LeaseId): Write[] {
-  const presence: Presence = { nonce, bootId: record.bootId, ttlMs, state: 'up' };
+function ownWrites({ layout, node, nonce, record, state, ttlMs }: TakePresenceOptions, lease: LeaseId): Write[] {
+  const presence: Presence = { nonce, bootId: record.bootId, ttlMs, state };
   return [
     { put: layout.nodeRecord(node), value: nodeRecordCodec.encode(record) },
     { put: layout.presence(node), value: presenceCodec.encode(presence), lease },
   ];
 }
 
-/** Another boot of this machine, or another machine with its ID? */
+/** Another boot of this machine, or another machine with its ID? One that can't be read may be either. */
 async function takeOver(
   options: TakePresenceOptions,
   found: KeyValue,
-  presence: Presence,
+  presence: Presence | undefined,
   signal: AbortSignal,
 ): Promise<TakenPresence> {
   const { kv, clock } = options;
   await refuseClone(options, signal);
   const first = await kv.leaseTimeToLive(found.lease, signal);
   const seenAtMs = clock.monotonicMs();
-  if (presence.state !== 'leaving') await watchTwin(options, found, first.remainingMs, signal);
-  const runsOutAtMs = presence.state === 'leaving' ? 0 : seenAtMs + Math.max(0, first.remainingMs);
+  if (presence?.state !== 'leaving') await watchTwin(options, found, first.remainingMs, signal);
+  const runsOutAtMs = presence?.state === 'leaving' ? 0 : seenAtMs + Math.max(0, first.remainingMs);
   const taken = await register(options, unchanged(found), 'taken-over', runsOutAtMs, withdrawn(options, found), signal);
   await kv.revokeLease(found.lease, signal).catch(() => signal.throwIfAborted());
   return taken;
@@ -152,7 +155,8 @@ async function watchTwin(
     throw new AgentError('STALE', `Cannot take over the presence at "${found.key}": it has just ended`);
   const later = await kv.leaseTimeToLive(found.lease, signal);
   // etcd tells whole seconds, cut off: a lease that nobody renews has lost at least the whole seconds that went by.
-  const hasGrown = remainingMs - later.remainingMs < Math.floor(watchMs / 1_000) * 1_000;
+  const isAlive = later.remainingMs > 0; // what somebody put there by hand may have no lease
+  const hasGrown = isAlive && remainingMs - later.remainingMs < Math.floor(watchMs / 1_000) * 1_000;
   if (now.modRevision !== found.modRevision || hasGrown) {
     throw cloned(record, 'another machine that is alive has it too, and renews its presence');
   }

@@ -237,6 +237,52 @@ test('a stopped agent leaves its presence for as long as it may be away, and fin
   assert.equal(world.store.get(presenceKey), undefined, 'the long lease is gone with the return');
 });
 
+test('text that somebody puts in the place of presence is taken for its loss', async () => {
+  const world = makeWorld();
+  const agent = startAgent(world, 'one');
+  await advanceUntil(world.clock, 'joined', joined(agent));
+  const ours = world.store.get(presenceKey)?.value ?? '';
+  for (const value of ['garbage', '{"v":99}', ours]) {
+    world.store.commit({ compares: [], writes: [{ put: presenceKey, value }] });
+    await advanceUntil(world.clock, 'under a lease again', () => world.store.get(presenceKey)?.lease !== '0', 10_000);
+    assert.equal(presenceOf(world.store)?.nonce, 'one');
+    assert.equal(agent.registration.isFenced(), false);
+  }
+});
+
+test('a presence without a lease is nobody, whatever it says', async () => {
+  const world = makeWorld();
+  const value = presenceCodec.encode({ nonce: 'x', bootId: 'by hand', ttlMs, state: 'up' });
+  world.store.commit({ compares: [], writes: [{ put: presenceKey, value }] });
+  const agent = startAgent(world, 'one');
+  await advanceUntil(world.clock, 'joined', joined(agent), 10_000);
+  assert.equal(presenceOf(world.store)?.nonce, 'one');
+});
+
+test('a write of its own whose answer was lost does not cost a node the proof of its presence', async () => {
+  const world = makeWorld();
+  const agent = startAgent(world, 'one');
+  await advanceUntil(world.clock, 'joined', joined(agent));
+  agent.kv.setFaults({ loseReplies: 1 });
+  const writing = assert.rejects(agent.registration.writeLeaving(new AbortController().signal));
+  await world.clock.advance(20_000);
+  await writing;
+  assert.equal(presenceOf(world.store)?.state, 'leaving');
+  const guard = agent.registration.guard();
+  assert.deepEqual(guard, { key: presenceKey, modRevision: world.store.get(presenceKey)?.modRevision });
+});
+
+test('a node that leaves and has lost its presence comes back as leaving', async () => {
+  const world = makeWorld();
+  const agent = startAgent(world, 'one');
+  await advanceUntil(world.clock, 'joined', joined(agent));
+  await agent.registration.writeLeaving(new AbortController().signal);
+  world.store.revokeLease(world.store.get(presenceKey)?.lease ?? '');
+  await advanceUntil(world.clock, 'presence is back', () => world.store.get(presenceKey) !== undefined, 500);
+  assert.equal(presenceOf(world.store)?.state, 'leaving');
+  assert.equal(agent.registration.state.kind, 'leaving');
+});
+
 test('an ended agent leaves no timer and no watch behind', async () => {
   const world = makeWorld();
   const agent = startAgent(world, 'one');
