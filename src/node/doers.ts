@@ -1,11 +1,12 @@
 import { AgentError } from '../domain/errors.ts';
-import { type InstanceKey, type NodeId, splitInstanceKey } from '../domain/ids.ts';
+import { type InstanceKey, splitInstanceKey } from '../domain/ids.ts';
 import { displayName } from '../domain/names.ts';
 import { runtimeOf } from '../domain/runtime-of.ts';
 import type { StoredSpec } from '../domain/spec.ts';
 import type { NodeAction } from '../plan/plan-node.ts';
 import type { Runtime, StartProgress } from '../runtime/port.ts';
 import type { Order } from './order-book.ts';
+import { type ProveStartOptions, proveStart } from './prove-start.ts';
 
 /** What a doer is given: the order and the spec as they were when the action was planned. */
 export interface Doing {
@@ -17,10 +18,9 @@ export interface Doing {
 /** One doer for each kind of action: a new kind doesn't compile until it has one. All are idempotent. */
 export type Doers = Readonly<Record<NodeAction['kind'], (doing: Doing, signal: AbortSignal) => Promise<void>>>;
 
-export interface DoersOptions {
+export interface DoersOptions extends ProveStartOptions {
   readonly runtimes: readonly Runtime[];
   readonly clusterId: string;
-  readonly node: NodeId;
   readonly onProgress: (key: InstanceKey, progress: StartProgress) => void;
 }
 
@@ -37,6 +37,7 @@ export function makeDoers(options: DoersOptions): Doers {
     start: async ({ key, order, spec }, signal) => {
       if (order === undefined || spec === undefined)
         throw new AgentError('INTERNAL', `Cannot start "${displayName(key)}": expected its order and spec`);
+      await proveStart(options, order, signal);
       const startOrder = {
         key,
         run: spec.run,

@@ -1,4 +1,4 @@
-import { AgentError, errorText } from '../domain/errors.ts';
+import { errorCodeOf, errorText } from '../domain/errors.ts';
 import type { InstanceKey } from '../domain/ids.ts';
 import { runtimeOf } from '../domain/runtime-of.ts';
 import type { InstanceStatus, ObservedInstance } from '../domain/status.ts';
@@ -125,7 +125,7 @@ export class NodeMemory {
     if (action.kind === 'start' && action.reason === 'ended') entry.restarts += 1;
   }
 
-  /** An action has ended. Aborted ones are not failures: the desire changed. */
+  /** An action has ended. Aborted ones are no failures: the desire changed. Nor are stale ones: it did, and is about to be seen. */
   noteEnd(key: InstanceKey, failure: ActionFailure | undefined): void {
     const entry = this.of(key);
     const { action } = entry;
@@ -138,10 +138,14 @@ export class NodeMemory {
     }
     const { error, wasAborted } = failure;
     if (wasAborted) return;
+    if (errorCodeOf(error) === 'STALE') {
+      entry.retryAtMs = this.#clock.monotonicMs() + this.#policy.unavailableMs;
+      return;
+    }
     entry.lastError = errorText(error);
     entry.failures += 1;
     entry.urgentRetryAtMs = this.#clock.monotonicMs() + URGENT_RETRY_MS;
-    const isAway = error instanceof AgentError && error.code === 'UNAVAILABLE';
+    const isAway = errorCodeOf(error) === 'UNAVAILABLE';
     this.#delay(entry, entry.failures, isAway ? this.#policy.unavailableMs : this.#policy.firstMs);
     entry.wasAlive = false;
   }

@@ -13,6 +13,8 @@ export interface StatusesInput {
   readonly unreadableOrders: ReadonlyMap<InstanceKey, UnreadableOrder>;
   readonly readings: ReadonlyMap<InstanceKey, SpecReading>;
   readonly observation: Observation;
+  /** An action ended while the runtimes were read: what they showed may be from before its end. The next pass knows. */
+  readonly isOutOfDate: (key: InstanceKey) => boolean;
   readonly memory: (key: InstanceKey) => Remembered | undefined;
   readonly previous: (key: InstanceKey) => InstanceStatus | undefined;
   /** The `stop` instances must end now. */
@@ -30,6 +32,10 @@ export function makeStatuses(input: StatusesInput): Map<InstanceKey, InstanceSta
     const reading = readings.get(key);
     const observed = observation.instances.get(key);
     const previous = input.previous(key);
+    if (input.isOutOfDate(key)) {
+      if (previous !== undefined) statuses.set(key, previous);
+      continue;
+    }
     const status = makeStatus({
       order:
         unreadable === undefined

@@ -85,9 +85,7 @@ export class Node {
       onEnd: (key, failure) => this.#noteEnd(parseInstanceKey(key), failure),
     });
     this.#doers = makeDoers({
-      runtimes: options.runtimes,
-      clusterId: options.clusterId,
-      node,
+      ...options,
       onProgress: (key, progress) => {
         this.#memory.of(key).progress = progress;
         this.#loop.nudge();
@@ -204,7 +202,8 @@ export class Node {
       nowMs,
     );
     for (const action of actions) this.#begin(action, orders, readings);
-    this.#report({ orders, unreadableOrders, readings, observation, mustStop: mustStop !== undefined });
+    const isOutOfDate = (key: InstanceKey) => inFlightBefore.has(key) && !this.#inFlight.has(key);
+    this.#report({ orders, unreadableOrders, readings, observation, isOutOfDate, mustStop: mustStop !== undefined });
     this.#memory.retain((key) => desired.has(key) || observation.instances.has(key));
     this.#planNextPass(observation, nowMs);
   }

@@ -73,6 +73,14 @@ test('a start that failed because a daemon is away is tried again soon', () => {
   assert.match(memory.of(key).lastError ?? '', /Cannot reach dockerd/);
 });
 
+test('a start on an order that is another by now is no failure, and is tried again soon', () => {
+  const { memory, waitMs } = make();
+  memory.noteBegin({ kind: 'start', key, reason: 'assigned-here' }, 'v1');
+  memory.noteEnd(key, { error: new AgentError('STALE', 'Cannot start'), wasAborted: false });
+  assert.equal(waitMs(), 1_000);
+  assert.deepEqual([memory.of(key).failures, memory.of(key).lastError], [0, undefined]);
+});
+
 test('an aborted action is no failure, and keeps what was known', () => {
   const { memory, waitMs } = make();
   memory.noteBegin({ kind: 'start', key, reason: 'assigned-here' }, 'v1');

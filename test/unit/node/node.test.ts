@@ -401,3 +401,22 @@ test('a machine that goes down stops its stop instances and starts nothing more'
   assert.deepEqual(world.machine.running, [web]);
   assert.equal(world.statusOf(keyOf('db'))?.phase, 'stopped');
 });
+
+test('a start that ends while the runtime is read is not taken for a stop', async () => {
+  const world = makeWorld();
+  const runtime = openFakeRuntime(world.machine, clusterId);
+  const observe = runtime.observe.bind(runtime);
+  runtime.observe = async (signal) => {
+    const seen = await observe(signal);
+    await world.clock.sleep(50, signal); // on its way while the machine goes on
+    return seen;
+  };
+  await startNode(world, 4, runtime);
+  world.assign(web);
+  await advanceUntil(world.clock, 'its start', () => world.machine.calls.includes(`start ${web}`), 1_000, 1);
+  const revision = world.assign(web, { order: 'stop' });
+  const answers = () =>
+    world.statusOf(web)?.assignmentRevision === revision && world.statusOf(web)?.phase === 'stopped';
+  await advanceUntil(world.clock, 'the receipt', answers, 1_000, 1);
+  assert.deepEqual(world.machine.running, []);
+});
