@@ -110,7 +110,7 @@ export class Calls {
     if (!failure.isTransient || (plan.resend === 'unsent' && failure.sent)) return false;
     if (tries % this.#endpoints.size === 0) {
       const pauseMs = backoffMs(tries / this.#endpoints.size, { ...backoff, random: this.#random });
-      await this.#clock.sleep(Math.min(pauseMs, untilMs - this.#clock.monotonicMs()), signal);
+      await this.#clock.sleep(Math.max(0, Math.min(pauseMs, untilMs - this.#clock.monotonicMs())), signal);
     }
     return untilMs - this.#clock.monotonicMs() >= shortestAttemptMs;
   }
