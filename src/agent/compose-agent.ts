@@ -38,6 +38,7 @@ export class Agent {
   readonly #registration: Registration;
   readonly #watchers = new Set<() => void>();
   #election: Election | undefined;
+  #isDeparting = false;
 
   constructor(config: Config, facts: AgentFacts, ports: Ports) {
     this.#config = config;
@@ -107,15 +108,19 @@ export class Agent {
     );
   }
 
-  /** Before the end of {@link run}: resigns, and says how this node ends. For a machine that stops, its `stop` instances end first. */
+  /**
+   * Before the end of {@link run}: resigns, and says how this node ends. For a machine that stops, its `stop` instances end,
+   * also where the store can't be told.
+   */
   async depart(how: Departure, signal: AbortSignal): Promise<void> {
-    await this.#election?.resign(signal);
-    if (how === 'agent-stops') {
-      await this.#registration.handOver(signal);
-      return;
-    }
-    await this.#registration.writeLeaving(signal);
-    await this.#node.leave(signal);
+    this.#isDeparting = true;
+    const ends = await Promise.allSettled([
+      this.#election?.resign(signal),
+      how === 'agent-stops' ? this.#registration.handOver(signal) : this.#registration.writeLeaving(signal),
+      how === 'agent-stops' ? undefined : this.#node.leave(signal),
+    ]);
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   /** After the end of {@link run}, when the machine stops: nothing of this node is left to wait for. */
@@ -125,10 +130,8 @@ export class Agent {
 
   async #whileMember(membership: Membership, signal: AbortSignal): Promise<void> {
     const { kv, clock, log, random } = this.#ports;
-    await this.#node.registered(signal).catch((err: unknown) => {
-      if (!signal.aborted) throw err;
-    });
-    if (!this.#config.leader || signal.aborted) return;
+    await this.#node.registered(signal);
+    if (!this.#config.leader || this.#isDeparting || signal.aborted) return;
     const { ttlMs } = membership.settings;
     const election = new Election({
       kv,

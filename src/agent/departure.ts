@@ -2,15 +2,17 @@ import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import type { Agent, Departure } from './compose-agent.ts';
 
-/** How long the agent alone may take to say goodbye; systemd expects it to be gone within 5 s. */
-const HAND_OVER_MS = 3_000;
+/** By when, from its order to stop, the agent alone has said goodbye: it's to be gone within 5 s. */
+const HAND_OVER_BY_MS = 3_500;
+/** What is left of that for the goodbye, however long it took to find out that it is one. */
+const HAND_OVER_LEAST_MS = 1_500;
 /** How long the services may take to end once told to. */
-const END_MS = 1_500;
+const END_MS = 1_000;
 /** How long the last word of a machine that stops may take. */
 const WITHDRAW_MS = 1_000;
 
 export interface DepartureOptions {
-  readonly agent: Agent;
+  readonly agent: Pick<Agent, 'run' | 'depart' | 'withdraw'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly shutdownGraceMs: number;
@@ -26,12 +28,13 @@ export async function runUntilStopped(options: DepartureOptions, stopRequested: 
   await Promise.race([running, asked.done]);
   asked.cancel();
   if (!stopRequested.aborted) return running;
+  const byMs = clock.monotonicMs() + HAND_OVER_BY_MS;
   const how = await options.howToEnd();
   log.info({ how }, 'agent stops');
-  const limitMs = how === 'machine-stops' ? shutdownGraceMs : HAND_OVER_MS;
-  await within(
+  const isAlone = how === 'agent-stops';
+  const hasDeparted = await within(
     clock,
-    limitMs,
+    isAlone ? Math.max(HAND_OVER_LEAST_MS, byMs - clock.monotonicMs()) : shutdownGraceMs,
     (signal) => agent.depart(how, signal),
     (err) => log.warn({ err, how }, 'departure not said'),
   );
@@ -42,14 +45,13 @@ export async function runUntilStopped(options: DepartureOptions, stopRequested: 
     () => running,
     (err) => log.warn({ err }, 'services did not end in order'),
   );
-  if (how === 'machine-stops') {
-    await within(
-      clock,
-      WITHDRAW_MS,
-      (signal) => agent.withdraw(signal),
-      (err) => log.warn({ err }, 'presence not withdrawn'),
-    );
-  }
+  if (isAlone || !hasDeparted) return; // of a node that something may still run on, presence ends with its lease
+  await within(
+    clock,
+    WITHDRAW_MS,
+    (signal) => agent.withdraw(signal),
+    (err) => log.warn({ err }, 'presence not withdrawn'),
+  );
 }
 
 function untilAborted(signal: AbortSignal): { readonly done: Promise<void>; readonly cancel: () => void } {
@@ -60,13 +62,13 @@ function untilAborted(signal: AbortSignal): { readonly done: Promise<void>; read
   return { done: promise, cancel: () => signal.removeEventListener('abort', onAbort) };
 }
 
-/** Never takes longer than `limitMs`, never rejects. */
+/** Whether it was done. Never takes longer than `limitMs`, never rejects. */
 async function within(
   clock: Clock,
   limitMs: number,
   work: (signal: AbortSignal) => Promise<void>,
   onFailure: (error: unknown) => void,
-): Promise<void> {
+): Promise<boolean> {
   const limit = new AbortController();
   const timer = new AbortController();
   const late = clock.sleep(limitMs, timer.signal).then((slept) => {
@@ -74,10 +76,13 @@ async function within(
     return slept;
   });
   try {
-    const end = await Promise.race([work(limit.signal).then(() => 'done' as const), late.then(() => 'late' as const)]);
-    if (end === 'late') onFailure(limit.signal.reason);
+    await Promise.race([work(limit.signal), late]);
+    if (limit.signal.aborted) onFailure(limit.signal.reason); // whether it ended by that or hangs on
+    return !limit.signal.aborted;
   } catch (error) {
     onFailure(error);
+    return false;
+  } finally {
+    timer.abort();
   }
-  timer.abort();
 }

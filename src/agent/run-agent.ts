@@ -15,6 +15,9 @@ import { tellSystemd } from './tell-systemd.ts';
 
 const defaultConfigPath = '/etc/muster/muster.yaml';
 
+/** Of the 5 s in which an agent that stops is gone. */
+const HOW_TO_END_MS = 1_500;
+
 /** What `main.ts` hands over. */
 export interface RunAgentOptions {
   readonly configPath: string | undefined;
@@ -106,7 +109,7 @@ async function runLocked(config: Config, options: RunAgentOptions, log: Log, sig
 /** Whether the machine goes down, or this process alone. Unknown counts as the process alone: then nothing is disturbed. */
 async function howToEnd({ host, log }: Ports, agent: Agent): Promise<'agent-stops' | 'machine-stops'> {
   const limit = new AbortController();
-  const late = systemClock.after(2_500, () =>
+  const late = systemClock.after(HOW_TO_END_MS, () =>
     limit.abort(new Error('systemd did not say in time whether the machine goes down')),
   );
   try {

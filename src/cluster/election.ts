@@ -39,6 +39,7 @@ export class Election {
   readonly #options: ElectionOptions;
   readonly #key: string;
   #term: Term | undefined;
+  #hasResigned = false;
 
   constructor(options: ElectionOptions) {
     this.#options = options;
@@ -53,7 +54,7 @@ export class Election {
   /** Stands, waits, leads, until the signal aborts; a store that is away is tried again. Doesn't resign: see {@link resign}. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log, random, standAsideMs } = this.#options;
-    for (let failures = 0; !signal.aborted; ) {
+    for (let failures = 0; !signal.aborted && !this.#hasResigned; ) {
       try {
         const leadership = await this.#waitForTurn(signal);
         if (leadership === undefined) continue;
@@ -66,7 +67,8 @@ export class Election {
         this.#term = undefined;
         if (wasLeading || failures === 1)
           log.warn({ err, failures }, wasLeading ? 'term ended' : 'election not reachable');
-        if (wasLeading) await this.#resignQuietly(signal);
+        if (this.#hasResigned) return;
+        if (wasLeading) await this.#stepDown(signal);
         const waitMs = wasLeading
           ? standAsideMs
           : backoffMs(failures, { firstMs: 100, maxMs: 2_000, jitter: 0.5, random });
@@ -75,14 +77,20 @@ export class Election {
     }
   }
 
-  /** Leaves the queue, as leader or not; the next one follows at once. */
+  /** Leaves the queue for good, as leader or not; the next one follows at once. */
   async resign(signal: AbortSignal): Promise<void> {
+    this.#hasResigned = true;
+    await this.#leaveQueue(signal);
+  }
+
+  async #leaveQueue(signal: AbortSignal): Promise<void> {
     await this.#options.kv.commit({ compares: [], writes: [{ delete: this.#key }] }, signal);
   }
 
-  async #resignQuietly(signal: AbortSignal): Promise<void> {
+  /** Until it stands again. */
+  async #stepDown(signal: AbortSignal): Promise<void> {
     try {
-      await this.resign(signal);
+      await this.#leaveQueue(signal);
     } catch (err) {
       if (!signal.aborted) this.#options.log.warn({ err }, 'candidacy not withdrawn');
     }
@@ -94,6 +102,7 @@ export class Election {
     let predecessor: NodeId | undefined;
     for (;;) {
       const { kvs, revision } = await kv.list(layout.election, signal);
+      if (this.#hasResigned) return undefined;
       const queue = [...kvs].sort((a, b) => a.createRevision - b.createRevision);
       const at = queue.findIndex((candidate) => candidate.key === this.#key);
       if (at < 0) {

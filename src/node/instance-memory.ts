@@ -5,7 +5,7 @@ import type { InstanceStatus, ObservedInstance } from '../domain/status.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { ActionFailure } from '../loop/in-flight.ts';
-import { isAlive, type NodeAction } from '../plan/plan-node.ts';
+import { type InstanceMemory, isAlive, type NodeAction } from '../plan/plan-node.ts';
 
 /** How restarts are spaced: the first at once, then `firstMs` doubling to `maxMs`, forgotten after `resetAfterMs` of running. */
 export interface RestartPolicy {
@@ -108,6 +108,22 @@ export class NodeMemory {
   /** The instances with an action in flight. */
   keysInFlight(): InstanceKey[] {
     return [...this.#byKey].flatMap(([key, entry]) => (entry.action === undefined ? [] : [key]));
+  }
+
+  /** What a plan needs of it. */
+  forPlan(keys: readonly InstanceKey[], isBusy: (key: InstanceKey) => boolean): Map<InstanceKey, InstanceMemory> {
+    return new Map(
+      keys.map((key) => {
+        const { retryAtMs = 0, urgentRetryAtMs = 0 } = this.#byKey.get(key) ?? {};
+        return [key, { busy: isBusy(key), retryAtMs, urgentRetryAtMs }];
+      }),
+    );
+  }
+
+  /** True while any start is in flight. */
+  get isAnyStarting(): boolean {
+    for (const { action } of this.#byKey.values()) if (action?.kind === 'start') return true;
+    return false;
   }
 
   /** Drops what is neither ordered nor observed any more. */

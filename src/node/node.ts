@@ -10,14 +10,7 @@ import { type ActionFailure, InFlight } from '../loop/in-flight.ts';
 import type { Log } from '../loop/log.ts';
 import { ReconcileLoop } from '../loop/reconcile-loop.ts';
 import { supervise } from '../loop/supervise.ts';
-import {
-  type DesiredInstance,
-  type InstanceMemory,
-  isAlive,
-  type NodeAction,
-  type NodeConditions,
-  planNode,
-} from '../plan/plan-node.ts';
+import { type DesiredInstance, isAlive, type NodeAction, type NodeConditions, planNode } from '../plan/plan-node.ts';
 import type { Runtime } from '../runtime/port.ts';
 import { type Doers, makeDoers } from './doers.ts';
 import { NodeMemory, type RestartPolicy } from './instance-memory.ts';
@@ -28,7 +21,7 @@ import { type Observation, Observer } from './observer.ts';
 import { type Order, OrderBook } from './order-book.ts';
 import { SpecReader, type SpecReading } from './spec-reader.ts';
 import { StatusWriter } from './status-writer.ts';
-import { readStoredStatuses } from './stored-statuses.ts';
+import { listStoredStatuses } from './stored-statuses.ts';
 
 export interface NodeOptions {
   readonly kv: Kv;
@@ -49,6 +42,8 @@ export interface NodeOptions {
 const AUDIT_INTERVAL_MS = 60_000;
 /** A runtime that didn't answer is asked again after this. */
 const UNREADABLE_RETRY_MS = 1_000;
+/** A machine that goes down waits so long for its last report to be stored: the store may be going down too. */
+const LAST_REPORT_MS = 5_000;
 /** An action that takes longer no longer counts against the parallelism. */
 const SLOW_AFTER_MS = 3_000;
 
@@ -66,6 +61,9 @@ export class Node {
   readonly #observer: Observer;
   readonly #observedOnce = Promise.withResolvers<void>();
   #isLeaving = false;
+  /** A pass since has seen that nothing runs that must not, and nothing is about to. */
+  #hasLeft = false;
+  #hasStopOrders = false;
   #passSinceMs: number | undefined;
 
   constructor(options: NodeOptions) {
@@ -127,25 +125,27 @@ export class Node {
 
   /** Presence is ours, newly or again: what the store holds of our statuses is read anew. */
   async registered(signal: AbortSignal): Promise<void> {
-    const { kv, layout, node, log } = this.#options;
-    const range = layout.statusesOf(node);
-    const { kvs } = await kv.list(range, signal);
+    const range = this.#options.layout.statusesOf(this.#options.node);
+    const stored = await listStoredStatuses({ ...this.#options, range }, signal);
     await this.#mirror.waitForList(signal);
-    const stored = readStoredStatuses(range, kvs, log);
+    if (stored === undefined || signal.aborted) return;
     this.#writer.reset(stored);
     for (const [key, { status }] of stored) if (status !== undefined) this.#memory.inherit(key, status);
     this.#loop.nudge();
   }
 
-  /** The machine goes down: starts nothing more, stops the `stop` instances; resolves once they are dead and reported. */
+  /**
+   * The machine goes down: starts nothing more, stops the `stop` instances; resolves once they are dead, and reported where the
+   * store takes it.
+   */
   async leave(signal: AbortSignal): Promise<void> {
     this.#isLeaving = true;
     this.#loop.nudge();
-    const { clock } = this.#options;
-    const isDone = () =>
-      ![...this.#observer.last.values()].some((seen) => seen.disconnect === 'stop' && isAlive(seen)) &&
-      this.#writer.isSettled;
-    while (!signal.aborted && !isDone()) await clock.sleep(50, signal);
+    const { clock, rights } = this.#options;
+    while (!signal.aborted && !this.#hasLeft) await clock.sleep(50, signal);
+    const untilMs = clock.monotonicMs() + LAST_REPORT_MS;
+    const isToReport = () => this.#hasStopOrders && rights.guard() !== undefined && !this.#writer.isSettled;
+    while (!signal.aborted && clock.monotonicMs() < untilMs && isToReport()) await clock.sleep(50, signal);
   }
 
   /** Runs until the signal aborts; leaves everything that runs as it is. */
@@ -171,14 +171,18 @@ export class Node {
     const { clock, rights } = this.#options;
     // What ends while the runtimes are read is seen as it was before its end: it stays busy for this pass, its end nudges the next.
     const inFlightBefore = new Set(this.#memory.keysInFlight());
+    const isStarting = this.#memory.isAnyStarting;
     const observation = await this.#observer.observe(signal);
     const isBusy = (key: InstanceKey) => inFlightBefore.has(key) || this.#inFlight.has(key);
     if (observation.unreadable.size > 0) this.#loop.nudgeWithin(UNREADABLE_RETRY_MS);
     this.#observedOnce.resolve();
+    const isRunning = [...observation.instances.values()].some((seen) => seen.disconnect === 'stop' && isAlive(seen));
+    this.#hasLeft = this.#isLeaving && !isStarting && !isRunning;
     if (!this.#mirror.synced || !rights.isDecided) return;
     const { readable: orders, unreadable: unreadableOrders } = this.#orders.read();
     const readings = this.#readSpecs(orders, signal);
     const desired = makeDesired({ orders, unreadableOrders, readings, observation });
+    this.#hasStopOrders = [...desired.values()].some(({ disconnect }) => disconnect === 'stop');
     const mustStop = this.#isLeaving ? 'leaving' : rights.isFenced() ? 'fenced' : undefined;
     this.#abortOutdated(desired, mustStop);
     for (const { key, assignment } of orders.values()) {
@@ -191,7 +195,7 @@ export class Node {
       {
         desired,
         observed: observation.instances,
-        memory: this.#memoryFor([...desired.keys(), ...observation.instances.keys()], isBusy),
+        memory: this.#memory.forPlan([...desired.keys(), ...observation.instances.keys()], isBusy),
         conditions: {
           accepting: !this.#isLeaving,
           maySafelyRun: rights.maySafelyRun(),
@@ -247,15 +251,6 @@ export class Node {
       else if (mustStop === 'leaving' || (mustStop === 'fenced' && want.disconnect === 'stop'))
         this.#inFlight.abort(key, new Error(`the node is ${mustStop}`));
     }
-  }
-
-  #memoryFor(keys: readonly InstanceKey[], isBusy: (key: InstanceKey) => boolean): Map<InstanceKey, InstanceMemory> {
-    return new Map(
-      keys.map((key) => {
-        const { retryAtMs = 0, urgentRetryAtMs = 0 } = this.#memory.get(key) ?? {};
-        return [key, { busy: isBusy(key), retryAtMs, urgentRetryAtMs }];
-      }),
-    );
   }
 
   #begin(

@@ -124,6 +124,23 @@ test('a leader that resigns is followed at once, and ends its term', async () =>
   assert.equal(a.leads(), false);
 });
 
+test('one that has resigned does not stand again', async () => {
+  const world = makeWorld();
+  const [a, b] = [await stand(world, 'a'), await stand(world, 'b')];
+  await advanceUntil(world.clock, 'a leads', a.leads);
+  await b.election.resign(never);
+  await a.election.resign(never);
+  for (let second = 0; second < 30; second += 1) {
+    for (const lease of [a.leaseId, b.leaseId]) world.store.renewLease(lease);
+    await world.clock.advance(1_000);
+  }
+  assert.equal(a.leads() || b.leads(), false);
+  assert.deepEqual(
+    Object.keys(world.store.dump()).filter((key) => key.startsWith(layout.election)),
+    [],
+  );
+});
+
 test('a leader whose passes fail gives its place up and stands aside for a while', async () => {
   const world = makeWorld();
   const [a, b] = [await stand(world, 'a'), await stand(world, 'b')];
@@ -148,7 +165,7 @@ test('a candidate whose presence is no longer its own cannot stand', async () =>
   const a = await stand(world, 'a');
   await advanceUntil(world.clock, 'a leads', a.leads);
   await a.kv.commit({ compares: [], writes: [{ put: layout.presence(a.node), value: 'foreign' }] }, never);
-  await a.election.resign(never);
+  world.store.commit({ compares: [], writes: [{ delete: layout.candidate(a.leaseId) }] });
   await world.clock.advance(ttlMs * 3);
   assert.equal(a.leads(), false);
   assert.equal(a.terms.length, 1);

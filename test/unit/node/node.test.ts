@@ -420,3 +420,50 @@ test('a start that ends while the runtime is read is not taken for a stop', asyn
   await advanceUntil(world.clock, 'the receipt', answers, 1_000, 1);
   assert.deepEqual(world.machine.running, []);
 });
+
+test('a machine that goes down is not held up by a store that takes no more reports', async () => {
+  const world = makeWorld();
+  const { agent, kv } = await startNode(world);
+  world.assign(web);
+  world.assign(keyOf('db'), { disconnect: 'stop' });
+  await advanceUntil(world.clock, 'both run', () => world.machine.running.length === 2, 1_000);
+  kv.cutOff();
+  let left = false;
+  const leaving = agent.leave(new AbortController().signal).then(() => {
+    left = true;
+  });
+  await advanceUntil(world.clock, 'left', () => left, 6_000);
+  await leaving;
+  assert.deepEqual(world.machine.running, [web]);
+});
+
+test('a machine that goes down gives up the starts that are under way', async () => {
+  const world = makeWorld();
+  world.behaviours.set('db', { pullMs: 20_000 });
+  const { agent } = await startNode(world);
+  world.assign(keyOf('db'), { disconnect: 'stop' });
+  await world.clock.advance(1_000);
+  let left = false;
+  const leaving = agent.leave(new AbortController().signal).then(() => {
+    left = true;
+  });
+  await advanceUntil(world.clock, 'left', () => left, 6_000);
+  await leaving;
+  await world.clock.advance(30_000);
+  assert.deepEqual(world.machine.running, []);
+});
+
+test('stored statuses that cannot be read at once are read as soon as they can', async () => {
+  const world = makeWorld();
+  const { agent, kv } = await startNode(world);
+  kv.setFaults({ unreachable: 'refuse' });
+  let read = false;
+  const registering = agent.registered(new AbortController().signal).then(() => {
+    read = true;
+  });
+  await world.clock.advance(30_000);
+  assert.equal(read, false);
+  kv.reconnect();
+  await advanceUntil(world.clock, 'read', () => read, 3_000);
+  await registering;
+});
