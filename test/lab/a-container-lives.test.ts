@@ -53,14 +53,22 @@ scenarios('a container lives', (scenario) => {
     await cluster.muster(['start', 'web']);
     assert.equal((await pages()).length, 3);
     const before = await cluster.runners();
-    await cluster.apply('web', webYaml('web', 8081, ['replicas: 3']));
-    await assert.rejects(pages());
-    const after = await cluster.runners();
-    assert.equal(after.length, 3);
+    await cluster.apply('web', webYaml('web', 8080, ['replicas: 1']));
+    const [left] = await cluster.runners();
     assert.ok(
-      after.every(({ id }) => before.every((each) => each.id !== id)),
-      'each has the new spec',
+      before.some(({ id }) => id === left?.id),
+      'scaling restarts nothing',
     );
+    await assert.rejects(pages());
+    await cluster.apply('web', webYaml('web', 8081, ['replicas: 1']));
+    const after = await cluster.runners();
+    assert.deepEqual(
+      after.map(({ name }) => name),
+      ['muster-web.0'],
+    );
+    assert.notEqual(after[0]?.id, left?.id, 'it has the new spec');
+    const address = cluster.lab.node(after[0]?.node ?? '').address;
+    assert.match(await (await fetch(`http://${address}:8081/`)).text(), /^hello from/);
     await cluster.muster(['rm', 'web']);
     await eventually('no container left', 5_000, async () => (await cluster.runners()).length === 0);
   });

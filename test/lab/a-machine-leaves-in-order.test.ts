@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { eventually } from '../support/eventually.ts';
 import type { LabNode } from './lab-node.ts';
 import type { Cluster } from './scenario/cluster.ts';
+import { placeOn, walled } from './scenario/place-on.ts';
 import { sleeper, sleepingContainer } from './scenario/workload-texts.ts';
 import { scenarios } from './shared.ts';
 
@@ -18,21 +19,12 @@ async function followPresence(cluster: Cluster, key: string, deadlineMs: number)
 }
 
 async function begin(cluster: Cluster, node: LabNode): Promise<void> {
-  const here = ['[X-Muster]', 'Conflicts=wall-*.service'];
-  const walls = cluster.others(node).map((other) => `wall-${other.name}.service`);
-  await cluster.applyAll(
-    Object.fromEntries(
-      cluster
-        .others(node)
-        .map((other) => [`wall-${other.name}.service`, sleeper([], ['[X-Muster]', `MachineID=${other.machineId}`])]),
-    ),
-  );
-  await cluster.applyAll({
+  const here = ['[X-Muster]', `Conflicts=${walled}`];
+  await placeOn(cluster, node, {
     'keeps.service': sleeper([], here),
     'stops.service': sleeper([], [...here, 'Disconnect=stop']),
-    box: sleepingContainer('box', ['placement: {conflicts: ["wall-*.service"]}', 'disconnect: {mode: stop}']),
+    box: sleepingContainer('box', [`placement: {conflicts: ["${walled}"]}`, 'disconnect: {mode: stop}']),
   });
-  await cluster.muster(['rm', ...walls]);
   const names = (await cluster.runners([node])).map(({ name }) => name);
   assert.deepEqual(names, ['keeps.service', 'muster-box.0', 'stops.service']);
 }

@@ -174,9 +174,15 @@ export class Cluster {
   /** Sees to it that the lead of etcd itself is on another machine: its election would add to what is measured. */
   async keepEtcdLeadOff(node: LabNode): Promise<void> {
     const own = `http://${node.address}:2379`;
-    if ((await this.store.leaderEndpoint()) !== own) return;
-    const other = this.lab.etcdEndpoints.find((endpoint) => endpoint !== own);
-    if (other !== undefined) await this.store.moveLeader(other);
+    if ((await this.store.leaderEndpoint()) === own) {
+      const other = this.lab.etcdEndpoints.find((endpoint) => endpoint !== own);
+      await this.store.moveLeader(other ?? own);
+    }
+    // A new leader of etcd prolongs all leases once, until their next renewal.
+    const lease = (await this.store.get(await this.presenceKey(node)))?.lease ?? '';
+    await eventually(`${node.name}'s lease renewed`, 10_000, async () => {
+      return (await this.store.leaseSeconds(lease)) < this.ttlMs / 1000;
+    });
   }
 
   /** What systemd and dockerd themselves say of muster's units and containers. */

@@ -54,6 +54,11 @@ export class EtcdStore {
     await this.#post('kv/deleterange', { key: encode(prefix), range_end: encode(endOf(prefix)) });
   }
 
+  /** Whole seconds that a lease has left. */
+  async leaseSeconds(lease: string): Promise<number> {
+    return Number((await this.#post<{ TTL?: string }>('lease/timetolive', { ID: lease })).TTL ?? 0);
+  }
+
   /** The endpoint of the member that leads etcd itself. */
   async leaderEndpoint(): Promise<string> {
     const found = (await this.#statuses()).find(({ status }) => status.leader === status.header.member_id);

@@ -12,7 +12,7 @@ export function containerYaml(name: string, container: readonly string[], worklo
 
 /** A container that sleeps and ends at once when told to. */
 export function sleepingContainer(name: string, workload: readonly string[] = []): string {
-  return containerYaml(name, ['image: busybox:1', 'command: [sleep, infinity]', 'stopGrace: 1s'], workload);
+  return containerYaml(name, ['image: busybox:1', 'command: [sleep, infinity]', 'stopSignal: SIGKILL'], workload);
 }
 
 /** An nginx that answers on a port of its node. */
