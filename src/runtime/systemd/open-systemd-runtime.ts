@@ -84,7 +84,7 @@ class SystemdRuntime implements Runtime {
     return owned.flatMap(([unit, record]) => {
       const properties = states.get(unit);
       if (properties === undefined) return [];
-      if (isStartSeen(properties)) this.#store.markStarted(unit); // should we have crashed before we could
+      if (isStartSeen(properties)) this.#store.markSeenUp(unit);
       return describeUnit(record, properties, { everStarted: this.#store.wasStarted(unit), monotonicUs });
     });
   }

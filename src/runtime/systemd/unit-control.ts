@@ -72,6 +72,7 @@ export class UnitControl {
       this.#settled.add(unit);
     }
     states.track(unit);
+    store.expectStart(unit);
     const result = await this.#startJob(unit, signal);
     if (ranResults.has(result)) store.markStarted(unit);
     if (result === 'done') return;
@@ -172,15 +173,13 @@ export class UnitControl {
 
   async stop(unit: string, signal: AbortSignal): Promise<void> {
     const { store, manager } = this.#parts;
+    store.clearStarted(unit); // first: should we crash before it has ended, nothing else would tell its end from one of its own
     const result = await this.#jobs.run(() => manager.stopUnit(unit, signal), signal);
     const active =
       result === undefined
         ? 'inactive'
         : asString(await manager.unitProperty(unit, UNIT_INTERFACE, 'ActiveState', signal));
-    if (active === 'inactive' || active === 'failed') {
-      store.clearStarted(unit);
-      return;
-    }
+    if (active === 'inactive' || active === 'failed') return;
     throw new AgentError(
       'INTERNAL',
       `Cannot stop unit "${unit}": it is "${active}" after systemd's job ended "${result}"`,

@@ -36,6 +36,8 @@ export class UnitStore {
   readonly #root: string;
   readonly #owned = new Map<string, OwnershipRecord>();
   readonly #started = new Set<string>();
+  /** Told to stop and not to start since. */
+  readonly #stopped = new Set<string>();
   #scannedMtimeNs = -1n;
 
   /** @param root prefixed to every path: empty on a machine of our own */
@@ -136,6 +138,11 @@ export class UnitStore {
     this.#owned.delete(unit);
   }
 
+  /** Before a start: from now on, to be seen up means that it was started. */
+  expectStart(unit: string): void {
+    this.#stopped.delete(unit);
+  }
+
   /** Written before each start; systemd reads it then, without a reload. Secret to others: tokens may be in it. */
   writeEnvironment(unit: string, environment: Readonly<Record<string, string>>): void {
     const path = this.#environmentPath(unit);
@@ -169,8 +176,14 @@ export class UnitStore {
     this.#started.add(unit);
   }
 
-  /** After a stop that was ordered: it's to be started anew. */
+  /** Notes it of a unit that is seen to be up, should we have crashed before we could; not of one that was told to stop. */
+  markSeenUp(unit: string): void {
+    if (!this.#stopped.has(unit)) this.markStarted(unit);
+  }
+
+  /** Before a stop that is ordered: it's to be started anew. */
   clearStarted(unit: string): void {
+    this.#stopped.add(unit);
     rmSync(join(this.#root, STARTED_DIR, unit), { force: true });
     this.#started.delete(unit);
   }

@@ -173,6 +173,19 @@ test('an aborted slow start goes on until it is stopped, and was never started s
   await runtime.remove(key('slow.service'), never);
 });
 
+test('a stop that nobody waits for to the end is an ordered stop all the same', options, async () => {
+  const abort = new AbortController();
+  const reason = new Error('enough');
+  await start('slow.service', { text: `${sleeping}ExecStop=/bin/sleep 1\n` });
+  const stopping = assert.rejects(runtime.stop(key('slow.service'), abort.signal), (error) => error === reason);
+  await eventually('the job', 10_000, async () => (await find('slow.service'))?.phase === 'stopping');
+  abort.abort(reason);
+  await stopping;
+  await eventually('its end', 10_000, async () => (await find('slow.service'))?.phase !== 'stopping');
+  assert.equal((await find('slow.service'))?.everStarted, false);
+  await runtime.remove(key('slow.service'), never);
+});
+
 test('a start of one hundred units at once makes no reload', options, async () => {
   const property = '--property=UnitsLoadFinishTimestampMonotonic';
   const loads = async () => (await machine.run(['systemctl', 'show', property])).stdout;
