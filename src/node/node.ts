@@ -72,7 +72,13 @@ export class Node {
     const nudge = () => this.#loop.nudge();
     this.#mirror = new Mirror({ kv, prefix: layout.assignmentsOf(node), clock, log, random, onChange: nudge });
     this.#orders = new OrderBook({ mirror: this.#mirror, layout, node, log });
-    this.#observer = new Observer(options.runtimes, log);
+    this.#observer = new Observer({
+      runtimes: options.runtimes,
+      clock,
+      log,
+      keysInFlight: () => this.#memory.keysInFlight(),
+      onLate: nudge,
+    });
     this.#specs = new SpecReader({ kv, layout, clock, onRead: nudge });
     this.#memory = new NodeMemory(clock, options.restartPolicy, random);
     this.#writer = new StatusWriter({ kv, layout, node, clock, log, random, guard: () => options.rights.guard() });
@@ -103,7 +109,7 @@ export class Node {
     });
   }
 
-  /** Resolves once every runtime has answered, or been found missing, for the first time. */
+  /** Resolves once every runtime has been asked for the first time, and has answered or kept silent for some seconds. */
   get observedOnce(): Promise<void> {
     return this.#observedOnce.promise;
   }
@@ -169,11 +175,12 @@ export class Node {
 
   async #pass(signal: AbortSignal): Promise<void> {
     const { clock, rights } = this.#options;
-    // What ends while the runtimes are read is seen as it was before its end: it stays busy for this pass, its end nudges the next.
-    const inFlightBefore = new Set(this.#memory.keysInFlight());
     const isStarting = this.#memory.isAnyStarting;
     const observation = await this.#observer.observe(signal);
-    const isBusy = (key: InstanceKey) => inFlightBefore.has(key) || this.#inFlight.has(key);
+    // What ends while the runtimes are read is seen as it was before its end: it stays busy for this pass.
+    const isBusy = (key: InstanceKey) => observation.busy.has(key) || this.#inFlight.has(key);
+    const isOutOfDate = (key: InstanceKey) => observation.busy.has(key) && !this.#inFlight.has(key);
+    if ([...observation.busy].some(isOutOfDate)) this.#loop.nudge();
     if (observation.unreadable.size > 0) this.#loop.nudgeWithin(UNREADABLE_RETRY_MS);
     this.#observedOnce.resolve();
     const isRunning = [...observation.instances.values()].some((seen) => seen.disconnect === 'stop' && isAlive(seen));
@@ -206,7 +213,6 @@ export class Node {
       nowMs,
     );
     for (const action of actions) this.#begin(action, orders, readings);
-    const isOutOfDate = (key: InstanceKey) => inFlightBefore.has(key) && !this.#inFlight.has(key);
     this.#report({ orders, unreadableOrders, readings, observation, isOutOfDate, mustStop: mustStop !== undefined });
     this.#memory.retain((key) => desired.has(key) || observation.instances.has(key));
     this.#planNextPass(observation, nowMs);

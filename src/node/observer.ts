@@ -3,6 +3,7 @@ import type { InstanceKey } from '../domain/ids.ts';
 import { runtimeOf } from '../domain/runtime-of.ts';
 import type { RuntimeKind } from '../domain/spec.ts';
 import type { ObservedInstance } from '../domain/status.ts';
+import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import type { Runtime } from '../runtime/port.ts';
 
@@ -13,45 +14,106 @@ export interface Observation {
   readonly readable: ReadonlySet<RuntimeKind>;
   /** Why a runtime could not be read. */
   readonly unreadable: ReadonlyMap<RuntimeKind, string>;
+  /** Instances with an action in flight when their runtime was asked: what was seen of them may be of before its end. */
+  readonly busy: ReadonlySet<InstanceKey>;
+}
+
+export interface ObserverOptions {
+  readonly runtimes: readonly Runtime[];
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Instances with an action in flight now. */
+  readonly keysInFlight: () => readonly InstanceKey[];
+  /** A runtime that wasn't waited for has answered: look again. */
+  readonly onLate: () => void;
+}
+
+/** A runtime that hangs mustn't keep the others from being looked after: a look waits so long for it, and the next not at all. */
+const PATIENCE_MS = 3_000;
+
+type Answer = { readonly instances: readonly ObservedInstance[] } | { readonly error: unknown };
+
+/** One question to one runtime. */
+class Question {
+  readonly busy: ReadonlySet<InstanceKey>;
+  answer: Answer | undefined;
+  isLate = false;
+  readonly #answered: Promise<void>;
+  readonly #options: ObserverOptions;
+
+  constructor(options: ObserverOptions, runtime: Runtime, signal: AbortSignal) {
+    this.#options = options;
+    this.busy = new Set(options.keysInFlight());
+    this.#answered = runtime.observe(signal).then(
+      (instances) => this.#settle({ instances }),
+      (error: unknown) => this.#settle({ error }),
+    );
+  }
+
+  #settle(answer: Answer): void {
+    this.answer = answer;
+    if (this.isLate) this.#options.onLate();
+  }
+
+  /** The answer, or undefined while there's none. */
+  async wait(): Promise<Answer | undefined> {
+    if (!this.isLate) {
+      await new Promise<void>((resolve) => {
+        const cancel = this.#options.clock.after(PATIENCE_MS, resolve);
+        this.#answered.then(() => {
+          cancel();
+          resolve();
+        }, resolve);
+      });
+    }
+    this.isLate = this.answer === undefined;
+    return this.answer;
+  }
 }
 
 /** Looks at the runtimes; remembers what one that is away last showed. */
 export class Observer {
-  readonly #runtimes: readonly Runtime[];
-  readonly #log: Log;
+  readonly #options: ObserverOptions;
+  readonly #questions = new Map<RuntimeKind, Question>();
   readonly #unreadable = new Map<RuntimeKind, string>();
   #last: ReadonlyMap<InstanceKey, ObservedInstance> = new Map();
 
-  constructor(runtimes: readonly Runtime[], log: Log) {
-    this.#runtimes = runtimes;
-    this.#log = log;
+  constructor(options: ObserverOptions) {
+    this.#options = options;
   }
 
-  /** What the last look showed. */
-  get last(): ReadonlyMap<InstanceKey, ObservedInstance> {
-    return this.#last;
-  }
-
-  /** Asks all runtimes side by side. One that fails is in `unreadable`; only an abort rejects. */
+  /** Asks all runtimes side by side. One that fails or is late is in `unreadable`; only an abort rejects. */
   async observe(signal: AbortSignal): Promise<Observation> {
     const instances = new Map<InstanceKey, ObservedInstance>();
     const readable = new Set<RuntimeKind>();
+    const busy = new Set<InstanceKey>();
     await Promise.all(
-      this.#runtimes.map(async (runtime) => {
-        try {
-          for (const instance of await runtime.observe(signal)) instances.set(instance.key, instance);
-          readable.add(runtime.kind);
-          if (this.#unreadable.delete(runtime.kind)) this.#log.info({ runtime: runtime.kind }, 'runtime answers again');
-        } catch (err) {
-          signal.throwIfAborted();
-          if (!this.#unreadable.has(runtime.kind))
-            this.#log.warn({ runtime: runtime.kind, err }, 'runtime does not answer');
-          this.#unreadable.set(runtime.kind, errorText(err));
-          for (const [key, seen] of this.#last) if (runtimeOf(key) === runtime.kind) instances.set(key, seen);
+      this.#options.runtimes.map(async (runtime) => {
+        const { kind } = runtime;
+        const question = this.#questions.get(kind) ?? new Question(this.#options, runtime, signal);
+        this.#questions.set(kind, question);
+        const answer = await question.wait();
+        signal.throwIfAborted();
+        if (answer !== undefined) this.#questions.delete(kind);
+        if (answer !== undefined && 'instances' in answer) {
+          readable.add(kind);
+          for (const instance of answer.instances) instances.set(instance.key, instance);
+          for (const key of question.busy) busy.add(key);
+        } else {
+          for (const [key, seen] of this.#last) if (runtimeOf(key) === kind) instances.set(key, seen);
         }
+        this.#note(kind, answer ?? { error: `it has not answered within ${PATIENCE_MS} ms` });
       }),
     );
     this.#last = instances;
-    return { instances, readable, unreadable: new Map(this.#unreadable) };
+    return { instances, readable, unreadable: new Map(this.#unreadable), busy };
+  }
+
+  #note(runtime: RuntimeKind, answer: Answer): void {
+    const { log } = this.#options;
+    if ('error' in answer) {
+      if (!this.#unreadable.has(runtime)) log.warn({ runtime, err: answer.error }, 'runtime does not answer');
+      this.#unreadable.set(runtime, errorText(answer.error));
+    } else if (this.#unreadable.delete(runtime)) log.info({ runtime }, 'runtime answers again');
   }
 }

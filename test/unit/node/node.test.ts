@@ -7,6 +7,7 @@ import type { Assignment } from '../../../src/domain/spec.ts';
 import { silentLog } from '../../../src/loop/log.ts';
 import { defaultRestartPolicy } from '../../../src/node/instance-memory.ts';
 import { Node } from '../../../src/node/node.ts';
+import type { Runtime } from '../../../src/runtime/port.ts';
 import { advanceUntil } from '../../support/advance-until.ts';
 import { makeContainerSpec } from '../../support/container-spec.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -60,6 +61,7 @@ async function startNode(
   world: ReturnType<typeof makeWorld>,
   parallelism = 4,
   runtime = openFakeRuntime(world.machine, clusterId),
+  more: readonly Runtime[] = [],
 ) {
   const { clock, store, presenceRevision } = world;
   const kv = store.client();
@@ -76,7 +78,7 @@ async function startNode(
     layout,
     clusterId,
     node,
-    runtimes: [runtime],
+    runtimes: [runtime, ...more],
     rights,
     clock,
     log: silentLog,
@@ -466,4 +468,33 @@ test('stored statuses that cannot be read at once are read as soon as they can',
   kv.reconnect();
   await advanceUntil(world.clock, 'read', () => read, 3_000);
   await registering;
+});
+
+test('a runtime that hangs keeps no other from being looked after, and is seen again once it answers', async () => {
+  const world = makeWorld();
+  const units = new FakeMachine({ clock: world.clock, startMs: 20, stopMs: 20 });
+  const docker = openFakeRuntime(world.machine, clusterId);
+  const observe = docker.observe.bind(docker);
+  let isHung = false;
+  docker.observe = async (signal) => {
+    while (isHung) await world.clock.sleep(15_000, signal);
+    return observe(signal);
+  };
+  const { agent, rights } = await startNode(world, 4, docker, [openFakeRuntime(units, clusterId, 'systemd')]);
+  world.assign(web);
+  await advanceUntil(world.clock, 'healthy', () => world.statusOf(web)?.healthy === true, 5_000);
+  isHung = true;
+  agent.nudge();
+  await world.clock.advance(4_000);
+  const job = keyOf('job.service');
+  world.assign(job, { disconnect: 'stop' });
+  await advanceUntil(world.clock, 'the unit runs', () => units.running.length === 1, 200, 10);
+  assert.match(world.statusOf(web)?.lastError ?? '', /Cannot reach docker: it has not answered/);
+  rights.fenced = true;
+  agent.nudge();
+  await advanceUntil(world.clock, 'the unit has ended', () => units.running.length === 0, 200, 10);
+  assert.ok(agent.isAlive(5_000), 'no pass hangs');
+  isHung = false;
+  await advanceUntil(world.clock, 'docker is seen again', () => world.statusOf(web)?.lastError === undefined, 16_000);
+  assert.equal(world.statusOf(web)?.phase, 'running');
 });
