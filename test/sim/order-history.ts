@@ -16,6 +16,7 @@ export class OrderHistory {
   readonly #clock: Clock;
   readonly #orders = new Map<string, PastOrder[]>();
   readonly #hashes = new Map<string, string>();
+  readonly #presenceChanges = new Map<string, number>();
   #from = 1;
 
   constructor(store: MemoryStore, clock: Clock) {
@@ -29,10 +30,16 @@ export class OrderHistory {
     return this.#orders.get(key) ?? [];
   }
 
+  /** When the key of a presence was last written or deleted. */
+  presenceChangedAtMs(key: string): number {
+    return this.#presenceChanges.get(key) ?? Number.NEGATIVE_INFINITY;
+  }
+
   #read(): void {
     const { events, revision } = this.#store.eventsFrom({ prefix: '/' }, this.#from);
     this.#from = revision + 1;
     for (const { type, kv } of events) {
+      if (kv.key.endsWith('/presence')) this.#presenceChanges.set(kv.key, this.#clock.monotonicMs());
       if (type !== 'put') continue;
       const [, root, cluster, kind, node, workload] = kv.key.split('/');
       if (kind === 'specs') this.#hashes.set(kv.key, specCodec.decode(kv.value, kv.key).hash);

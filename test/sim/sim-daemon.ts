@@ -8,6 +8,9 @@ export interface DaemonWitness {
   readonly onEnd: (item: FakeItem) => void;
 }
 
+/** systemd's `RestartSec=`. */
+const RESTART_MS = 100;
+
 /** dockerd or systemd of one simulated machine. */
 export class SimDaemon extends FakeMachine {
   readonly kind: RuntimeKind;
@@ -37,10 +40,10 @@ export class SimDaemon extends FakeMachine {
     super.setAway(isAway);
   }
 
-  /** A unit that was stopped by order is to be started anew: the agent then takes back its mark that it was started. */
-  stopWasAnswered(key: InstanceKey): void {
+  /** A unit that is told to stop is to be started anew: the agent then takes back its mark that it was started. */
+  stopWasAsked(key: InstanceKey): void {
     const item = this.items.get(key);
-    if (this.kind === 'systemd' && item?.phase === 'stopped') item.everStarted = false;
+    if (this.kind === 'systemd' && item !== undefined) item.everStarted = false;
   }
 
   /** Calls about this instance don't come back, until they do again. */
@@ -61,13 +64,20 @@ export class SimDaemon extends FakeMachine {
     this.hung.clear();
   }
 
+  override fail(item: FakeItem, error: string): void {
+    super.fail(item, error);
+    this.#restart(item);
+  }
+
   /** A `keep` unit has `Restart=on-failure`: that is systemd's business. */
   #restart(item: FakeItem): void {
     if (this.kind !== 'systemd' || item.cluster === undefined || item.order.disconnect !== 'keep') return;
     const { run } = item;
-    this.clock.after(100, () => {
+    this.clock.after(RESTART_MS, () => {
       const isSame = this.items.get(item.order.key) === item && item.run === run;
-      if (isSame && item.phase === 'failed') this.begin(item);
+      if (!isSame || item.phase !== 'failed') return;
+      if (this.behave(item.order).refusal === undefined) this.begin(item);
+      else this.#restart(item);
     });
   }
 }

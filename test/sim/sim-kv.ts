@@ -16,7 +16,7 @@ import type { SimProcess } from './sim-process.ts';
 export interface KvTap {
   /** Each key or prefix that it reads, compares, writes or watches. */
   readonly onKey: (key: string) => void;
-  /** A lease was granted or renewed and this process has been told. */
+  /** A lease was renewed and this process has been told. A new lease says nothing yet: presence must be bound to it. */
   readonly onLease: (sentAtMs: number) => void;
 }
 
@@ -48,11 +48,8 @@ export class SimKv implements Kv {
     return this.#call(signal, (stop) => this.#kv.commit(txn, stop));
   }
 
-  async grantLease(ttlMs: number, signal: AbortSignal): Promise<Granted> {
-    const sentAtMs = this.#process.clock.monotonicMs();
-    const granted = await this.#call(signal, (stop) => this.#kv.grantLease(ttlMs, stop));
-    this.#tap.onLease(sentAtMs);
-    return granted;
+  grantLease(ttlMs: number, signal: AbortSignal): Promise<Granted> {
+    return this.#call(signal, (stop) => this.#kv.grantLease(ttlMs, stop));
   }
 
   async renewLease(id: LeaseId, signal: AbortSignal): Promise<{ ttlMs: number; sentAtMs: number }> {

@@ -50,7 +50,7 @@ export class SimMachine {
   readonly systemd: SimDaemon;
   readonly config: Config;
   isOn = false;
-  /** When the last answered renewal or grant of a lease was sent. */
+  /** When the last answered renewal of its lease was sent. */
   leaseSentAtMs = Number.NEGATIVE_INFINITY;
   /** When a renewal was last answered after so long a silence that its `stop` instances had to end. */
   leaseDoubtEndedAtMs = Number.NEGATIVE_INFINITY;
@@ -273,12 +273,12 @@ export class SimMachine {
   }
 
   #openRuntime(daemon: SimDaemon, process: SimProcess): SimRuntime {
-    const tap = {
-      onStop: (key: InstanceKey) => this.#world.witness.stopAsked(this, key),
-      onStopped: (key: InstanceKey) => daemon.stopWasAnswered(key),
+    const onStop = (key: InstanceKey) => {
+      this.#world.witness.stopAsked(this, key);
+      daemon.stopWasAsked(key);
     };
     const inner = openFakeRuntime(daemon, this.config.cluster, daemon.kind);
-    return new SimRuntime(inner, process, tap, () => this.#world.observeDelayMs(this.#random));
+    return new SimRuntime(inner, process, { onStop }, () => this.#world.observeDelayMs(this.#random));
   }
 
   #agentEnded(running: Running, error: unknown): void {

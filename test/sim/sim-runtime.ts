@@ -8,8 +8,6 @@ import type { SimProcess } from './sim-process.ts';
 /** What the simulation learns of what an agent asks of its machine. */
 export interface RuntimeTap {
   readonly onStop: (key: InstanceKey) => void;
-  /** The agent was told that it's dead, and lived to hear it. */
-  readonly onStopped: (key: InstanceKey) => void;
 }
 
 /** How long the daemon's list of what is there travels: it's old when it comes. */
@@ -53,10 +51,9 @@ export class SimRuntime implements Runtime {
     return this.#call(signal, (stop) => this.#runtime.start(order, report, stop));
   }
 
-  async stop(key: InstanceKey, signal: AbortSignal): Promise<void> {
+  stop(key: InstanceKey, signal: AbortSignal): Promise<void> {
     this.#tap.onStop(key);
-    await this.#call(signal, (stop) => this.#runtime.stop(key, stop));
-    this.#tap.onStopped(key);
+    return this.#call(signal, (stop) => this.#runtime.stop(key, stop));
   }
 
   remove(key: InstanceKey, signal: AbortSignal): Promise<void> {

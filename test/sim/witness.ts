@@ -1,10 +1,10 @@
-import { makeLayout } from '../../src/cluster/layout.ts';
+import { type Layout, makeLayout } from '../../src/cluster/layout.ts';
 import { errorText } from '../../src/domain/errors.ts';
 import type { InstanceKey } from '../../src/domain/ids.ts';
 import { displayName } from '../../src/domain/names.ts';
 import { runtimeOf } from '../../src/domain/runtime-of.ts';
 import type { FakeItem } from '../support/fake-machine.ts';
-import type { OrderHistory } from './order-history.ts';
+import type { OrderHistory, PastOrder } from './order-history.ts';
 import { FENCE_PART, type SimMachine } from './sim-machine.ts';
 import type { SimWorld } from './sim-world.ts';
 
@@ -58,8 +58,8 @@ export class Witness {
   }
 
   touched(machine: SimMachine, key: string): void {
-    const { root } = makeLayout(machine.config.prefix, machine.config.cluster);
-    if (!key.startsWith(root)) this.#violate(`${machine.name} touched "${key}", which isn't its cluster's`);
+    if (!key.startsWith(this.#layoutOf(machine).root))
+      this.#violate(`${machine.name} touched "${key}", which isn't its cluster's`);
   }
 
   agentFailed(machine: SimMachine, error: unknown): void {
@@ -102,13 +102,20 @@ export class Witness {
 
   #isFenceTime(machine: SimMachine): boolean {
     const nowMs = this.#world.clock.monotonicMs();
-    const isInDoubt = nowMs - machine.leaseSentAtMs >= FENCE_PART * machine.config.ttlMs;
-    return isInDoubt || nowMs - machine.leaseDoubtEndedAtMs < DOUBT_LAG_MS;
+    const { ttlMs } = machine.config;
+    const isInDoubt = nowMs - machine.leaseSentAtMs >= FENCE_PART * ttlMs;
+    // While presence is being taken, renewals of the lease that it's to be bound to prove nothing.
+    const presence = this.#layoutOf(machine).presence(machine.node);
+    const isBeingTaken = nowMs - this.#history.presenceChangedAtMs(presence) < ttlMs;
+    return isInDoubt || isBeingTaken || nowMs - machine.leaseDoubtEndedAtMs < DOUBT_LAG_MS;
   }
 
-  #ordersOf(machine: SimMachine, key: InstanceKey) {
-    const layout = makeLayout(machine.config.prefix, machine.config.cluster);
-    return this.#history.of(layout.assignment(machine.node, key));
+  #layoutOf({ config }: SimMachine): Layout {
+    return makeLayout(config.prefix, config.cluster);
+  }
+
+  #ordersOf(machine: SimMachine, key: InstanceKey): readonly PastOrder[] {
+    return this.#history.of(this.#layoutOf(machine).assignment(machine.node, key));
   }
 
   #violate(what: string): void {
