@@ -9,6 +9,7 @@ import type {
   StoreIdentity,
   Transaction,
   WatchBatch,
+  WatchEvent,
 } from '../../src/etcd/port.ts';
 import { encodeRange } from '../../src/etcd/wire-format.ts';
 import type { Clock } from '../../src/loop/clock.ts';
@@ -128,29 +129,45 @@ export class MemoryKv implements Kv {
     for (const wake of [...this.#onFault]) wake();
   }
 
-  /** One connection's worth of a watch; returns the first revision not delivered. A synced watch outlives compaction. */
+  /**
+   * One connection's worth of a watch; returns the first revision not delivered. A synced watch outlives compaction: the store
+   * sends each event when it happens, however long it then travels.
+   */
   async #follow(
     range: Range,
     from: Revision,
     onBatch: (batch: WatchBatch) => void,
     signal: AbortSignal,
   ): Promise<Revision> {
+    await this.#travel(signal);
+    if (this.#isCut) return from;
+    if (from < this.#store.compactedAt) {
+      throw new AgentError('STALE', `Cannot watch from ${from}: the store is compacted to ${this.#store.compactedAt}`);
+    }
     let next = from;
     let scan = from;
-    if (next < this.#store.compactedAt) {
-      throw new AgentError('STALE', `Cannot watch from ${next}: the store is compacted to ${this.#store.compactedAt}`);
-    }
-    for (;;) {
-      await this.#travel(signal);
-      if (signal.aborted || this.#isCut || this.#closed.signal.aborted) return next;
+    const sent: WatchEvent[][] = [];
+    const send = () => {
       const { events, revision } = this.#store.eventsFrom(range, scan);
-      const last = events.at(-1);
       scan = Math.max(scan, revision + 1);
-      if (last) {
-        next = last.kv.modRevision + 1;
-        onBatch({ revision: last.kv.modRevision, events });
+      if (events.length > 0) sent.push(events);
+    };
+    const unsubscribe = this.#store.onChange(range, send);
+    try {
+      send();
+      for (;;) {
+        if (sent.length > 0) await this.#travel(signal);
+        if (signal.aborted || this.#isCut || this.#closed.signal.aborted) return next;
+        const events = sent.splice(0).flat();
+        const last = events.at(-1);
+        if (last) {
+          next = last.kv.modRevision + 1;
+          onBatch({ revision: last.kv.modRevision, events });
+        }
+        if (sent.length === 0) await this.#waitForChange(range, signal);
       }
-      if (this.#store.revision < scan) await this.#waitForChange(range, signal);
+    } finally {
+      unsubscribe();
     }
   }
 
