@@ -45,6 +45,8 @@ export interface RegistrationOptions {
 
 /** How soon a refused node looks again whether it's still refused. */
 const REFUSED_RETRY_MS = 10_000;
+/** A membership that ends sooner counts as a failure to join. */
+const STEADY_MS = 1_000;
 /** A read that shall confirm a resumed session is tried again after this. */
 const CONFIRM_RETRY_MS = 200;
 
@@ -103,16 +105,22 @@ export class Registration {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log, random } = this.#options;
     for (let failures = 0; !signal.aborted; ) {
+      let joinedAtMs = Number.POSITIVE_INFINITY;
       try {
         await this.#joinOnce(signal, () => {
-          failures = 0;
+          joinedAtMs = clock.monotonicMs();
         });
+        throw new AgentError('STALE', 'Cannot stay joined: the presence is gone from the store');
       } catch (err) {
         if (signal.aborted) return;
         if (errorCodeOf(err) === 'FENCED') throw err;
+        const wasSteady = clock.monotonicMs() - joinedAtMs >= STEADY_MS;
+        if (wasSteady) failures = 0;
+        if (wasSteady && errorCodeOf(err) === 'STALE') continue; // dropped by the store: registered anew at once
         failures += 1;
         const isRefused = errorCodeOf(err) === 'CONFLICT' || errorCodeOf(err) === 'INVALID_INPUT';
-        this.#setState({ kind: isRefused ? 'refused' : 'joining', text: errorText(err) });
+        const isLeaving = this.#presenceState === 'leaving';
+        this.#setState({ kind: isLeaving ? 'leaving' : isRefused ? 'refused' : 'joining', text: errorText(err) });
         if (failures === 1 || failures % 30 === 0)
           log.warn({ failures, err }, isRefused ? 'join refused' : 'cannot join yet');
         await clock.sleep(

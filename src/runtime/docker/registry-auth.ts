@@ -50,7 +50,9 @@ async function readConfig(path: string, log: Log): Promise<DockerConfig | undefi
     return JSON.parse(await readFile(path, 'utf8')) as DockerConfig;
   } catch (error) {
     if ((error as { code?: string }).code !== 'ENOENT') {
-      log.warn({ path, err: errorText(error) }, 'registry credentials unreadable');
+      // What JSON.parse says quotes the text around the mistake: a secret, perhaps.
+      const reason = error instanceof SyntaxError ? 'expected JSON' : errorText(error);
+      log.warn({ path, err: reason }, 'registry credentials unreadable');
     }
     return undefined;
   }
@@ -101,7 +103,11 @@ async function askHelper(
     return username === '<token>' ? { identitytoken: secret } : { username: username ?? '', password: secret };
   } catch (error) {
     signal.throwIfAborted();
-    log.debug({ helper, server, err: errorText(error) }, 'credential helper gave nothing');
+    // Its message would quote what the helper wrote.
+    log.debug(
+      { helper, server, err: error instanceof Error ? error.name : 'unknown' },
+      'credential helper gave nothing',
+    );
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assignmentCodec, clusterSettingsCodec, nodeSettingsCodec } from '../../../src/cluster/codecs.ts';
-import { AgentError } from '../../../src/domain/errors.ts';
+import { assignmentCodec, clusterSettingsCodec, nodeSettingsCodec, specCodec } from '../../../src/cluster/codecs.ts';
+import { AgentError, errorText } from '../../../src/domain/errors.ts';
 
 const refusalOf = (decode: () => unknown): AgentError => {
   try {
@@ -32,6 +32,11 @@ for (const [name, text] of garbage) {
     assert.ok(error.message.length < 250, `${error.message.length} characters`);
   });
 }
+
+test('a stored value that is no JSON is not quoted: it may hold secrets', () => {
+  const text = '{"v":1,"run":{"environment":{"PASSWORD":hunter2}}}';
+  assert.doesNotMatch(errorText(refusalOf(() => specCodec.decode(text, 'k'))), /PASS|hunter2/);
+});
 
 test('names that objects have by themselves do no harm as keys of a map', () => {
   const labels = '{"__proto__":"x","constructor":"y","zone":"a"}';

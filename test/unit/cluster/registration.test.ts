@@ -291,3 +291,24 @@ test('an ended agent leaves no timer and no watch behind', async () => {
   for (let second = 0; second < 11; second += 1) await world.clock.advance(1_000);
   assert.equal(world.clock.pendingTimers, 0);
 });
+
+test('a presence that goes as soon as it is there is not taken without pause', async () => {
+  const world = makeWorld();
+  const agent = startAgent(world, 'one');
+  await advanceUntil(world.clock, 'joined', joined(agent));
+  const thief = new AbortController();
+  const watching = world.store.client('thief').watch(
+    { key: presenceKey },
+    1,
+    ({ events }) => {
+      for (const { type, kv } of events) if (type === 'put') world.store.revokeLease(kv.lease);
+    },
+    thief.signal,
+  );
+  await world.clock.advance(20_000);
+  assert.ok(agent.memberships.length > 5, 'still tried');
+  assert.ok(agent.memberships.length < 60, `${agent.memberships.length} memberships in 20 s`);
+  thief.abort();
+  await watching;
+  await advanceUntil(world.clock, 'present', () => world.store.get(presenceKey) !== undefined, 2_000);
+});

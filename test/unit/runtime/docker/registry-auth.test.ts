@@ -47,6 +47,16 @@ test('readRegistryAuth() passes over files that are absent, broken or know nothi
   assert.equal(await readRegistryAuth('reg', { configPaths, log: silentLog }, signal), undefined);
 });
 
+test('readRegistryAuth() quotes nothing of a broken file in the log', async () => {
+  const path = join(directory, 'broken.json');
+  writeFileSync(path, '{"auths":{"reg":{"auth":hunter2}}}');
+  const said: unknown[] = [];
+  const log = { ...silentLog, warn: (...line: unknown[]) => said.push(line) };
+  assert.equal(await readRegistryAuth('reg', { configPaths: [path], log }, signal), undefined);
+  assert.match(JSON.stringify(said), /broken\.json.*expected JSON/);
+  assert.doesNotMatch(JSON.stringify(said), /hunter2|auths/);
+});
+
 test('readRegistryAuth() asks the credential helper, and does without one that fails', async (context) => {
   const helper = join(directory, 'docker-credential-muster-test');
   writeFileSync(
