@@ -62,9 +62,12 @@ export class Endpoints {
     this.#log.info({ endpoint: client.endpoint }, 'etcd endpoint in use');
   }
 
-  /** This one failed: the next call uses the next one. Does nothing where another call has already moved on. */
+  /**
+   * This one failed: the next call uses the next one. Does nothing where another call has already moved on, or where the
+   * connection was given up here: that says nothing of the endpoint, which may be in use again by now.
+   */
   leave(failed: RawClient, reason: GrpcFailure): void {
-    if (this.#isClosed || this.size === 1 || this.#urls[this.#at] !== failed.endpoint) return;
+    if (this.#isClosed || failed.isClosed || this.size === 1 || this.#urls[this.#at] !== failed.endpoint) return;
     this.#at = (this.#at + 1) % this.size;
     if (!failed.isConnected) failed.close(); // else it would try to connect for ever
     this.#log.debug({ endpoint: failed.endpoint, reason: reason.details }, 'etcd endpoint left');

@@ -120,6 +120,7 @@ export class RawClient {
 
   /** Whether a connection is up, as far as is known here. Begins none. */
   get isConnected(): boolean {
+    if (this.#isClosed) return false;
     return [...this.#used].some((name) => this.#channel(name).getConnectivityState(false) === state.ready);
   }
 
