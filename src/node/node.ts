@@ -239,7 +239,8 @@ export class Node {
       const reading = this.#specs.get(workload, assignment.spec, signal);
       used.add(this.#options.layout.spec(workload, assignment.spec));
       readings.set(key, reading);
-      if (reading.kind === 'failed') this.#loop.nudgeWithin(UNREADABLE_RETRY_MS * 2);
+      if (reading.kind === 'failed')
+        this.#loop.nudgeWithin(Math.max(0, reading.retryAtMs - this.#options.clock.monotonicMs()));
     }
     this.#specs.retain((path) => used.has(path));
     return readings;

@@ -1,18 +1,20 @@
 import { specCodec } from '../cluster/codecs.ts';
 import type { Layout } from '../cluster/layout.ts';
-import { errorText } from '../domain/errors.ts';
+import { AgentError, errorCodeOf, errorText } from '../domain/errors.ts';
 import type { WorkloadName } from '../domain/ids.ts';
 import type { StoredSpec } from '../domain/spec.ts';
 import type { Kv } from '../etcd/port.ts';
+import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
 
 /** A spec, that it is being read, or why it can't be. */
 export type SpecReading =
   | { readonly kind: 'read'; readonly spec: StoredSpec }
   | { readonly kind: 'reading' }
-  | { readonly kind: 'failed'; readonly error: string };
+  | { readonly kind: 'failed'; readonly error: string; readonly failures: number; readonly retryAtMs: number };
 
-const RETRY_MS = 2_000;
+/** A spec that isn't there, or is garbage, will hardly change: it's asked for less and less often. */
+const RETRY = { firstMs: 2_000, maxMs: 60_000, jitter: 0, random: () => 0 } as const;
 
 /** Reads specs once and keeps them: they never change. */
 export class SpecReader {
@@ -22,7 +24,7 @@ export class SpecReader {
   readonly #onRead: () => void;
   /** Reads under way; none rejects. */
   readonly #inFlight = new Set<Promise<void>>();
-  readonly #readings = new Map<string, SpecReading & { readonly atMs: number }>();
+  readonly #readings = new Map<string, SpecReading>();
 
   constructor(options: {
     readonly kv: Kv;
@@ -36,17 +38,17 @@ export class SpecReader {
     this.#onRead = options.onRead;
   }
 
-  /** The spec if it has been read; else begins to read it, and `onRead` follows. A failure is tried again after 2 s. */
+  /** The spec if it has been read; else begins to read it, and `onRead` follows. A failure is tried again, first after 2 s. */
   get(workload: WorkloadName, number: number, signal: AbortSignal): SpecReading {
     const path = this.#layout.spec(workload, number);
     const known = this.#readings.get(path);
-    const isDue = known?.kind === 'failed' && this.#clock.monotonicMs() - known.atMs >= RETRY_MS;
+    const isDue = known?.kind === 'failed' && this.#clock.monotonicMs() >= known.retryAtMs;
     if (known !== undefined && !isDue) return known;
-    if (known === undefined) this.#note(path, { kind: 'reading' });
-    else this.#note(path, { kind: 'failed', error: known.kind === 'failed' ? known.error : '' });
+    const begun: SpecReading = isDue ? { ...known, retryAtMs: Number.POSITIVE_INFINITY } : { kind: 'reading' };
+    this.#readings.set(path, begun);
     const reading = this.#read(path, signal).finally(() => this.#inFlight.delete(reading));
     this.#inFlight.add(reading);
-    return this.#readings.get(path) ?? { kind: 'reading' };
+    return begun;
   }
 
   /** Forgets the specs that `isUsed` doesn't name, so that the cache doesn't grow over days. */
@@ -57,17 +59,20 @@ export class SpecReader {
   async #read(path: string, signal: AbortSignal): Promise<void> {
     try {
       const { kv } = await this.#kv.get(path, signal);
-      if (kv === undefined)
-        this.#note(path, { kind: 'failed', error: `Cannot find spec "${path}": expected it in the store` });
-      else this.#note(path, { kind: 'read', spec: specCodec.decode(kv.value, path) });
+      if (kv === undefined) throw new AgentError('NOT_FOUND', `Cannot find spec "${path}": expected it in the store`);
+      this.#readings.set(path, { kind: 'read', spec: specCodec.decode(kv.value, path) });
     } catch (error) {
       if (signal.aborted) return;
-      this.#note(path, { kind: 'failed', error: errorText(error) });
+      this.#noteFailure(path, error);
     }
     this.#onRead();
   }
 
-  #note(path: string, reading: SpecReading): void {
-    this.#readings.set(path, { ...reading, atMs: this.#clock.monotonicMs() });
+  #noteFailure(path: string, error: unknown): void {
+    const before = this.#readings.get(path);
+    const failures = before?.kind === 'failed' ? before.failures + 1 : 1;
+    const delayMs = errorCodeOf(error) === 'UNAVAILABLE' ? RETRY.firstMs : backoffMs(failures, RETRY);
+    const retryAtMs = this.#clock.monotonicMs() + delayMs;
+    this.#readings.set(path, { kind: 'failed', error: errorText(error), failures, retryAtMs });
   }
 }

@@ -498,3 +498,19 @@ test('a runtime that hangs keeps no other from being looked after, and is seen a
   await advanceUntil(world.clock, 'docker is seen again', () => world.statusOf(web)?.lastError === undefined, 16_000);
   assert.equal(world.statusOf(web)?.phase, 'running');
 });
+
+test('a spec that cannot be read is asked for less and less often, and found once it is there', async () => {
+  const world = makeWorld();
+  const { kv } = await startNode(world);
+  const path = layout.spec(splitInstanceKey(web).workload, 1);
+  world.assign(web);
+  const spec = world.store.get(path)?.value ?? '';
+  world.put(path, 'garbage');
+  await advanceUntil(world.clock, 'said', () => /expected JSON/.test(world.statusOf(web)?.lastError ?? ''), 1_000);
+  const before = kv.calls.get('get') ?? 0;
+  await world.clock.advance(600_000);
+  const asked = (kv.calls.get('get') ?? 0) - before;
+  assert.ok(asked >= 8 && asked <= 20, `asked ${asked} times in 10 minutes`);
+  world.put(path, spec);
+  await advanceUntil(world.clock, 'running', phaseIs(world, web, 'running'), 61_000);
+});
