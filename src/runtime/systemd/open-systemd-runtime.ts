@@ -84,8 +84,9 @@ class SystemdRuntime implements Runtime {
     return owned.flatMap(([unit, record]) => {
       const properties = states.get(unit);
       if (properties === undefined) return [];
-      if (isStartSeen(properties)) this.#store.markSeenUp(unit);
-      return describeUnit(record, properties, { everStarted: this.#store.wasStarted(unit), monotonicUs });
+      const isUp = isStartSeen(properties);
+      if (isUp) this.#store.markSeenUp(unit);
+      return describeUnit(record, properties, { everStarted: isUp || this.#store.wasStarted(unit), monotonicUs });
     });
   }
 
