@@ -101,10 +101,18 @@ scenarios('each command works', (scenario) => {
       });
     }
     const on = cluster.lab.node((await cluster.rows('chatter'))[0]?.node?.hostname ?? '');
+    // A line that comes while the last ones are read may be among them.
     const tail = (await cluster.muster(['logs', 'chatter', '-n', '2', '--json'], { on })).stdout.split('\n');
-    assert.equal(tail.length, 2);
-    const entry = JSON.parse(tail[1] ?? '') as { instance: string; stream: string; text: string };
+    assert.ok(tail.length >= 2 && tail.length <= 4, tail.join('\n'));
+    const entry = JSON.parse(tail.at(-1) ?? '') as { instance: string; stream: string; text: string };
     assert.deepEqual([entry.instance, entry.stream], ['chatter.0', 'stdout']);
+    const elsewhere = cluster.others(on)[0];
+    const refused = await cluster.muster(['logs', 'chatter'], {
+      reject: false,
+      ...(elsewhere ? { on: elsewhere } : {}),
+    });
+    assert.equal(refused.exitCode, 1);
+    assert.match(refused.stderr, new RegExp(on.name), 'it says on which node the log is');
     const followed = await command(on.commandLine(['timeout', '-s', 'INT', '2', 'muster', 'logs', '-f', 'chatter']), {
       reject: false,
     });

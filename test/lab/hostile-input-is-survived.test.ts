@@ -92,8 +92,9 @@ scenarios('hostile input is survived', (scenario) => {
       await Promise.all(
         Object.entries(garbage).map(async ([key, value]) => cluster.store.put(cluster.root + key, value)),
       );
-      await cluster.apply('after.service', sleeper());
-      await cluster.apply('after', sleepingContainer('after', ['replicas: 3']));
+      await cluster.apply('after.service', sleeper(), ['--no-wait']);
+      await cluster.apply('after', sleepingContainer('after', ['replicas: 3']), ['--no-wait']);
+      await Promise.all([cluster.awaitRunning('after.service', 1), cluster.awaitRunning('after', 3)]);
       assert.deepEqual(
         (await cluster.identities()).filter((line) => line.startsWith('steady')),
         before,
@@ -118,7 +119,8 @@ scenarios('hostile input is survived', (scenario) => {
       // A new leader and agents that list everything anew cope, too.
       await Promise.all(cluster.nodes.map(async (each) => each.killProcess('muster')));
       await Promise.all(cluster.nodes.map(async (each) => cluster.awaitJoined(each)));
-      await cluster.apply('later.service', sleeper());
+      await cluster.apply('later.service', sleeper(), ['--no-wait']);
+      await cluster.awaitRunning('later.service', 1);
       assert.deepEqual(
         (await cluster.identities()).filter((line) => line.startsWith('steady')),
         before,

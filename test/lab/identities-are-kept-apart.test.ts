@@ -36,8 +36,7 @@ scenarios('identities are kept apart', (scenario) => {
   );
 
   scenario('two clusters on one etcd are invisible to each other', async (cluster) => {
-    await cluster.apply('same', sleepingContainer('same', ['replicas: 3']));
-    await cluster.apply('same.service', sleeper());
+    await cluster.applyAll({ same: sleepingContainer('same', ['replicas: 3']), 'same.service': sleeper() });
     const before = await cluster.identities();
     const stranger = await cluster.lab.addNode({ clusterId: 'lab-2' });
     await eventually('the other cluster led', 20_000, async () => {
@@ -50,8 +49,11 @@ scenarios('identities are kept apart', (scenario) => {
       return nodes[0]?.leader;
     });
     assert.match((await stranger.run(['muster', 'ls'])).stdout, /^No workloads/);
-    await stranger.run(['muster', 'apply', '-'], { input: sleepingContainer('same', ['replicas: 2']) });
-    await stranger.run(['muster', 'apply', '--name', 'same.service', '-'], { input: sleeper(['Environment=OTHER=1']) });
+    const other = {
+      same: sleepingContainer('same', ['replicas: 2']),
+      'same.service': sleeper(['Environment=OTHER=1']),
+    };
+    await cluster.applyAll(other, { on: stranger });
     const own = await cluster.runners([stranger]);
     assert.deepEqual(
       own.map(({ name }) => name),
