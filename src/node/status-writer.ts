@@ -104,11 +104,6 @@ export class StatusWriter {
     }
   }
 
-  /** The leader deletes a status with its assignment: it needs no delete of ours. */
-  forget(key: InstanceKey): void {
-    this.#slots.delete(key);
-  }
-
   /** True when the store holds what is wanted of every instance. */
   get isSettled(): boolean {
     if (!this.#isPrimed) return false;
