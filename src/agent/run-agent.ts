@@ -11,6 +11,7 @@ import { type Agent, composeAgent } from './compose-agent.ts';
 import { runUntilStopped } from './departure.ts';
 import { openPorts, type ProcessFacts } from './open-ports.ts';
 import type { Ports } from './ports.ts';
+import { releaseMemory } from './release-memory.ts';
 import { tellSystemd } from './tell-systemd.ts';
 
 const defaultConfigPath = '/etc/muster/muster.yaml';
@@ -88,6 +89,7 @@ async function runLocked(config: Config, options: RunAgentOptions, log: Log, sig
   );
   const told = new AbortController();
   const telling = tellSystemd(agent, ports, told.signal);
+  const releasing = releaseMemory(ports.host, clock, told.signal);
   try {
     await runUntilStopped(
       { agent, clock, log, shutdownGraceMs: config.shutdownGraceMs, howToEnd: () => howToEnd(ports, agent) },
@@ -101,6 +103,7 @@ async function runLocked(config: Config, options: RunAgentOptions, log: Log, sig
   } finally {
     told.abort();
     await telling;
+    await releasing;
     await api.close();
     close();
   }

@@ -6,6 +6,19 @@ export interface Libc {
   sendDatagram(path: string, text: string): boolean;
 }
 
+/** malloc_trim(3), which only the GNU C library has: it keeps what was freed between what is in use until asked for it. */
+export async function loadTrim(): Promise<(() => void) | undefined> {
+  try {
+    const { dlopen } = await import('node:ffi');
+    const { functions } = dlopen(null, { malloc_trim: { return: 'i32', arguments: ['u64'] } });
+    return () => {
+      functions.malloc_trim(0n);
+    };
+  } catch {
+    return undefined;
+  }
+}
+
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;

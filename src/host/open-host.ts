@@ -1,6 +1,7 @@
 import { availableParallelism, networkInterfaces, totalmem } from 'node:os';
 import type { Bus } from '../bus/port.ts';
 import type { Log } from '../loop/log.ts';
+import { loadTrim } from './libc.ts';
 import { listAddresses } from './list-addresses.ts';
 import type { Host, HostIdentity } from './port.ts';
 import { readIdentity } from './read-identity.ts';
@@ -27,6 +28,7 @@ class LocalHost implements Host {
   readonly watchdogIntervalMs: number | undefined;
   readonly #options: HostOptions;
   readonly #notifier: ServiceNotifier;
+  #trim: ReturnType<typeof loadTrim> | undefined;
 
   constructor(options: HostOptions) {
     const { environment, pid, log } = options;
@@ -49,6 +51,11 @@ class LocalHost implements Host {
 
   notify(lines: readonly string[]): Promise<void> {
     return this.#notifier.notify(lines);
+  }
+
+  async releaseMemory(): Promise<void> {
+    this.#trim ??= loadTrim();
+    (await this.#trim)?.();
   }
 
   async isShuttingDown(signal: AbortSignal): Promise<boolean> {

@@ -22,6 +22,8 @@ export interface Host {
   notify(lines: readonly string[]): Promise<void>;
   /** How often systemd wants `WATCHDOG=1`, halved; undefined without a watchdog. */
   readonly watchdogIntervalMs: number | undefined;
+  /** Gives memory that is free back to the machine, as far as that's possible here. */
+  releaseMemory(): Promise<void>;
   /** True once systemd's manager is `stopping`: the machine goes down, not just the agent. */
   isShuttingDown(signal: AbortSignal): Promise<boolean>;
 }

@@ -35,6 +35,8 @@ export class FakeHost implements Host {
     this.notified.push(...lines);
   }
 
+  async releaseMemory(): Promise<void> {}
+
   async isShuttingDown(signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
     return this.shutsDown;
