@@ -17,6 +17,10 @@ export interface MirrorOptions {
   readonly onChange: (changed: ReadonlySet<string> | 'all') => void;
 }
 
+/** A range is listed anew at least this often; half of it is drawn at random, so that nodes don't do it together. */
+const RELIST_INTERVAL_MS = 3_600_000;
+const timeToList = new Error('it is time to list the range again');
+
 /**
  * A consistent local view of a range: a linearizable list at R, then each event in order from R + 1; listed again on a gap or
  * compaction. It never goes back: while the store is away it keeps what it had.
@@ -77,7 +81,7 @@ export class Mirror {
         const { kvs, revision } = await kv.list(prefix, signal);
         this.#replace(kvs, revision);
         failures = 0;
-        await kv.watch({ prefix }, revision + 1, (batch) => this.#apply(batch), signal);
+        await this.#watchForAWhile(revision, signal);
       } catch (error) {
         if (signal.aborted) return;
         if (errorCodeOf(error) === 'STALE') {
@@ -89,6 +93,23 @@ export class Mirror {
           log.warn({ prefix, failures, err: error }, 'mirror cannot read the store');
         await clock.sleep(backoffMs(failures, { firstMs: 100, maxMs: 2_000, jitter: 0.5, random }), signal);
       }
+    }
+  }
+
+  /** Until it's time to list again: what a watch could ever have missed is not missed for longer than that. */
+  async #watchForAWhile(revision: Revision, signal: AbortSignal): Promise<void> {
+    const { kv, prefix, clock, random } = this.#options;
+    const stop = new AbortController();
+    const onAbort = () => stop.abort(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    const cancel = clock.after(RELIST_INTERVAL_MS * (1 - 0.5 * random()), () => stop.abort(timeToList));
+    try {
+      if (!signal.aborted) await kv.watch({ prefix }, revision + 1, (batch) => this.#apply(batch), stop.signal);
+    } catch (error) {
+      if (!stop.signal.aborted) throw error;
+    } finally {
+      cancel();
+      signal.removeEventListener('abort', onAbort);
     }
   }
 

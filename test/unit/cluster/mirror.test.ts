@@ -102,6 +102,19 @@ test('waitFor() resolves when the view is as new as asked, or the caller gives u
   await never;
 });
 
+test('a mirror lists again now and then, so that nothing is missed for ever', async () => {
+  const { clock, put, kv, mirror, run, shown } = start();
+  put('/demo/a', '1');
+  run();
+  await advanceUntil(clock, 'listed', () => mirror.synced);
+  const before = kv.calls.get('list') ?? 0;
+  await clock.advance(3_600_000);
+  await clock.advance(0);
+  assert.equal(kv.calls.get('list'), before + 1);
+  put('/demo/a', '2');
+  await advanceUntil(clock, 'still watched', () => shown()['/demo/a'] === '2');
+});
+
 test('an idle mirror makes no request', async () => {
   const { clock, put, kv, mirror, run } = start();
   put('/demo/a', '1');

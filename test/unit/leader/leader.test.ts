@@ -42,7 +42,7 @@ test('Leader places what is submitted, before and after its term began', async (
   });
 });
 
-test('Leader makes no request while nothing changes', async () => {
+test('Leader makes no request while nothing changes, but to list anew now and then', async () => {
   const fixture = await settled({ web: { replicas: 3 } });
   const before = new Map(fixture.kv.calls);
   await fixture.clock.advance(24 * 3_600_000);

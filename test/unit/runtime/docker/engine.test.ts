@@ -7,6 +7,7 @@ import { after, afterEach, beforeEach, test } from 'node:test';
 import { systemClock } from '../../../../src/loop/system-clock.ts';
 import { type Engine, openEngine } from '../../../../src/runtime/docker/engine.ts';
 import { eventually } from '../../../support/eventually.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 
 /** A daemon that answers as badly as daemons do. */
 const directory = mkdtempSync(join(tmpdir(), 'muster-engine-'));
@@ -124,22 +125,27 @@ test('an engine tells an absent daemon from one that went away', async () => {
 
 test('an engine’s stream has no limit once it began, ends on abort, and is closed when abandoned', async () => {
   answer = (_request, reply) => void reply.writeHead(200).write('one');
+  const clock = new FakeClock();
+  const timed = openEngine({ socketPath, clock, limitMs: 2_000 });
   const abort = new AbortController();
-  const opened = await engine.stream({ ...get, limitMs: 100 }, abort.signal);
+  const opened = await timed.stream(get, abort.signal);
   assert.ok('chunks' in opened);
   const reason = new Error('no more');
   const reading = (async () => {
     for await (const chunk of opened.chunks) {
       assert.equal(chunk.toString(), 'one');
-      setTimeout(() => abort.abort(reason), 200);
+      await clock.advance(60_000);
+      assert.equal(await connections(), 1, 'it is still open');
+      abort.abort(reason);
     }
   })();
   await assert.rejects(reading, (error) => error === reason);
-  await eventually('no connection', 2_000, async () => (await connections()) === 0);
-  const other = await engine.stream(get, signal);
+  await eventually('no connection', 10_000, async () => (await connections()) === 0);
+  const other = await timed.stream(get, signal);
   assert.ok('chunks' in other);
   for await (const _chunk of other.chunks) break;
-  await eventually('no connection', 2_000, async () => (await connections()) === 0);
+  await eventually('no connection', 10_000, async () => (await connections()) === 0);
+  timed.close();
 });
 
 test('an engine’s stream that is refused is an answer, and one that breaks is UNAVAILABLE', async () => {

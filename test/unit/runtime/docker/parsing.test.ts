@@ -97,11 +97,9 @@ for (const size of [1, 7, 1_000]) {
   });
 }
 
-test('demuxLogs() reads a hundred thousand small frames in one chunk in linear time', async () => {
+test('demuxLogs() reads a hundred thousand small frames in one chunk, which is more than a stack can hold', async () => {
   const data = Buffer.concat(Array.from({ length: 100_000 }, () => frame(1, `${at(1)} x\n`)));
-  const beganMs = performance.now();
   assert.equal((await all(demuxLogs(chunked(data, data.length)))).length, 100_000);
-  assert.ok(performance.now() - beganMs < 5_000);
 });
 
 test('demuxLogs() gives an endless line in pieces, and refuses what is no frame', async () => {
