@@ -45,7 +45,7 @@ test('Leader places what is submitted, before and after its term began', async (
 test('Leader makes no request while nothing changes, but to list anew now and then', async () => {
   const fixture = await settled({ web: { replicas: 3 } });
   const before = new Map(fixture.kv.calls);
-  await fixture.clock.advance(24 * 3_600_000);
+  await fixture.clock.advance(1_700_000);
   assert.deepEqual(fixture.kv.calls, before);
   assert.equal(fixture.outcome, undefined);
 });
