@@ -58,6 +58,8 @@ export class Registration {
   #presenceRevision: number | undefined;
   #leaseId: LeaseId | undefined;
   #isDecided = false;
+  /** Presence is left to a lease that outlives this process: that the old one is lost is as it should be. */
+  #isHandedOver = false;
   #stopMayStartAtMs = 0;
   #bootId = '';
   /** What presence says, also when it's taken anew. */
@@ -112,6 +114,7 @@ export class Registration {
         });
         throw new AgentError('STALE', 'Cannot stay joined: the presence is gone from the store');
       } catch (err) {
+        if (this.#isHandedOver) await this.#untilChange(() => false, signal);
         if (signal.aborted) return;
         if (errorCodeOf(err) === 'FENCED') throw err;
         const wasSteady = clock.monotonicMs() - joinedAtMs >= STEADY_MS;
@@ -144,6 +147,7 @@ export class Registration {
     if (this.#settings === undefined || this.guard() === undefined) return;
     const old = this.#leaseId;
     const lease = await kv.grantLease(this.#settings.agentAwayMs, signal);
+    this.#isHandedOver = true;
     await this.#rewrite('away', lease.id, signal);
     if (old !== undefined) await kv.revokeLease(old, signal);
   }

@@ -237,6 +237,17 @@ test('a stopped agent leaves its presence for as long as it may be away, and fin
   assert.equal(world.store.get(presenceKey), undefined, 'the long lease is gone with the return');
 });
 
+test('an agent that has handed over does not register again when it is slow to end', async () => {
+  const world = makeWorld();
+  const agent = startAgent(world, 'one');
+  await advanceUntil(world.clock, 'joined', joined(agent));
+  await agent.registration.handOver(new AbortController().signal);
+  await world.clock.advance(5_000);
+  assert.equal(presenceOf(world.store)?.state, 'away');
+  await agent.kill();
+  assert.equal(agent.failure(), undefined);
+});
+
 test('text that somebody puts in the place of presence is taken for its loss', async () => {
   const world = makeWorld();
   const agent = startAgent(world, 'one');
