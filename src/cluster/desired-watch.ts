@@ -1,6 +1,7 @@
 import { errorCodeOf } from '../domain/errors.ts';
 import type { WorkloadName } from '../domain/ids.ts';
 import type { Revision, WatchBatch } from '../etcd/port.ts';
+import { ChildAbort } from '../loop/child-abort.ts';
 import { readMissing, readWorkloadState, type StoreView } from './desired-read.ts';
 import type { DesiredState } from './desired-state.ts';
 import type { Layout } from './layout.ts';
@@ -43,9 +44,7 @@ interface Following {
 /** Watches every range that can concern the names; one that fails ends the others. */
 async function follow(store: StoreView, following: Following, from: Revision, signal: AbortSignal): Promise<void> {
   const { layout, kv } = store;
-  const stop = new AbortController();
-  const abort = () => stop.abort(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
+  using stop = new ChildAbort(signal);
   const failed: unknown[] = [];
   const fail = (error: unknown) => {
     if (!stop.signal.aborted) failed.push(error);
@@ -60,11 +59,7 @@ async function follow(store: StoreView, following: Following, from: Revision, si
     }, fail);
   };
   const ranges = [layout.workloads, layout.instances, layout.assignments, layout.statuses, layout.nodes];
-  try {
-    await Promise.all(ranges.map((prefix) => kv.watch({ prefix }, from, onBatch, stop.signal).catch(fail)));
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
+  await Promise.all(ranges.map((prefix) => kv.watch({ prefix }, from, onBatch, stop.signal).catch(fail)));
   if (failed.length > 0) throw failed[0];
 }
 

@@ -2,6 +2,7 @@ import { AgentError, errorCodeOf } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { Compare, KeyValue, Kv, LeaseId } from '../etcd/port.ts';
 import { backoffMs } from '../loop/backoff.ts';
+import { ChildAbort } from '../loop/child-abort.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import { candidateCodec } from './codecs.ts';
@@ -137,23 +138,18 @@ export class Election {
 
   /** Resolves when the key is deleted, or the signal aborts. A watch that was compacted past is begun anew. */
   async #untilGone(key: string, fromRevision: number, signal: AbortSignal): Promise<void> {
-    const gone = new AbortController();
-    const onAbort = () => gone.abort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) gone.abort();
+    using gone = new ChildAbort(signal);
     try {
       for (let from: number | undefined = fromRevision; from !== undefined && !gone.signal.aborted; ) {
         from = await this.#watchUntilGone(key, from, gone);
       }
     } catch (error) {
       if (!gone.signal.aborted) throw error;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
     }
   }
 
   /** One watch; aborts `gone` when the key is. Returns from where to go on, where the store has forgotten what came before. */
-  async #watchUntilGone(key: string, fromRevision: number, gone: AbortController): Promise<number | undefined> {
+  async #watchUntilGone(key: string, fromRevision: number, gone: ChildAbort): Promise<number | undefined> {
     const { kv } = this.#options;
     try {
       await kv.watch(
@@ -178,10 +174,7 @@ export class Election {
     const { log, lead } = this.#options;
     this.#term = leadership.term;
     log.info({ term: leadership.term.createRevision, predecessor: leadership.predecessor }, 'elected leader');
-    const end = new AbortController();
-    const onAbort = () => end.abort(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) end.abort(signal.reason);
+    using end = new ChildAbort(signal);
     const keyGone = this.#untilGone(this.#key, leadership.term.createRevision + 1, end.signal).then(
       () => end.abort(new AgentError('FENCED', 'Cannot go on leading: the candidacy is gone from the store')),
       (error: unknown) => end.abort(error),
@@ -192,7 +185,6 @@ export class Election {
         throw new AgentError('FENCED', `Cannot go on leading: term ${leadership.term.createRevision} has ended`);
     } finally {
       end.abort();
-      signal.removeEventListener('abort', onAbort);
       await keyGone;
     }
     this.#term = undefined;

@@ -1,6 +1,7 @@
 import { errorCodeOf } from '../domain/errors.ts';
 import type { KeyValue, Kv, Revision, WatchBatch } from '../etcd/port.ts';
 import { backoffMs } from '../loop/backoff.ts';
+import { ChildAbort } from '../loop/child-abort.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 
@@ -99,17 +100,14 @@ export class Mirror {
   /** Until it's time to list again: what a watch could ever have missed is not missed for longer than that. */
   async #watchForAWhile(revision: Revision, signal: AbortSignal): Promise<void> {
     const { kv, prefix, clock, random } = this.#options;
-    const stop = new AbortController();
-    const onAbort = () => stop.abort(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
+    using stop = new ChildAbort(signal);
     const cancel = clock.after(RELIST_INTERVAL_MS * (1 - 0.5 * random()), () => stop.abort(timeToList));
     try {
-      if (!signal.aborted) await kv.watch({ prefix }, revision + 1, (batch) => this.#apply(batch), stop.signal);
+      await kv.watch({ prefix }, revision + 1, (batch) => this.#apply(batch), stop.signal);
     } catch (error) {
       if (!stop.signal.aborted) throw error;
     } finally {
       cancel();
-      signal.removeEventListener('abort', onAbort);
     }
   }
 

@@ -1,6 +1,7 @@
 import { AgentError, errorCodeOf } from '../domain/errors.ts';
 import type { Presence } from '../domain/node.ts';
 import type { KeyValue, Kv, Revision } from '../etcd/port.ts';
+import { ChildAbort } from '../loop/child-abort.ts';
 import { presenceCodec } from './codecs.ts';
 
 /** Whose presence it is to be: this process's, by its nonce. */
@@ -46,22 +47,17 @@ export async function isOwnPresence(options: OwnPresenceOptions, signal: AbortSi
 
 /** Resolves once presence is gone, or the signal aborts. Rejects with `FENCED` once another process has it. */
 export async function watchOwnPresence(options: OwnPresenceOptions, signal: AbortSignal): Promise<void> {
-  const gone = new AbortController();
-  const onAbort = () => gone.abort();
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) gone.abort();
+  using gone = new ChildAbort(signal);
   try {
     await followOwnPresence(options, gone);
   } catch (error) {
     if (!gone.signal.aborted) throw error;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
-  if (gone.signal.reason instanceof AgentError) throw gone.signal.reason;
+  if (!signal.aborted && gone.signal.reason instanceof AgentError) throw gone.signal.reason;
 }
 
 /** Aborts `gone` when presence is, with the error as its reason when another process has it. */
-async function followOwnPresence(options: OwnPresenceOptions, gone: AbortController): Promise<void> {
+async function followOwnPresence(options: OwnPresenceOptions, gone: ChildAbort): Promise<void> {
   const { kv, key } = options;
   while (!gone.signal.aborted) {
     const { kv: found, revision } = await kv.get(key, gone.signal);

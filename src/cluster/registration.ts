@@ -4,6 +4,7 @@ import type { ClusterSettings, NodeRecord, Presence, PresenceState } from '../do
 import type { Compare, Kv, LeaseId, Revision } from '../etcd/port.ts';
 import { Session } from '../etcd/session.ts';
 import { backoffMs } from '../loop/backoff.ts';
+import { ChildAbort } from '../loop/child-abort.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import { ensureCluster } from './cluster-settings.ts';
@@ -216,10 +217,7 @@ export class Registration {
   /** Until the lease is lost, presence is gone, or the signal aborts; rejects FENCED for a foreign nonce. */
   async #holdOn(session: Session, membership: Membership, signal: AbortSignal): Promise<void> {
     const { clock, log, whileMember } = this.#options;
-    const end = new AbortController();
-    const onAbort = () => end.abort(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) end.abort(signal.reason);
+    using end = new ChildAbort(signal);
     const ended = <T>(work: Promise<T>) => work.finally(() => end.abort());
     const results = await Promise.allSettled([
       ended(session.run(end.signal)),
@@ -230,7 +228,6 @@ export class Registration {
         throw error;
       }),
     ]);
-    signal.removeEventListener('abort', onAbort);
     if (signal.aborted) return;
     this.#presenceRevision = undefined;
     this.#changed();
