@@ -61,6 +61,8 @@ export class Registration {
   #isDecided = false;
   /** Presence is left to a lease that outlives this process: that the old one is lost is as it should be. */
   #isHandedOver = false;
+  /** Presence lasts at least so long without this process. */
+  #handedOverUntilMs = Number.NEGATIVE_INFINITY;
   #stopMayStartAtMs = 0;
   #bootId = '';
   /** What presence says, also when it's taken anew. */
@@ -101,7 +103,8 @@ export class Registration {
 
   /** `stop` instances must end: the fence time of a lease that was ours has come. One that the store dropped early is not it. */
   isFenced(): boolean {
-    return this.#session !== undefined && this.#options.clock.monotonicMs() >= this.#session.fenceAtMs;
+    if (this.#session === undefined) return false;
+    return this.#options.clock.monotonicMs() >= Math.max(this.#session.fenceAtMs, this.#handedOverUntilMs);
   }
 
   /** Until the signal aborts. Rejects (`FENCED`) when another process has taken this node's presence: then this one must end. */
@@ -144,12 +147,15 @@ export class Registration {
 
   /** Leaves presence with a lease that outlives this process by `agentAway`: the agent is expected back. */
   async handOver(signal: AbortSignal): Promise<void> {
-    const { kv } = this.#options;
+    const { kv, clock } = this.#options;
     if (this.#settings === undefined || this.guard() === undefined) return;
     const old = this.#leaseId;
-    const lease = await kv.grantLease(this.#settings.agentAwayMs, signal);
+    const { ttlMs, agentAwayMs } = this.#settings;
+    const grantedFromMs = clock.monotonicMs();
+    const lease = await kv.grantLease(agentAwayMs, signal);
     this.#isHandedOver = true;
     await this.#rewrite('away', lease.id, signal);
+    this.#handedOverUntilMs = grantedFromMs + agentAwayMs - ttlMs;
     if (old !== undefined) await kv.revokeLease(old, signal);
   }
 

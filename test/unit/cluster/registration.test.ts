@@ -242,8 +242,9 @@ test('an agent that has handed over does not register again when it is slow to e
   const agent = startAgent(world, 'one');
   await advanceUntil(world.clock, 'joined', joined(agent));
   await agent.registration.handOver(new AbortController().signal);
-  await world.clock.advance(5_000);
+  await world.clock.advance(7_000);
   assert.equal(presenceOf(world.store)?.state, 'away');
+  assert.equal(agent.registration.isFenced(), false);
   await agent.kill();
   assert.equal(agent.failure(), undefined);
 });
