@@ -11,8 +11,8 @@ import type { SimWorld } from './sim-world.ts';
 
 const never = new AbortController().signal;
 
-/** As desired means: for so long. Reports of what has just gone may still be on their way. */
-const SETTLED_MS = 2_000;
+/** As desired means: for so long. A report whose answer was lost is sent again, and what has just gone may still be reported. */
+const SETTLED_MS = 5_000;
 
 /** One run of one instance: another container, or the same started again, is another run. */
 export type Runs = Readonly<Record<string, string>>;

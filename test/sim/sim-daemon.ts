@@ -17,6 +17,7 @@ export class SimDaemon extends FakeMachine {
   /** When its API last went away or came back, or a call of it began or ended to hang. */
   disturbedAtMs = Number.NEGATIVE_INFINITY;
   readonly #witness: DaemonWitness;
+  readonly #toldToStop = new Set<FakeItem>();
 
   constructor(kind: RuntimeKind, options: FakeMachineOptions, witness: DaemonWitness) {
     super(options);
@@ -25,11 +26,13 @@ export class SimDaemon extends FakeMachine {
   }
 
   override begin(item: FakeItem): void {
+    this.#toldToStop.delete(item);
     super.begin(item);
     this.#witness.onBegin(item);
   }
 
   override end(item: FakeItem, phase: 'stopped' | 'failed', exitCode: number): void {
+    if (this.#toldToStop.has(item)) item.everStarted = false;
     super.end(item, phase, exitCode);
     this.#witness.onEnd(item);
     if (phase === 'failed') this.#restart(item);
@@ -40,10 +43,10 @@ export class SimDaemon extends FakeMachine {
     super.setAway(isAway);
   }
 
-  /** A unit that is told to stop is to be started anew: the agent then takes back its mark that it was started. */
+  /** A unit that is told to stop is to be started anew: the agent takes back its mark that it was started. */
   stopWasAsked(key: InstanceKey): void {
     const item = this.items.get(key);
-    if (this.kind === 'systemd' && item !== undefined) item.everStarted = false;
+    if (this.kind === 'systemd' && item !== undefined) this.#toldToStop.add(item);
   }
 
   /** Calls about this instance don't come back, until they do again. */

@@ -101,6 +101,13 @@ const storeAway: Fault = (storm) => {
   return `the store is away for ${seconds(ms)}`;
 };
 
+const storeFull: Fault = (storm) => {
+  const ms = storm.random.int(1_000, 25_000);
+  storm.world.store.setFull(true);
+  storm.healIn(ms, 'the store has space again', () => storm.world.store.setFull(false));
+  return `the store is out of space for ${seconds(ms)}`;
+};
+
 const revokeLease: Fault = (storm) => {
   const { store } = storm.world;
   const machine = storm.random.pick(storm.cluster.machines);
@@ -168,7 +175,7 @@ const hangCalls: Fault = (storm) => {
 const drain: Fault = (storm) => {
   const machine = storm.random.pick(storm.cluster.machines);
   const { store } = storm.world;
-  if (machine === undefined || store.isDown) return undefined;
+  if (machine === undefined || store.isDown || store.isFull) return undefined;
   const key = storm.cluster.layout.nodeSettings(machine.node);
   const draining = storm.random.chance(0.7);
   const ms = storm.random.int(1_000, 30_000);
@@ -191,6 +198,7 @@ export const stormFaults: readonly (readonly [weight: number, fault: Fault])[] =
   [4, slowNetwork],
   [6, loseReplies],
   [4, storeAway],
+  [2, storeFull],
   [6, revokeLease],
   [5, compact],
   [6, runtimeAway],

@@ -100,6 +100,7 @@ export class Storm {
     for (const heal of [...this.#heals]) heal();
     this.refusals.clear();
     this.world.store.start();
+    this.world.store.setFull(false);
     for (const machine of this.world.machines) {
       machine.thawAgent();
       machine.setNetwork({ unreachable: 'no', delayMs: this.delayMs, loseReplies: 0 });
@@ -118,6 +119,8 @@ export class Storm {
     for (const machine of chosen) {
       const isKill = random.chance(0.5);
       this.note(`${machine.name}: its agent is ${isKill ? 'killed' : 'stopped'} for a moment`);
+      // With a short TTL the fence comes before an agent can know that its goodbye was heard.
+      if (ttlMs >= 10_000 && random.chance(0.3)) machine.setNetwork({ loseReplies: 1 });
       if (isKill) machine.killAgent();
       else void machine.stopAgent();
       // An agent that was killed left a lease that had been renewed up to a quarter of the TTL before.

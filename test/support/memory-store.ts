@@ -81,6 +81,10 @@ export class MemoryStore {
     this.#wakeAll();
   }
 
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
   /** NOSPACE: puts and new leases are refused; deletes and renewals are not. */
   setFull(isFull: boolean): void {
     this.#isFull = isFull;
