@@ -207,6 +207,18 @@ test('a lease that the store loses costs a living node nothing', async () => {
   await cluster.assertQuiet();
 });
 
+test("every order is deleted by hand: what runs is no order's, runs on, and is adopted where it is", async () => {
+  const { world, cluster } = await bootCluster();
+  await applySome(cluster);
+  const before = cluster.runs;
+  for (const { key } of world.store.list(cluster.layout.assignments)) {
+    world.store.commit({ compares: [], writes: [{ delete: key }] });
+  }
+  await cluster.converge();
+  assert.deepEqual(cluster.runs, before);
+  await cluster.assertQuiet();
+});
+
 test('two clusters on one store never see each other, nor what a machine has of its own', async () => {
   const { world, cluster } = await bootCluster({ clusters: { blue: 3, 'blue-2': 2 } });
   const other = new SimCluster(world, world.machines[4]!.config);

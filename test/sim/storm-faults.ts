@@ -117,6 +117,16 @@ const revokeLease: Fault = (storm) => {
   return `the store loses the lease of ${machine.name}`;
 };
 
+const loseOrders: Fault = (storm) => {
+  const { store } = storm.world;
+  const { assignments, instances } = storm.cluster.layout;
+  const keys = [...store.list(assignments), ...store.list(instances)].map(({ key }) => key);
+  const lost = keys.filter(() => storm.random.chance(0.2));
+  if (lost.length === 0 || store.isDown) return undefined;
+  for (const key of lost) store.commit({ compares: [], writes: [{ delete: key }] });
+  return `${lost.length} orders and records are deleted by hand`;
+};
+
 const compact: Fault = (storm) => {
   storm.world.store.compact();
   return `the store compacts to ${storm.world.store.revision}`;
@@ -200,6 +210,7 @@ export const stormFaults: readonly (readonly [weight: number, fault: Fault])[] =
   [4, storeAway],
   [2, storeFull],
   [6, revokeLease],
+  [2, loseOrders],
   [5, compact],
   [6, runtimeAway],
   [8, killInstance],
