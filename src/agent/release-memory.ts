@@ -1,7 +1,7 @@
 import type { Host } from '../host/port.ts';
 import type { Clock } from '../loop/clock.ts';
 
-/** Long enough to cost nothing (a millisecond each time), soon enough that a start or a storm is not paid for afterwards. */
+/** Long enough to cost nothing, soon enough that a start or a storm is not paid for afterwards. */
 const EVERY_MS = 30_000;
 
 /** Gives back, now and then, what a burst of work has left free: this process sits on every machine. Never rejects. */

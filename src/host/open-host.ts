@@ -1,10 +1,10 @@
 import { availableParallelism, networkInterfaces, totalmem } from 'node:os';
 import type { Bus } from '../bus/port.ts';
 import type { Log } from '../loop/log.ts';
-import { loadTrim } from './libc.ts';
 import { listAddresses } from './list-addresses.ts';
 import type { Host, HostIdentity } from './port.ts';
 import { readIdentity } from './read-identity.ts';
+import { makeMemoryRelease } from './release-memory.ts';
 import { type ServiceEnvironment, ServiceNotifier, watchdogIntervalMs } from './sd-notify.ts';
 
 /** What the host needs. */
@@ -28,7 +28,7 @@ class LocalHost implements Host {
   readonly watchdogIntervalMs: number | undefined;
   readonly #options: HostOptions;
   readonly #notifier: ServiceNotifier;
-  #trim: ReturnType<typeof loadTrim> | undefined;
+  #release: ReturnType<typeof makeMemoryRelease> | undefined;
 
   constructor(options: HostOptions) {
     const { environment, pid, log } = options;
@@ -54,8 +54,8 @@ class LocalHost implements Host {
   }
 
   async releaseMemory(): Promise<void> {
-    this.#trim ??= loadTrim();
-    (await this.#trim)?.();
+    this.#release ??= makeMemoryRelease();
+    (await this.#release)();
   }
 
   async isShuttingDown(signal: AbortSignal): Promise<boolean> {
