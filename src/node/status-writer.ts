@@ -9,6 +9,8 @@ import type { Log } from '../loop/log.ts';
 
 /** Most statuses in one transaction: each costs a compare and a put. */
 const BATCH_LIMIT = 100;
+/** Between two transactions: what comes meanwhile goes together, for each costs the store, the leader and every watcher. */
+const GATHER_MS = 50;
 /** A passing phase is written only if it lasts this long. */
 const SETTLE_MS = 100;
 /** An instance that has written this often within {@link CALM_MS} is held to one write a second. */
@@ -156,7 +158,8 @@ export class StatusWriter {
       slot.recentWritesMs = [...slot.recentWritesMs.filter((atMs) => nowMs - atMs < CALM_MS), nowMs];
       if (slot.storedText === undefined && slot.wantedText === undefined) this.#slots.delete(key);
     }
-    return 1;
+    if (due.length < BATCH_LIMIT) await clock.sleep(GATHER_MS, signal);
+    return 0;
   }
 
   /** An order has changed meanwhile, and the next pass will want another status; or presence has, and the next registration resets. */

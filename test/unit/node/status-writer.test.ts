@@ -124,6 +124,23 @@ test('many changes go in one transaction, up to a hundred', async () => {
   assert.equal(stored(149)?.phase, 'running');
 });
 
+test('the first change is written at once, those that follow on its heels go together', async () => {
+  const { clock, writer, assign, stored, commits } = start();
+  const rows = Array.from({ length: 20 }, (_, slot): [number, InstanceStatus] => [
+    slot,
+    status(assign(slot), 'running'),
+  ]);
+  for (let count = 1; count <= rows.length; count += 1) {
+    writer.want(wants(...rows.slice(0, count)));
+    await clock.advance(2);
+    assert.equal(stored(0)?.phase, 'running');
+  }
+  assert.equal(commits(), 1);
+  await clock.advance(50);
+  assert.equal(commits(), 2);
+  assert.equal(stored(19)?.phase, 'running');
+});
+
 test('an instance that flaps is stored at most once a second', async () => {
   const { clock, writer, assign, commits } = start();
   const revision = assign(0);
@@ -160,7 +177,7 @@ test('what is no longer known is deleted', async () => {
   writer.want(wants([0, status(assign(0), 'running')]));
   await clock.advance(10);
   writer.want(new Map());
-  await clock.advance(10);
+  await clock.advance(60);
   assert.equal(stored(0), undefined);
 });
 
