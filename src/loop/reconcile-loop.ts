@@ -12,6 +12,9 @@ export interface LoopOptions {
 /** Without a reason an abort makes an error with its stack, each time. */
 const NUDGED = 'nudged';
 
+/** The longest rest after a pass: a nudge may have to wait so long. */
+const MAX_REST_MS = 20;
+
 /** A level-triggered loop: a nudge causes a pass, nudges coalesce, a failing pass backs off. */
 export class ReconcileLoop {
   readonly #options: LoopOptions;
@@ -42,8 +45,12 @@ export class ReconcileLoop {
       this.#wake = new AbortController(); // before the pass: a nudge during it must cause another
       this.#passAtMs = undefined;
       try {
+        const beganMs = clock.monotonicMs();
         await pass(signal);
         failures = 0;
+        // In a storm of nudges a pass leaves as much time as it took to what it has begun.
+        const restMs = Math.min(MAX_REST_MS, clock.monotonicMs() - beganMs);
+        if (restMs >= 1) await clock.sleep(restMs, signal);
         await clock.sleep(this.#waitMs(intervalMs), this.#wake.signal);
       } catch (error) {
         if (signal.aborted) break;
