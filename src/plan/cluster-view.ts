@@ -17,6 +17,14 @@ export interface CopyView {
   readonly status: Versioned<InstanceStatus> | undefined;
 }
 
+/**
+ * Its node says that it runs, or is about to, and nothing orders it there. It's so as soon as the order is gone: that the node
+ * calls it an orphan comes later.
+ */
+export function isUnordered({ assignment, status }: CopyView): boolean {
+  return assignment === undefined && status !== undefined && !['stopped', 'failed'].includes(status.value.phase);
+}
+
 /** One instance: the leader's record of it, and its copies by node. */
 export interface InstanceView {
   readonly key: InstanceKey;

@@ -1,5 +1,5 @@
 import type { InstanceKey, NodeId, WorkloadName } from '../domain/ids.ts';
-import type { ClusterView, NodeView, WorkloadView } from './cluster-view.ts';
+import { type ClusterView, isUnordered, type NodeView, type WorkloadView } from './cluster-view.ts';
 import { explainNoNode, isCandidate, type NoNode } from './placement/choose-node.ts';
 import type { Seeker } from './placement/rules.ts';
 import { type Candidate, ZONE_LABEL } from './placement/scores.ts';
@@ -114,7 +114,7 @@ export class PlanContext {
     for (const copy of node.copies.values()) {
       const { assignment, status } = copy;
       // A report without an order takes room only while something runs; an order that can't be read does, to be safe.
-      if (assignment === undefined && status !== undefined && status.value.phase !== 'orphan') continue;
+      if (assignment === undefined && status !== undefined && !isUnordered(copy)) continue;
       const isCurrent = assignment?.value.order === 'run' && assignment.value.superseded !== true;
       usage.occupy(makeOccupant(copy.key, this.#workloadOf(copy.key), isCurrent));
     }

@@ -1,7 +1,7 @@
 import type { InstanceKey, NodeId, Slot, WorkloadName } from '../domain/ids.ts';
 import type { Assignment, DisconnectMode, Workload } from '../domain/spec.ts';
 import type { InstanceStatus } from '../domain/status.ts';
-import type { CopyView, InstanceView, NodeView, Versioned } from './cluster-view.ts';
+import { type CopyView, type InstanceView, isUnordered, type NodeView, type Versioned } from './cluster-view.ts';
 import type { Seeker } from './placement/rules.ts';
 import { makeOccupant, placedAs } from './placement/usage.ts';
 import type { PlanContext } from './plan-cluster-context.ts';
@@ -133,8 +133,9 @@ function readGhosts(ctx: PlanContext, instance: InstanceView, mode: DisconnectMo
       });
     }
   }
-  for (const { node, assignment, status } of instance.copies.values()) {
-    if (assignment !== undefined || status?.value.phase !== 'orphan') continue;
+  for (const copy of instance.copies.values()) {
+    const { node, status } = copy;
+    if (status === undefined || !isUnordered(copy)) continue;
     const isRecorded = ghosts.has(node);
     const standing = standingOf(ctx.node(node), mode);
     ghosts.set(node, { node, standing, isReported: true, isRecorded, spec: status.value.spec });

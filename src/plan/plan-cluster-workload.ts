@@ -1,7 +1,7 @@
 import type { Slot } from '../domain/ids.ts';
 import { makeInstanceKey } from '../domain/ids.ts';
 import type { Workload } from '../domain/spec.ts';
-import type { InstanceView, Versioned, WorkloadView } from './cluster-view.ts';
+import { type InstanceView, isUnordered, type Versioned, type WorkloadView } from './cluster-view.ts';
 import type { PlanContext } from './plan-cluster-context.ts';
 import { standingOf } from './plan-cluster-loss.ts';
 import { planRun } from './plan-cluster-run.ts';
@@ -70,9 +70,10 @@ function isReadable(ctx: PlanContext, view: WorkloadView, instance: InstanceView
 /** Nothing is left but orders to stop that wait for lost nodes. */
 function isGone(ctx: PlanContext, instance: InstanceView): boolean {
   if (instance.record !== undefined || instance.unreadable.size > 0) return false;
-  return [...instance.copies.values()].every(({ node, assignment, status }) => {
+  return [...instance.copies.values()].every((copy) => {
+    const { node, assignment } = copy;
     const isLost = standingOf(ctx.node(node), 'keep') === 'lost';
-    if (assignment === undefined) return isLost || status?.value.phase !== 'orphan';
+    if (assignment === undefined) return isLost || !isUnordered(copy);
     return isLost && assignment.value.order === 'stop';
   });
 }

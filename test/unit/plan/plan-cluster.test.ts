@@ -347,6 +347,19 @@ test('planCluster() adopts an orphan of an instance that it would have placed', 
   assert.deepEqual(draw(world), ['adopt web/0 → c']);
 });
 
+test('planCluster() adopts what runs where its order and record are gone, before its node calls it an orphan', () => {
+  for (const mode of ['keep', 'stop'] as const) {
+    for (const phase of ['pulling', 'starting', 'running', 'stopping'] as const) {
+      const { world, ids } = worldOf('web', { mode });
+      world.report(ids[2], 'web/0', { phase });
+      assert.deepEqual(draw(world), ['adopt web/0 → c'], `${mode} ${phase}`);
+    }
+    const { world, ids } = worldOf('web', { mode });
+    world.report(ids[2], 'web/0', { phase: 'stopped' });
+    assert.deepEqual(draw(world), ['place web/0 → a'], `${mode} stopped`);
+  }
+});
+
 test('planCluster() orders an orphan to stop once the instance is healthy elsewhere', () => {
   const { world, ids } = worldOf('web');
   world.settleOn(ids[0], 'web/0');
