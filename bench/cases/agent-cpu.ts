@@ -6,6 +6,8 @@ import { readCpuMs } from '../lib/processes.ts';
 import { makeRatio } from '../lib/result.ts';
 
 const windowMs = 60_000;
+/** An empty process takes nothing at all; a ratio needs something. */
+const leastShare = 0.01;
 
 /** The share of a core that a follower's agent takes while nothing happens, over that of an empty Node process. */
 export const benchCase: BenchCase = {
@@ -19,7 +21,7 @@ export const benchCase: BenchCase = {
       await delay(windowMs, undefined, { signal });
       const share = (cpuMs: number) => (cpuMs / (now() - began.atMs)) * 100;
       const value = share((await readCpuMs(agentPid)) - began.agentMs);
-      const baseline = share((await readCpuMs(emptyPid)) - began.emptyMs);
+      const baseline = Math.max(leastShare, share((await readCpuMs(emptyPid)) - began.emptyMs));
       yield makeRatio('agent-cpu', '%', { value, baseline, n: 1 });
     } finally {
       follower.close();
