@@ -51,6 +51,14 @@ export class InFlight {
     this.#fill();
   }
 
+  /** As {@link begin}, without waiting for a place: what must end by a deadline must not stand in line for it. */
+  beginAtOnce(key: string, work: (signal: AbortSignal) => Promise<void>): void {
+    if (this.#entries.has(key)) return;
+    const entry: Entry = { controller: new AbortController(), work, running: undefined };
+    this.#entries.set(key, entry);
+    entry.running = this.#run(key, entry);
+  }
+
   /** Asks the key's action to end; it stays busy until it has. */
   abort(key: string, reason: unknown): void {
     this.#entries.get(key)?.controller.abort(reason);

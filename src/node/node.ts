@@ -2,7 +2,6 @@ import type { Layout } from '../cluster/layout.ts';
 import { Mirror } from '../cluster/mirror.ts';
 import { type InstanceKey, type NodeId, parseInstanceKey, splitInstanceKey } from '../domain/ids.ts';
 import { displayName } from '../domain/names.ts';
-import { HEALTHY_AFTER_MS } from '../domain/status.ts';
 import type { Kv } from '../etcd/port.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
@@ -10,14 +9,22 @@ import { type ActionFailure, InFlight } from '../loop/in-flight.ts';
 import type { Log } from '../loop/log.ts';
 import { ReconcileLoop } from '../loop/reconcile-loop.ts';
 import { supervise } from '../loop/supervise.ts';
-import { type DesiredInstance, isAlive, type NodeAction, type NodeConditions, planNode } from '../plan/plan-node.ts';
+import {
+  type DesiredInstance,
+  isAlive,
+  isUrgent,
+  type NodeAction,
+  type NodeConditions,
+  planNode,
+} from '../plan/plan-node.ts';
 import type { Runtime } from '../runtime/port.ts';
 import { type Doers, makeDoers } from './doers.ts';
 import { NodeMemory, type RestartPolicy } from './instance-memory.ts';
 import { makeDesired } from './make-desired.ts';
 import { makeStatuses, type StatusesInput } from './make-statuses.ts';
+import { nextPassInMs } from './next-pass.ts';
 import type { NodeRights } from './node-rights.ts';
-import { type Observation, Observer } from './observer.ts';
+import { Observer } from './observer.ts';
 import { type Order, OrderBook } from './order-book.ts';
 import { SpecReader, type SpecReading } from './spec-reader.ts';
 import { StatusWriter } from './status-writer.ts';
@@ -215,7 +222,8 @@ export class Node {
     for (const action of actions) this.#begin(action, orders, readings);
     this.#report({ orders, unreadableOrders, readings, observation, isOutOfDate, mustStop: mustStop !== undefined });
     this.#memory.retain((key) => desired.has(key) || observation.instances.has(key));
-    this.#planNextPass(observation, nowMs);
+    const waitMs = nextPassInMs(observation, this.#memory.nextRetryAtMs(), nowMs);
+    if (waitMs !== undefined) this.#loop.nudgeWithin(waitMs);
   }
 
   /** While a spec is still being read nothing is said: what runs could be taken for what is ordered. */
@@ -273,7 +281,9 @@ export class Node {
       'action begins',
     );
     this.#memory.noteBegin(action, spec?.hash);
-    this.#inFlight.begin(action.key, (signal) => this.#doers[action.kind]({ key: action.key, order, spec }, signal));
+    const work = (signal: AbortSignal) => this.#doers[action.kind]({ key: action.key, order, spec }, signal);
+    if (isUrgent(action)) this.#inFlight.beginAtOnce(action.key, work);
+    else this.#inFlight.begin(action.key, work);
   }
 
   #noteEnd(key: InstanceKey, failure: ActionFailure | undefined): void {
@@ -283,16 +293,5 @@ export class Node {
       this.#options.log.warn({ instance: displayName(key), action: action?.kind, err: failure.error }, 'action failed');
     }
     this.#loop.nudge();
-  }
-
-  /** Time alone can bring work: a retry that comes due, an instance that has run long enough to be healthy. */
-  #planNextPass(observation: Observation, nowMs: number): void {
-    const retryAtMs = this.#memory.nextRetryAtMs();
-    if (retryAtMs !== undefined) this.#loop.nudgeWithin(retryAtMs - nowMs);
-    for (const seen of observation.instances.values()) {
-      if (seen.phase === 'running' && seen.health === 'none' && seen.runningForMs < HEALTHY_AFTER_MS) {
-        this.#loop.nudgeWithin(HEALTHY_AFTER_MS - seen.runningForMs + 1);
-      }
-    }
   }
 }

@@ -62,10 +62,14 @@ export function planNode(view: NodeView, nowMs: number): NodeAction[] {
     if (memory?.busy === true || !view.conditions.readable.has(runtimeOf(key))) return [];
     const action = planInstance(key, view.desired.get(key), view.observed.get(key), view.conditions);
     if (action === undefined) return [];
-    const isUrgent = action.kind === 'stop' && (action.reason === 'fenced' || action.reason === 'leaving');
-    const notBeforeMs = isUrgent ? memory?.urgentRetryAtMs : memory?.retryAtMs;
+    const notBeforeMs = isUrgent(action) ? memory?.urgentRetryAtMs : memory?.retryAtMs;
     return nowMs < (notBeforeMs ?? 0) ? [] : [action];
   });
+}
+
+/** It has a deadline: it waits neither for its turn nor for a backoff. */
+export function isUrgent(action: NodeAction): boolean {
+  return action.kind === 'stop' && (action.reason === 'fenced' || action.reason === 'leaving');
 }
 
 /** True while any process of it may run. */

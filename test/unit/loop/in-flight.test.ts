@@ -68,3 +68,12 @@ test('InFlight tells a failure from an abort', async () => {
   const told = Object.fromEntries(ends.map(([key, failure]) => [key, failure?.wasAborted]));
   assert.deepEqual(told, { fails: false, aborted: true });
 });
+
+test('InFlight begins at once what may not wait for its place', () => {
+  const { inFlight, begun, hanging } = make(2);
+  for (const key of ['a', 'b', 'c']) inFlight.begin(key, hanging(key));
+  inFlight.beginAtOnce('d', hanging('d'));
+  inFlight.beginAtOnce('a', hanging('again'));
+  assert.deepEqual(begun, ['a', 'b', 'd']);
+  assert.ok(inFlight.has('d'));
+});
