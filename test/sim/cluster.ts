@@ -23,6 +23,8 @@ export class SimCluster {
   readonly config: Config;
   readonly layout: Layout;
   readonly machines: readonly SimMachine[];
+  /** Workloads of which orders were deleted by hand: once removed, what ran on a node that was away stays, as an orphan. */
+  readonly disowned = new Set<WorkloadName>();
   readonly #view: StoreView;
 
   constructor(world: SimWorld, config: Config) {
@@ -48,7 +50,7 @@ export class SimCluster {
 
   /** What isn't as desired yet. */
   get problems(): readonly string[] {
-    return findProblems(this.world, this.config);
+    return findProblems(this.world, this.config, this.disowned);
   }
 
   get leader(): SimMachine | undefined {

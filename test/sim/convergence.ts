@@ -15,6 +15,7 @@ import {
   isTemplateName,
   makeInstanceKey,
   type Slot,
+  splitInstanceKey,
   type WorkloadName,
 } from '../../src/domain/ids.ts';
 import { displayName } from '../../src/domain/names.ts';
@@ -24,10 +25,21 @@ import type { SimWorld } from './sim-world.ts';
 
 type Tell = (problem: string) => void;
 
-/** Everything in which one cluster isn't yet as it's desired, with all its machines up; empty once it has converged. */
-export function findProblems(world: SimWorld, config: Config): string[] {
+/** What there may be. */
+interface Expected {
+  readonly workloads: ReadonlyMap<WorkloadName, Workload>;
+  readonly wanted: ReadonlyMap<InstanceKey, Workload>;
+  readonly known: ReadonlySet<InstanceKey>;
+  readonly isDisowned: (key: InstanceKey) => boolean;
+}
+
+/**
+ * Everything in which one cluster isn't yet as it's desired, with all its machines up; empty once it has converged.
+ * @param disowned workloads of which something may be left once they don't exist: nothing tells that it isn't wanted
+ */
+export function findProblems(world: SimWorld, config: Config, disowned: ReadonlySet<WorkloadName>): string[] {
   const problems: string[] = [];
-  new Check(world, config, (problem) => problems.push(problem)).run();
+  new Check(world, config, (problem) => problems.push(problem)).run(disowned);
   return problems;
 }
 
@@ -44,9 +56,13 @@ class Check {
     this.#tell = tell;
   }
 
-  run(): void {
+  run(disowned: ReadonlySet<WorkloadName>): void {
     this.#checkNodes();
     const workloads = this.#readWorkloads();
+    const isDisowned = (key: InstanceKey) => {
+      const { workload } = splitInstanceKey(key);
+      return disowned.has(workload) && !workloads.has(workload);
+    };
     const wanted = new Map<InstanceKey, Workload>();
     const known = new Set<InstanceKey>();
     for (const [name, workload] of workloads) {
@@ -57,7 +73,7 @@ class Check {
       }
     }
     for (const [key, workload] of wanted) this.#checkRuns(key, workload);
-    this.#checkNothingElse(workloads, wanted, known);
+    this.#checkNothingElse({ workloads, wanted, known, isDisowned });
   }
 
   #checkNodes(): void {
@@ -138,11 +154,7 @@ class Check {
       this.#tell(`${label} is on a draining node`);
   }
 
-  #checkNothingElse(
-    workloads: ReadonlyMap<WorkloadName, Workload>,
-    wanted: ReadonlyMap<InstanceKey, Workload>,
-    known: ReadonlySet<InstanceKey>,
-  ): void {
+  #checkNothingElse({ workloads, wanted, known, isDisowned }: Expected): void {
     const { store } = this.#world;
     const layout = this.#layout;
     const wantedOn = new Map<InstanceKey, SimMachine[]>();
@@ -154,6 +166,7 @@ class Check {
     for (const range of [layout.assignments, layout.statuses]) {
       for (const { key } of store.list(range)) {
         const { node, instance } = parseNodeInstancePath(range, key);
+        if (range === layout.statuses && isDisowned(instance)) continue;
         if (wantedOn.get(instance)?.some((machine) => machine.node === node) !== true) this.#tell(`${key} is left`);
       }
     }
@@ -168,7 +181,8 @@ class Check {
     for (const machine of this.#machines) {
       for (const { order, phase } of machine.items) {
         const isWanted = wantedOn.get(order.key)?.includes(machine) === true;
-        if (!isWanted) this.#tell(`${displayName(order.key)} is left on ${machine.name}, ${phase}`);
+        if (!isWanted && !isDisowned(order.key))
+          this.#tell(`${displayName(order.key)} is left on ${machine.name}, ${phase}`);
       }
     }
   }

@@ -1,8 +1,9 @@
 import { ANYWHERE, type WorkloadDocument } from '../../src/domain/document.ts';
-import type { WorkloadName } from '../../src/domain/ids.ts';
+import type { InstanceKey, WorkloadName } from '../../src/domain/ids.ts';
 import { isUnitName } from '../../src/domain/ids.ts';
 import { defaultMoveOrder, defaultSticky } from '../../src/domain/needs.ts';
 import type { ContainerSpec, DisconnectMode, RunSpec, Workload } from '../../src/domain/spec.ts';
+import type { StartOrder } from '../../src/runtime/port.ts';
 import { makeContainerSpec } from '../support/container-spec.ts';
 
 /** What a simulated workload is like; what is left out is unremarkable. */
@@ -39,4 +40,10 @@ function makeContainer(name: string, version: number, { hostPort, volume }: Docu
   const mounts =
     volume === undefined ? [] : [{ type: 'volume' as const, source: volume, target: '/data', readOnly: false }];
   return makeContainerSpec(`${name}:${version}`, [], { ports, mounts });
+}
+
+/** Something of the host's own. */
+export function makeForeignOrder(key: string): StartOrder {
+  const run = makeContainerSpec('host:1');
+  return { key: key as InstanceKey, run, specHash: 'host', disconnect: 'keep', assignmentRevision: 0, environment: {} };
 }

@@ -18,7 +18,7 @@ const kinds: Readonly<Record<string, { readonly most: number; readonly options: 
   'hello.service': { most: 1, options: {} },
   'lone.service': { most: 1, options: { mode: 'stop' } },
   'worker@.service': { most: 3, options: { conflicts: ['worker@*.service'] } },
-  'single@.service': { most: 2, options: { mode: 'stop', conflicts: ['ctl.*'] } },
+  'single@.service': { most: 2, options: { mode: 'stop', conflicts: ['lone.service'] } },
   'everywhere.service': { most: 0, options: { mode: 'stop' } },
 };
 

@@ -276,3 +276,16 @@ test('a workload is removed while a node is away: its copy there ends when the n
   );
   await cluster.assertQuiet();
 });
+
+test('a cut off node with many "stop" instances that end slowly has ended them all before they start elsewhere', async () => {
+  const { world, cluster } = await bootCluster();
+  world.behaviour = () => ({ stopMs: 4_000 });
+  await cluster.apply('ctl', { replicas: 60, mode: 'stop' });
+  await cluster.converge();
+  const victim = cluster.machines.find((machine) => !machine.isLeader)!;
+  assert.ok(victim.running.length >= 20);
+  victim.setNetwork({ unreachable: 'hang' });
+  await world.until('its fence', () => victim.running.length === 0, TTL_MS);
+  await cluster.converge(30_000).catch(() => {});
+  for (let slot = 0; slot < 60; slot += 1) assert.equal(cluster.whereIs(`ctl/${slot}`).length, 1, `ctl.${slot}`);
+});

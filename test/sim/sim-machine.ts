@@ -4,12 +4,11 @@ import type { Config } from '../../src/config/read-config.ts';
 import type { InstanceKey, NodeId } from '../../src/domain/ids.ts';
 import type { RuntimeKind } from '../../src/domain/spec.ts';
 import type { Log, LogMethod } from '../../src/loop/log.ts';
-import type { StartOrder } from '../../src/runtime/port.ts';
-import { makeContainerSpec } from '../support/container-spec.ts';
 import { FakeHost } from '../support/fake-host.ts';
 import type { FakeBehaviour, FakeItem } from '../support/fake-machine.ts';
 import { openFakeRuntime } from '../support/fake-runtime.ts';
 import type { KvFaults, MemoryKv } from '../support/memory-kv.ts';
+import { makeForeignOrder } from './documents.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import { SimDaemon } from './sim-daemon.ts';
 import { SimKv } from './sim-kv.ts';
@@ -22,12 +21,6 @@ const REQUEST_MS = 100;
 
 /** A `stop` instance is to end once no renewal was answered for this part of the TTL. */
 export const FENCE_PART = 0.6;
-
-/** Something of the host's own. */
-function foreignOrder(key: string): StartOrder {
-  const run = makeContainerSpec('host:1');
-  return { key: key as InstanceKey, run, specHash: 'host', disconnect: 'keep', assignmentRevision: 0, environment: {} };
-}
 
 /** One agent process on a machine. */
 interface Running {
@@ -86,8 +79,8 @@ export class SimMachine {
     this.docker = makeDaemon('docker');
     this.systemd = makeDaemon('systemd');
     // What the host has of its own, and what another cluster's agent has left behind: neither is ours to touch.
-    this.docker.add(undefined, foreignOrder('hostbox/0'));
-    this.systemd.add(undefined, foreignOrder('hostd.service/0'));
+    this.docker.add(undefined, makeForeignOrder('hostbox/0'));
+    this.systemd.add(undefined, makeForeignOrder('hostd.service/0'));
   }
 
   get daemons(): readonly SimDaemon[] {

@@ -1,4 +1,5 @@
 import { nodeSettingsCodec } from '../../src/cluster/codecs.ts';
+import type { WorkloadName } from '../../src/domain/ids.ts';
 import type { RuntimeKind } from '../../src/domain/spec.ts';
 import type { SimMachine } from './sim-machine.ts';
 import type { Storm } from './storm.ts';
@@ -123,9 +124,17 @@ const loseOrders: Fault = (storm) => {
   const keys = [...store.list(assignments), ...store.list(instances)].map(({ key }) => key);
   const lost = keys.filter(() => storm.random.chance(0.2));
   if (lost.length === 0 || store.isDown) return undefined;
-  for (const key of lost) store.commit({ compares: [], writes: [{ delete: key }] });
+  for (const key of lost) {
+    store.commit({ compares: [], writes: [{ delete: key }] });
+    storm.cluster.disowned.add(workloadOf(key));
+  }
   return `${lost.length} orders and records are deleted by hand`;
 };
+
+/** Of the key of an order or a record: `…/assignments/<node>/<workload>/<slot>`. */
+function workloadOf(key: string): WorkloadName {
+  return key.split('/').at(-2) as WorkloadName;
+}
 
 const compact: Fault = (storm) => {
   storm.world.store.compact();
