@@ -11,6 +11,8 @@ export function planOthers(subject: Subject, current: Copy, keepPending: boolean
   if (!keepPending) draft.unpend();
   let action: StepAction = 'tidy';
   let reason = 'the record was not up to date';
+  const where = subject.ctx.nodeName(current.node);
+  const why = current.assignment.value.order === 'run' ? `runs on ${where}` : `must end before it runs on ${where}`;
   const mayEnd = subject.mode === 'stop' || current.isHealthy;
   for (const other of subject.others) {
     if (other.isStopped) {
@@ -21,7 +23,7 @@ export function planOthers(subject: Subject, current: Copy, keepPending: boolean
       other.assignment.value.order === 'run' &&
       (other.standing === 'present' || subject.mode === 'stop')
     ) {
-      [action, reason] = ['stop-superseded', `runs on ${subject.ctx.nodeName(current.node)}`];
+      [action, reason] = ['stop-superseded', why];
       draft.stop(other, reason, true);
     }
   }
@@ -33,7 +35,7 @@ export function planOthers(subject: Subject, current: Copy, keepPending: boolean
       ghost.node === current.node
     )
       continue;
-    [action, reason] = ['stop-superseded', `runs on ${subject.ctx.nodeName(current.node)}`];
+    [action, reason] = ['stop-superseded', why];
     draft.stopGhost(ghost.node, ghost.spec, reason);
   }
   draft.emit(action, reason);

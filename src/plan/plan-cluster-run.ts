@@ -34,7 +34,8 @@ function planStopped(subject: Subject, current: Copy, why: string | undefined): 
     return;
   }
   const mayRunElsewhere = [...unsafeNodes(subject)].some((node) => node !== current.node);
-  if (!mayRunElsewhere) new StepDraft(subject).run(current.node, 'wanted again').emit('resume', 'wanted again');
+  if (mayRunElsewhere) planOthers(subject, current, why !== undefined);
+  else new StepDraft(subject).run(current.node, 'wanted again').emit('resume', 'wanted again');
 }
 
 function evictionOf({ ctx, seeker, isGlobal }: Subject, { view }: Copy): string | undefined {

@@ -389,6 +389,22 @@ test('planCluster() starts a stop instance nowhere but where it runs as an orpha
   assert.deepEqual(draw(world), ['place web/0 → a']);
 });
 
+test('planCluster() resumes a stop instance once every node that the record names has been told to end it', () => {
+  const { world, ids } = worldOf('web', { mode: 'stop' });
+  const revision = world.assign(ids[0], 'web/0', { order: 'stop', disconnect: 'stop' });
+  world.report(ids[0], 'web/0', { assignmentRevision: revision, phase: 'stopped', healthy: false });
+  const copies = [
+    { node: ids[0], role: 'current' },
+    { node: ids[1], role: 'superseded' }, // its order was deleted by hand
+  ] as const;
+  world.record('web/0', { copies, lastNode: ids[0] });
+  assert.deepEqual(draw(world), ['stop-superseded web/0 b']);
+  for (const step of world.plan().steps) world.apply(step);
+  assert.deepEqual(draw(world), []);
+  world.report(ids[1], 'web/0', { phase: 'stopped', healthy: false });
+  assert.deepEqual(draw(world), ['resume web/0 → a']);
+});
+
 test('planCluster() writes why an instance waits once, and again when the reason changes', () => {
   const { world, ids } = worldOf('web', { placement: { labels: [{ key: 'disk', values: ['ssd'] }] } }, ['a']);
   assert.deepEqual(draw(world), ['wait web/0']);
