@@ -74,11 +74,11 @@ async function measure(cases: readonly BenchCase[], lab: SharedLab, asJson: bool
             );
         process.stdout.write(`${line}\n`);
       }
-      await lab.reset();
     } catch (error) {
       failures += 1;
       say(`${each.name} failed: ${explain(error)}`);
     }
+    await lab.reset(); // a case that has failed must not spoil the next
   }
   return failures;
 }
