@@ -24,7 +24,8 @@ export function describeUnit(
   { everStarted, monotonicUs }: { readonly everStarted: boolean; readonly monotonicUs: number },
 ): ObservedInstance {
   const active = text(properties, 'ActiveState');
-  const phase = phaseOf(active, text(properties, 'LoadState'));
+  const phase =
+    hasJob(properties) && active === 'inactive' ? 'starting' : phaseOf(active, text(properties, 'LoadState'));
   const isUp = active === 'active' || active === 'reloading' || active === 'refreshing';
   const startedUs = count(properties, 'ActiveEnterTimestamp');
   const finishedUs = count(properties, 'InactiveEnterTimestamp');
@@ -55,6 +56,12 @@ export function describeUnit(
 /** True while systemd itself shows that the unit was started: it's up or on its way. */
 export function isStartSeen(properties: UnitProperties): boolean {
   return ['active', 'activating', 'reloading', 'refreshing'].includes(text(properties, 'ActiveState'));
+}
+
+/** A job of the unit waits for its turn, or runs: on a unit that isn't up it is one that will start it. */
+function hasJob(properties: UnitProperties): boolean {
+  const job = properties.get('Job');
+  return Array.isArray(job) && typeof job[0] === 'number' && job[0] > 0;
 }
 
 function phaseOf(active: string, load: string): ObservedInstance['phase'] {

@@ -20,6 +20,7 @@ const unitProperties = [
   'ActiveEnterTimestamp',
   'ActiveEnterTimestampMonotonic',
   'InactiveEnterTimestamp',
+  'Job',
 ];
 const serviceProperties = ['Result', 'MainPID', 'ExecMainCode', 'ExecMainStatus', 'NRestarts', 'Restart'];
 

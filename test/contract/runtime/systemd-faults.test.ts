@@ -232,10 +232,29 @@ test('a unit that restarts itself is starting in between, and counts', options, 
   await start('loop.service', { text });
   const seen = await eventually('a restart', 10_000, async () => {
     const instance = await find('loop.service');
-    return (instance?.runtimeRestarts ?? 0) > 1 && instance?.phase === 'starting' ? instance : undefined;
+    const isBetween = instance?.phase === 'starting' && instance.error !== undefined; // not just being started
+    return (instance?.runtimeRestarts ?? 0) > 1 && isBetween ? instance : undefined;
   });
   assert.match(seen.error ?? '', /exited with status 4/);
   await end('loop.service');
+});
+
+test('a unit whose start waits for its turn is starting, and a stop takes the start back', options, async () => {
+  const abort = new AbortController();
+  const reason = new Error('enough');
+  const slow = '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep infinity\n';
+  const later = `[Unit]\nAfter=slow.service\n${sleeping}`;
+  const starts = [start('slow.service', { text: slow, signal: abort.signal })];
+  await eventually('the first job', 10_000, async () => (await find('slow.service'))?.phase === 'starting');
+  starts.push(start('later.service', { text: later, signal: abort.signal }));
+  await eventually('the second job', 10_000, async () => (await find('later.service'))?.phase === 'starting');
+  const ends = Promise.allSettled(starts);
+  abort.abort(reason);
+  await ends;
+  assert.equal((await find('later.service'))?.phase, 'starting', 'its job still waits');
+  await end('later.service');
+  await end('slow.service');
+  assert.equal(await show('later.service', 'ActiveState'), 'inactive');
 });
 
 test('[Install] is honoured in /run and taken back', options, async () => {

@@ -111,3 +111,9 @@ test('a start is seen on what is up, not on what has ended or is unknown', () =>
   assert.deepEqual([seen('active'), seen('activating'), seen('reloading')], [true, true, true]);
   assert.deepEqual([seen('failed'), seen('inactive'), seen()], [false, false, false]);
 });
+
+test('an inactive unit with a job that waits is starting', () => {
+  const waiting = { ActiveState: 'inactive', SubState: 'dead', Job: [7, '/org/freedesktop/systemd1/job/7'] };
+  assert.equal(describe(waiting).phase, 'starting');
+  assert.equal(describe({ ...waiting, Job: [0, '/'] }).phase, 'stopped');
+});
