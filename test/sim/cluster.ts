@@ -131,5 +131,5 @@ export class SimCluster {
 }
 
 function without(calls: ReadonlyMap<string, number>, method: string): [string, number][] {
-  return [...calls].filter(([name]) => name !== method).sort();
+  return [...calls].filter(([name]) => name !== method).sort(([one], [other]) => (one < other ? -1 : 1));
 }
