@@ -12,8 +12,8 @@ export interface LoopOptions {
 /** Without a reason an abort makes an error with its stack, each time. */
 const NUDGED = 'nudged';
 
-/** The longest rest after a pass: a nudge may have to wait so long. */
-const MAX_REST_MS = 20;
+/** Passes that follow each other within this are a storm; also the longest rest in it. */
+const STORM_MS = 20;
 
 /** A level-triggered loop: a nudge causes a pass, nudges coalesce, a failing pass backs off. */
 export class ReconcileLoop {
@@ -41,6 +41,7 @@ export class ReconcileLoop {
     const { clock, intervalMs, backoffMs, pass, onFailure } = this.#options;
     const onAbort = () => this.#wake.abort(NUDGED);
     signal.addEventListener('abort', onAbort, { once: true });
+    let stormEndsMs = 0;
     for (let failures = 0; !signal.aborted; ) {
       this.#wake = new AbortController(); // before the pass: a nudge during it must cause another
       this.#passAtMs = undefined;
@@ -48,9 +49,10 @@ export class ReconcileLoop {
         const beganMs = clock.monotonicMs();
         await pass(signal);
         failures = 0;
-        // In a storm of nudges a pass leaves as much time as it took to what it has begun.
-        const restMs = Math.min(MAX_REST_MS, clock.monotonicMs() - beganMs);
-        if (restMs >= 1) await clock.sleep(restMs, signal);
+        // In a storm of nudges a pass leaves as much time as it took to what passes have begun.
+        const tookMs = Math.min(STORM_MS, clock.monotonicMs() - beganMs);
+        if (beganMs < stormEndsMs && tookMs >= 1) await clock.sleep(tookMs, signal);
+        stormEndsMs = clock.monotonicMs() + STORM_MS;
         await clock.sleep(this.#waitMs(intervalMs), this.#wake.signal);
       } catch (error) {
         if (signal.aborted) break;
