@@ -38,9 +38,13 @@ export async function lastActive(
   );
 }
 
-/** A command on a node with the moments of its start and end, taken by a shell that runs there already. */
+/**
+ * A command on a node with the moments of its start and end, taken by a shell that runs there already. The shell waits first:
+ * it has just been moved into its control group, and the kernel makes other moves, as each start of a unit is one, cheap for a
+ * while (its lock stays with its writers until an RCU grace period is over, 10 to 20 ms).
+ */
 export async function timeOnNode(node: LabNode, argv: readonly string[]) {
-  const script = 's=$EPOCHREALTIME; "$@" >/tmp/bench-output 2>&1; r=$?; e=$EPOCHREALTIME; echo "$s $e $r"';
+  const script = 'sleep 0.3; s=$EPOCHREALTIME; "$@" >/tmp/bench-output 2>&1; r=$?; e=$EPOCHREALTIME; echo "$s $e $r"';
   const { stdout } = await node.run(['bash', '-c', script, 'bash', ...argv], { timeoutMs: 180_000 });
   const [began = '', ended = '', code] = stdout.trim().split(' ');
   if (code !== '0') {
