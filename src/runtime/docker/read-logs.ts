@@ -35,7 +35,7 @@ export async function* readLogs(
   for (;;) {
     let last: string | undefined;
     for await (const line of readStream(source.engine, container.id, { ...query, follow: options.follow }, signal)) {
-      last = line.at || last;
+      if (line.at !== '' && (last === undefined || isLater(line.at, last))) last = line.at;
       yield line;
     }
     if (!options.follow) return;
@@ -68,6 +68,19 @@ async function nextRun({ clock, locate }: LogSource, signal: AbortSignal): Promi
     const container = await locate(signal);
     if (!container || container.running) return container;
   }
+}
+
+/**
+ * Lines of the two streams may come in another order than their times: what follows begins after the latest of them. Docker leaves
+ * trailing zeros of the fraction away, so that times differ in length.
+ */
+function isLater(one: string, other: string): boolean {
+  return sortable(one) > sortable(other);
+}
+
+function sortable(at: string): string {
+  const [seconds = '', fraction = ''] = at.replace(/Z$/, '').split('.');
+  return `${seconds}.${fraction.padEnd(9, '0')}`;
 }
 
 /** As Docker's `since` wants it: seconds and nanoseconds. */

@@ -270,7 +270,10 @@ describe('runtime docker, what only it does', {
     })();
     await eventually('its end', 10_000, async () => (await observed('logs/0')).phase === 'stopped');
     await runtime.start(run, ignore, signal);
-    const isAllThere = () => texts.stdout.length === 2 * 5_001 && texts.stderr.length === 2;
+    const isAllThere = () => {
+      if (texts.stdout.length === 2 * 5_001 && texts.stderr.length === 2) return true;
+      throw new Error(`${texts.stdout.length} lines and ${texts.stderr.length} of stderr`);
+    };
     await eventually('the second run', 20_000, isAllThere);
     end.abort();
     await assert.rejects(following);
