@@ -190,7 +190,10 @@ export class Node {
     if ([...observation.busy].some(isOutOfDate)) this.#loop.nudge();
     if (observation.unreadable.size > 0) this.#loop.nudgeWithin(UNREADABLE_RETRY_MS);
     this.#observedOnce.resolve();
-    const isRunning = [...observation.instances.values()].some((seen) => seen.disconnect === 'stop' && isAlive(seen));
+    // One whose stop ended while the runtimes were read is dead, but its receipt is the next pass's to give.
+    const isRunning = [...observation.instances.values()].some(
+      (seen) => seen.disconnect === 'stop' && (isAlive(seen) || observation.busy.has(seen.key)),
+    );
     this.#hasLeft = this.#isLeaving && !isStarting && !isRunning;
     if (!this.#mirror.synced || !rights.isDecided) return;
     const { readable: orders, unreadable: unreadableOrders } = this.#orders.read();

@@ -404,6 +404,31 @@ test('a machine that goes down stops its stop instances and starts nothing more'
   assert.equal(world.statusOf(keyOf('db'))?.phase, 'stopped');
 });
 
+test('a machine that goes down gives the receipt also of a stop that ended while the runtime was read', async () => {
+  const world = makeWorld();
+  world.machine.stopMs = 400;
+  const runtime = openFakeRuntime(world.machine, clusterId);
+  const observe = runtime.observe.bind(runtime);
+  let isSlow = false;
+  runtime.observe = async (signal) => {
+    if (isSlow) await world.clock.sleep(200, signal);
+    return observe(signal);
+  };
+  const { agent } = await startNode(world, 4, runtime);
+  world.assign(keyOf('db'), { disconnect: 'stop' });
+  await advanceUntil(world.clock, 'runs', () => world.machine.running.length === 1, 1_000);
+  let left = false;
+  const leaving = agent.leave(new AbortController().signal).then(() => {
+    left = true;
+  });
+  await advanceUntil(world.clock, 'said to be stopping', phaseIs(world, keyOf('db'), 'stopping'), 390, 10);
+  isSlow = true;
+  agent.nudge();
+  await advanceUntil(world.clock, 'left', () => left, 5_000, 10);
+  await leaving;
+  assert.equal(world.statusOf(keyOf('db'))?.phase, 'stopped');
+});
+
 test('a start that ends while the runtime is read is not taken for a stop', async () => {
   const world = makeWorld();
   const runtime = openFakeRuntime(world.machine, clusterId);
