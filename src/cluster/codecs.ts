@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { AgentError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
-import type { ClusterSettings, NodeRecord, NodeSettings, NodeVerdict, Presence } from '../domain/node.ts';
+import type { ClusterSettings, Hold, NodeRecord, NodeSettings, NodeVerdict, Presence } from '../domain/node.ts';
 import type { Assignment, InstanceRecord, StoredSpec, Workload } from '../domain/spec.ts';
 import type { InstanceStatus } from '../domain/status.ts';
 
@@ -84,17 +84,35 @@ export const nodeRecordCodec: Codec<NodeRecord> = makeCodec(
 );
 
 export const presenceCodec: Codec<Presence> = makeCodec(
-  v.object({ nonce: text, bootId: text, ttlMs: count, state: v.picklist(['up', 'leaving', 'away', 'in-doubt']) }),
+  v.object({
+    nonce: text,
+    bootId: text,
+    ttlMs: count,
+    state: v.picklist(['up', 'leaving', 'away', 'in-doubt']),
+    doubt: v.exactOptional(text),
+  }),
 );
 
 export const nodeSettingsCodec: Codec<NodeSettings> = makeCodec(
   v.object({ cordoned: v.boolean(), draining: v.boolean(), labels: stringMap }),
 );
 
-export const nodeVerdictCodec: Codec<NodeVerdict> = makeCodec(v.object({ lostSince: v.exactOptional(text) }));
+export const nodeVerdictCodec: Codec<NodeVerdict> = makeCodec(
+  v.object({ lostSince: v.exactOptional(text), calmUntil: v.exactOptional(text), flaps: v.exactOptional(count) }),
+);
 
 export const clusterSettingsCodec: Codec<ClusterSettings> = makeCodec(
-  v.object({ layout: count, ttlMs: lifetimeMs, agentAwayMs: lifetimeMs, epoch: count }),
+  v.object({
+    layout: count,
+    ttlMs: lifetimeMs,
+    agentAwayMs: lifetimeMs,
+    epoch: count,
+    confirmedStore: v.exactOptional(v.object({ clusterId: text, raftTerm: count, revision: count })),
+  }),
+);
+
+export const holdCodec: Codec<Hold> = makeCodec(
+  v.object({ kind: v.literal('mass-loss'), since: text, until: text, reason: text, nodes: v.array(nodeId) }),
 );
 
 /** `election/<lease>`: who stands for leader. */
@@ -120,7 +138,12 @@ export const workloadCodec: Codec<Workload> = makeCodec(
       conflicts: texts,
       replaces: texts,
     }),
-    disconnect: v.object({ mode: disconnectMode }),
+    disconnect: v.object({
+      mode: disconnectMode,
+      replaceAfterMs: v.exactOptional(v.union([count, v.literal('never')])),
+      onReturn: v.exactOptional(v.picklist(['keep-replacement', 'keep-original', 'longest-running'])),
+    }),
+    offlineStart: v.exactOptional(v.boolean()),
     moveOrder: v.picklist(['start-first', 'stop-first']),
     sticky: v.boolean(),
     needs: v.object({
@@ -189,6 +212,7 @@ export const assignmentCodec: Codec<Assignment> = makeCodec(
     order: v.picklist(['run', 'stop']),
     spec: count,
     disconnect: disconnectMode,
+    offlineStart: v.exactOptional(v.boolean()),
     reason: text,
     at: text,
     superseded: v.exactOptional(v.boolean()),
@@ -222,6 +246,7 @@ export const statusCodec: Codec<InstanceStatus> = makeCodec(
     container: v.exactOptional(v.object({ id: text, state: text })),
     pid: v.exactOptional(count),
     addresses: v.exactOptional(texts),
+    fencingToken: v.exactOptional(text),
     progress: v.exactOptional(text),
   }),
 );

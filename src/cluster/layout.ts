@@ -9,6 +9,7 @@ import {
   parseWorkloadName,
   type WorkloadName,
 } from '../domain/ids.ts';
+import type { HoldKind } from '../domain/node.ts';
 import type { LeaseId } from '../etcd/port.ts';
 
 /** Where each thing lies in the store (DESIGN's etcd layout). Every range ends in `/`. */
@@ -35,6 +36,8 @@ export interface Layout {
   readonly statuses: string;
   readonly statusesOf: (node: NodeId) => string;
   readonly status: (node: NodeId, key: InstanceKey) => string;
+  readonly holds: string;
+  readonly hold: (kind: HoldKind) => string;
 }
 
 /** The layout below `<prefix>/<cluster>/`. The prefix begins with a slash and doesn't end with one. */
@@ -68,6 +71,8 @@ export function makeLayout(prefix: string, clusterId: ClusterId): Layout {
     statuses,
     statusesOf: (node) => `${statuses}${node}/`,
     status: (node, key) => `${statuses}${node}/${key}`,
+    holds: under('holds'),
+    hold: (kind) => `${under('holds')}${kind}`,
   };
 }
 

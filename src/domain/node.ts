@@ -1,3 +1,4 @@
+import type { NodeId } from './ids.ts';
 import type { RuntimeKind } from './spec.ts';
 
 /** `nodes/<node>/record`: what a node says of itself; outlives its presence. */
@@ -29,6 +30,8 @@ export interface Presence {
   readonly bootId: string;
   readonly ttlMs: number;
   readonly state: PresenceState;
+  /** For `in-doubt`: what it found about the store, for people. */
+  readonly doubt?: string;
 }
 
 /** `nodes/<node>/settings`: what operators set. */
@@ -42,6 +45,10 @@ export interface NodeSettings {
 export interface NodeVerdict {
   /** When its presence was seen to be gone: ISO 8601. Absent while it is present. */
   readonly lostSince?: string;
+  /** New work is kept off it until then, since it came and went: ISO 8601. */
+  readonly calmUntil?: string;
+  /** How often it was lost of late. */
+  readonly flaps?: number;
 }
 
 /** `cluster`: settings that all agents share. */
@@ -49,5 +56,31 @@ export interface ClusterSettings {
   readonly layout: number;
   readonly ttlMs: number;
   readonly agentAwayMs: number;
+  /** Part of each fencing token; raised by `muster cluster confirm-restore`. */
   readonly epoch: number;
+  /** The store as it was when an operator last confirmed that it had been restored. */
+  readonly confirmedStore?: StoreLine;
 }
+
+/** How far a store had come, by linearizable answers alone: none of the three ever goes back in one store. */
+export interface StoreLine {
+  /** etcd's own cluster ID, in decimal. */
+  readonly clusterId: string;
+  readonly raftTerm: number;
+  readonly revision: number;
+}
+
+/** `holds/<kind>`: what the leader leaves undone for a while, so that a storm isn't answered by a storm. */
+export interface Hold {
+  readonly kind: HoldKind;
+  /** ISO 8601. */
+  readonly since: string;
+  /** When it ends by itself: ISO 8601. */
+  readonly until: string;
+  /** For people. */
+  readonly reason: string;
+  /** Whose instances are not replaced meanwhile. */
+  readonly nodes: readonly NodeId[];
+}
+
+export type HoldKind = 'mass-loss';

@@ -95,13 +95,28 @@ export interface Placement {
 
 export type DisconnectMode = 'keep' | 'stop';
 
+/** Which copy of a `keep` instance survives when the node that was lost is back with the older one. */
+export type ReturnChoice = 'keep-replacement' | 'keep-original' | 'longest-running';
+
+/** What becomes of an instance whose node can't be reached. */
+export interface DisconnectPolicy {
+  /** `keep` runs on while its node is cut off; `stop` has ended before the node's lease can have. */
+  readonly mode: DisconnectMode;
+  /** How long after its node counts as lost another copy is started; `never`: an operator decides. Absent: at once. */
+  readonly replaceAfterMs?: number | 'never';
+  /** For `keep`. Absent: `keep-replacement`. */
+  readonly onReturn?: ReturnChoice;
+}
+
 /** `workloads/<name>`: what is desired of a workload; scale and placement are not part of the spec's hash. */
 export interface Workload {
   readonly spec: number;
   readonly scale: { readonly kind: 'replicas'; readonly replicas: number } | { readonly kind: 'global' };
   readonly desired: 'run' | 'stop';
   readonly placement: Placement;
-  readonly disconnect: { readonly mode: DisconnectMode };
+  readonly disconnect: DisconnectPolicy;
+  /** A `keep` instance starts again after a reboot though the store doesn't answer. Absent: false. */
+  readonly offlineStart?: boolean;
   /** How an instance moves: `start-first` starts the new copy before the old one is stopped. */
   readonly moveOrder: 'start-first' | 'stop-first';
   /** Waits for its node rather than starting elsewhere without its data. */
@@ -119,6 +134,8 @@ export interface Assignment {
   readonly order: 'run' | 'stop';
   readonly spec: number;
   readonly disconnect: DisconnectMode;
+  /** The node may start it after a reboot before the store has answered. Absent: false. */
+  readonly offlineStart?: boolean;
   /** Why the leader ordered it, for people. */
   readonly reason: string;
   readonly at: string;

@@ -75,6 +75,8 @@ export interface InstanceStatus {
   readonly container?: { readonly id: string; readonly state: string };
   readonly pid?: number;
   readonly addresses?: readonly string[];
+  /** `MUSTER_FENCING_TOKEN` of its present run. */
+  readonly fencingToken?: string;
   /** A pull's or a start's progress, for people. */
   readonly progress?: string;
 }
