@@ -1,8 +1,9 @@
 import { availableParallelism, networkInterfaces, totalmem } from 'node:os';
 import type { Bus } from '../bus/port.ts';
 import type { Log } from '../loop/log.ts';
+import { openDeadMansSwitch } from './dead-mans-switch.ts';
 import { listAddresses } from './list-addresses.ts';
-import type { Host, HostIdentity } from './port.ts';
+import type { DeadMansSwitch, Host, HostIdentity } from './port.ts';
 import { readIdentity } from './read-identity.ts';
 import { makeMemoryRelease } from './release-memory.ts';
 import { type ServiceEnvironment, ServiceNotifier, watchdogIntervalMs } from './sd-notify.ts';
@@ -26,6 +27,7 @@ export function openHost(options: HostOptions): Host {
 
 class LocalHost implements Host {
   readonly watchdogIntervalMs: number | undefined;
+  readonly deadMansSwitch: DeadMansSwitch;
   readonly #options: HostOptions;
   readonly #notifier: ServiceNotifier;
   #release: ReturnType<typeof makeMemoryRelease> | undefined;
@@ -34,6 +36,7 @@ class LocalHost implements Host {
     const { environment, pid, log } = options;
     this.#options = options;
     this.#notifier = new ServiceNotifier(environment, pid, log);
+    this.deadMansSwitch = openDeadMansSwitch();
     this.watchdogIntervalMs = watchdogIntervalMs(environment, pid);
   }
 

@@ -26,4 +26,23 @@ export interface Host {
   releaseMemory(): Promise<void>;
   /** True once systemd's manager is `stopping`: the machine goes down, not just the agent. */
   isShuttingDown(signal: AbortSignal): Promise<boolean>;
+  readonly deadMansSwitch: DeadMansSwitch;
+}
+
+/** Ends this node's `stop` instances when nobody re-arms it in time; held by systemd, not by this process. */
+export interface DeadMansSwitch {
+  /**
+   * Lets `stop` instances start, and sees to it that they are dead at `killAtMs` (monotonic) unless it's armed anew. Idempotent; only
+   * the first call after closing costs D-Bus calls. Rejects with `UNAVAILABLE` where the machine can't promise it: then nothing
+   * of them may start.
+   */
+  open(killAtMs: number, signal: AbortSignal): Promise<void>;
+  /** A later time. Synchronous and cheap; false when the switch isn't there any more: it has fired or was never open. */
+  rearm(killAtMs: number): boolean;
+  /** No `stop` instance is on the node any more: it needn't fire. */
+  disarm(): void;
+  /** Whether `stop` instances may start: open and not fired, as far as this process knows. */
+  readonly isOpen: boolean;
+  /** Lets go of it; what is armed stays armed. */
+  close(): void;
 }

@@ -1,8 +1,10 @@
 import type { Host, HostIdentity } from '../../src/host/port.ts';
+import { FakeSwitch } from './fake-switch.ts';
 
 /** A machine's host without a machine: what it says of itself is set by the test. */
 export class FakeHost implements Host {
   readonly watchdogIntervalMs = undefined;
+  readonly deadMansSwitch = new FakeSwitch();
   /** Changed by a reboot: `bootId`. */
   current: HostIdentity;
   /** systemd's manager is `stopping`. */
