@@ -58,6 +58,7 @@ export class Agent {
       log,
       random,
       onChange: () => this.#changed(),
+      onRenewed: () => {},
       whileMember: (membership, signal) => this.#whileMember(membership, signal),
     });
     this.#node = new Node({

@@ -40,6 +40,8 @@ export interface RegistrationOptions {
   readonly random: () => number;
   /** Presence, deadline or state have changed. */
   readonly onChange: () => void;
+  /** {@link Registration.killAtMs} has moved: at each answered renewal, each few seconds, and without any other change. */
+  readonly onRenewed: () => void;
   /** Runs for as long as presence is ours; its signal aborts when it no longer is. */
   readonly whileMember: (membership: Membership, signal: AbortSignal) => Promise<void>;
 }
@@ -63,6 +65,7 @@ export class Registration {
   #isHandedOver = false;
   /** Presence lasts at least so long without this process. */
   #handedOverUntilMs = Number.NEGATIVE_INFINITY;
+  #handedOverKillAtMs = Number.NEGATIVE_INFINITY;
   #stopMayStartAtMs = 0;
   #bootId = '';
   /** What presence says, also when it's taken anew. */
@@ -99,6 +102,22 @@ export class Registration {
   /** `stop` instances may start: the deadline holds and no earlier boot can still run them. */
   maySafelyRun(): boolean {
     return this.#session?.holds === true && this.#options.clock.monotonicMs() >= this.#stopMayStartAtMs;
+  }
+
+  /** See NodeRights. */
+  get killAtMs(): number | undefined {
+    if (this.#session === undefined) return undefined;
+    return Math.max(this.#session.killAtMs, this.#handedOverKillAtMs);
+  }
+
+  /** See NodeRights. */
+  get epoch(): number {
+    return this.#settings?.epoch ?? 0;
+  }
+
+  /** See NodeRights. */
+  get isStoreTrusted(): boolean {
+    return true;
   }
 
   /** `stop` instances must end: the fence time of a lease that was ours has come. One that the store dropped early is not it. */
@@ -156,6 +175,8 @@ export class Registration {
     this.#isHandedOver = true;
     await this.#rewrite('away', lease.id, signal);
     this.#handedOverUntilMs = grantedFromMs + agentAwayMs - ttlMs;
+    this.#handedOverKillAtMs = grantedFromMs + agentAwayMs - ttlMs * 0.2;
+    this.#options.onRenewed();
     if (old !== undefined) await kv.revokeLease(old, signal);
   }
 
@@ -186,7 +207,15 @@ export class Registration {
     const { ttlMs } = this.#settings;
     const record = await this.#options.makeRecord(signal);
     this.#bootId = record.bootId;
-    const sessionOptions = { kv, clock, log, ttlMs, random: this.#options.random, onChange: () => this.#changed() };
+    const sessionOptions = {
+      kv,
+      clock,
+      log,
+      ttlMs,
+      random: this.#options.random,
+      onChange: () => this.#changed(),
+      onRenewed: this.#options.onRenewed,
+    };
     const sessions = {
       open: (stop: AbortSignal) => Session.open(sessionOptions, stop),
       adopt: (id: LeaseId, stop: AbortSignal) => Session.adopt(sessionOptions, id, stop),

@@ -19,12 +19,15 @@ export interface SessionOptions {
   readonly ttlMs: number;
   /** Called at each change of state, on the session's own time: it must not throw. */
   readonly onChange: (state: SessionState) => void;
+  /** Called after each renewal that moved the deadline. Cheap, often, and without a change of state. */
+  readonly onRenewed?: () => void;
   readonly random?: () => number;
 }
 
 /** Parts of the TTL: renewed at each quarter; relied on until 6 of 10 seconds, so that 4 are left to stop in. */
 const renewalPart = 0.25;
 const fencePart = 0.6;
+const killPart = 0.8;
 const retry = { firstMs: 200, maxMs: 1_000, jitter: 0.5 } as const;
 
 /** Holds one lease: renews it, knows until when it may be relied on, and says when that changes. Never makes a second one. */
@@ -73,6 +76,11 @@ export class Session {
   /** When the lease stops being relied on, on the monotonic clock. Being told `lost` doesn't shorten it. */
   get fenceAtMs(): number {
     return this.deadline.untilMs;
+  }
+
+  /** When what this lease stands for must be dead, on the monotonic clock: later than {@link fenceAtMs} by the fence's grace. */
+  get killAtMs(): number {
+    return this.deadline.untilMs + this.ttlMs * (killPart - fencePart);
   }
 
   /** Time left until {@link fenceAtMs}; 0 when it has passed. */
@@ -134,6 +142,7 @@ export class Session {
     this.#renewedSentAtMs = Math.max(this.#renewedSentAtMs, sentAtMs);
     if (this.#state === 'live' && this.deadline.renewed(sentAtMs)) {
       this.#arm();
+      this.#options.onRenewed?.();
       return;
     }
     if (this.#state === 'live') this.#become('doubtful'); // the answer came before the late timer

@@ -10,4 +10,13 @@ export interface NodeRights {
   maySafelyRun(): boolean;
   /** The fence: `stop` instances must end now. */
   isFenced(): boolean;
+  /**
+   * Monotonic: `stop` instances must be dead by then, SIGKILL included. Grows with each answered renewal, and with the handover to a
+   * lease that outlives this process. Undefined until a lease was ours: then none may run.
+   */
+  readonly killAtMs: number | undefined;
+  /** The cluster's epoch, a part of each fencing token; 0 until the settings have been read. */
+  readonly epoch: number;
+  /** False while the store may be an older one than this node has seen: then no order is acted on, what runs, runs on. */
+  readonly isStoreTrusted: boolean;
 }

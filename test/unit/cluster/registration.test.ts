@@ -56,6 +56,7 @@ function startAgent({ clock, store }: ReturnType<typeof makeWorld>, nonce: strin
     log: silentLog,
     random: () => 0.5,
     onChange: () => {},
+    onRenewed: () => {},
     whileMember: (membership, signal) => {
       memberships.push(membership.how);
       return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));

@@ -72,6 +72,9 @@ async function startNode(
     guard: () => ({ key: layout.presence(node), modRevision: presenceRevision }),
     maySafelyRun: () => rights.canRun,
     isFenced: () => rights.fenced,
+    killAtMs: Number.POSITIVE_INFINITY,
+    epoch: 1,
+    isStoreTrusted: true,
   };
   const agent = new Node({
     kv,
