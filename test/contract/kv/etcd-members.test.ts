@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EtcdOptions } from '../../../src/etcd/etcd-options.ts';
 import { openKv } from '../../../src/etcd/open-kv.ts';
 import type { Kv } from '../../../src/etcd/port.ts';
@@ -48,6 +47,20 @@ function runSuite(): void {
     const beganAtMs = performance.now();
     await call;
     return performance.now() - beganAtMs;
+  };
+
+  const ttlMs = 4_000;
+  /** Two sessions through each member, which tell their changes. */
+  const openHolders = (changes: string[]): Promise<{ kv: Kv; sessions: Session[] }[]> => {
+    const opening = server.members.map(async (_, at) => {
+      const kv = open({ firstEndpoint: at, attemptMs: ttlMs / 5 });
+      const sessions = [0, 1].map((n) => {
+        const onChange = (state: SessionState) => changes.push(`${at}.${n} ${state}`);
+        return Session.open({ kv, clock: systemClock, log: silentLog, ttlMs, onChange }, never);
+      });
+      return { kv, sessions: await Promise.all(sessions) };
+    });
+    return Promise.all(opening);
   };
 
   test('etcd members: a black-holed endpoint, first in the list, costs one attempt once', async () => {
@@ -114,47 +127,42 @@ function runSuite(): void {
   });
 
   test('etcd members: with the leader frozen, renewals go on and no lease is lost', async (context) => {
-    const ttlMs = 4_000;
     const stop = new AbortController();
     context.after(() => stop.abort());
     const changes: string[] = [];
-    const holders = server.members.map((_, at) => {
-      const kv = open({ firstEndpoint: at, attemptMs: ttlMs / 5 });
-      return { kv, sessions: [] as Session[], runs: [] as Promise<void>[] };
-    });
-    for (const [at, holder] of holders.entries()) {
-      for (let n = 0; n < 2; n += 1) {
-        const onChange = (state: SessionState) => changes.push(`${at}.${n} ${state}`);
-        const options = { kv: holder.kv, clock: systemClock, log: silentLog, ttlMs, onChange };
-        const session = await Session.open(options, never);
-        holder.sessions.push(session);
-        holder.runs.push(session.run(stop.signal));
-      }
-    }
+    const holders = await openHolders(changes);
+    const sessions = holders.flatMap((holder) => holder.sessions);
+    const runs = sessions.map((session) => session.run(stop.signal));
+    const lost = () => changes.filter((change) => change.endsWith('lost'));
     for (let round = 0; round < 2; round += 1) {
       const leader = await server.leader();
+      const through = holders[server.members.findIndex((member) => member !== leader)]!.kv;
+      const unrenewed = await through.grantLease(ttlMs, never);
       const frozenAtMs = systemClock.monotonicMs();
       leader.freeze();
-      await delay(ttlMs + 1_500); // the lease of whoever could not renew runs out in this time
-      const lost = changes.filter((change) => change.endsWith('lost'));
-      const unanswered = holders
-        .flatMap((holder) => holder.sessions)
-        .filter((session) => session.lastRenewedSentAtMs < frozenAtMs);
+      await eventually('a lease that nobody renews to run out', 5 * ttlMs, async () => {
+        return (await through.leaseTimeToLive(unrenewed.id, never)).remainingMs <= 0;
+      });
+      const unanswered = sessions.filter((session) => session.lastRenewedSentAtMs < frozenAtMs + ttlMs / 2);
+      const left = await Promise.all(sessions.map(({ leaseId }) => through.leaseTimeToLive(leaseId, never)));
+      const lostBefore = lost();
       leader.thaw();
-      assert.equal(unanswered.length, 0, `sessions without an answer in round ${round}`);
-      assert.deepEqual(lost, [], `round ${round}`);
+      assert.equal(unanswered.length, 0, `sessions without a late answer in round ${round}`);
+      assert.ok(
+        left.every(({ remainingMs }) => remainingMs > 0),
+        `leases that ran out in round ${round}: ${JSON.stringify(left)}`,
+      );
+      assert.deepEqual(lostBefore, [], `round ${round}`);
       await leader.ready();
-      const revoked = changes.filter((change) => change.endsWith('lost'));
-      if (revoked.length > 0) {
-        context.diagnostic(
-          `round ${round}: the thawed leader revoked ${revoked.length} leases that others had renewed`,
-        );
+      const revoked = lost().length;
+      if (revoked > 0) {
+        context.diagnostic(`round ${round}: the thawed leader revoked ${revoked} leases that others had renewed`);
         break;
       }
     }
     context.diagnostic(`changes: ${changes.join(', ') || 'none'}`);
     stop.abort();
-    await Promise.all(holders.flatMap((holder) => holder.runs));
+    await Promise.all(runs);
   });
 
   test('etcd members: a member without a quorum ends its watches, and they go on when it has one', async () => {

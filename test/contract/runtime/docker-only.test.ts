@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import type { ClusterId, InstanceKey } from '../../../src/domain/ids.ts';
 import type { ContainerSpec } from '../../../src/domain/spec.ts';
 import type { ObservedInstance } from '../../../src/domain/status.ts';
+import type { Clock } from '../../../src/loop/clock.ts';
 import { silentLog } from '../../../src/loop/log.ts';
 import { systemClock } from '../../../src/loop/system-clock.ts';
 import { type DockerRuntimeOptions, openDockerRuntime } from '../../../src/runtime/docker/docker-runtime.ts';
@@ -393,7 +394,12 @@ describe('runtime docker, what only it does', {
   test('a machine without Docker has no version and no instances, and its watch waits quietly', async () => {
     const lines: string[] = [];
     const log = { ...silentLog, info: (_: unknown, message?: string) => lines.push(message ?? '') };
-    const absent = open({ socketPath: join(daemon.directory, 'no.sock'), log });
+    let waits = 0;
+    const sleep: Clock['sleep'] = (ms, during) => {
+      waits += 1;
+      return systemClock.sleep(ms, during);
+    };
+    const absent = open({ socketPath: join(daemon.directory, 'no.sock'), log, clock: { ...systemClock, sleep } });
     assert.equal(await absent.version(signal), undefined);
     assert.deepEqual(await absent.observe(signal), []);
     assert.equal(await absent.resolveImage(image, signal), undefined);
@@ -403,7 +409,7 @@ describe('runtime docker, what only it does', {
       absent.start(order('none', makeContainerSpec(image)), ignore, signal),
       rejectsWith('UNAVAILABLE', /./),
     );
-    await systemClock.sleep(500, signal); // several attempts
+    await eventually('several attempts', 10_000, () => waits >= 4);
     end.abort();
     await running;
     assert.deepEqual(lines, ['events not followed']);
