@@ -1,17 +1,24 @@
 import { specCodec } from '../cluster/codecs.ts';
 import type { Layout } from '../cluster/layout.ts';
 import { AgentError, errorCodeOf, errorText } from '../domain/errors.ts';
-import type { WorkloadName } from '../domain/ids.ts';
+import { type InstanceKey, splitInstanceKey, type WorkloadName } from '../domain/ids.ts';
 import type { StoredSpec } from '../domain/spec.ts';
 import type { Kv } from '../etcd/port.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
+import type { Order } from './order-book.ts';
 
 /** A spec, that it is being read, or why it can't be. */
 export type SpecReading =
   | { readonly kind: 'read'; readonly spec: StoredSpec }
   | { readonly kind: 'reading' }
   | { readonly kind: 'failed'; readonly error: string; readonly failures: number; readonly retryAtMs: number };
+
+/** The specs of all orders to run, and when the first that failed may be asked for again. */
+export interface SpecReadings {
+  readonly readings: ReadonlyMap<InstanceKey, SpecReading>;
+  readonly retryAtMs: number | undefined;
+}
 
 /** A spec that isn't there, or is garbage, will hardly change: it's asked for less and less often. */
 const RETRY = { firstMs: 2_000, maxMs: 60_000, jitter: 0, random: () => 0 } as const;
@@ -51,9 +58,21 @@ export class SpecReader {
     return begun;
   }
 
-  /** Forgets the specs that `isUsed` doesn't name, so that the cache doesn't grow over days. */
-  retain(isUsed: (path: string) => boolean): void {
-    for (const path of this.#readings.keys()) if (!isUsed(path)) this.#readings.delete(path);
+  /** As {@link get} for each order to run. What none of them names is forgotten, so that the cache doesn't grow over days. */
+  readAll(orders: Iterable<Order>, signal: AbortSignal): SpecReadings {
+    const readings = new Map<InstanceKey, SpecReading>();
+    const used = new Set<string>();
+    let retryAtMs: number | undefined;
+    for (const { key, assignment } of orders) {
+      if (assignment.order !== 'run') continue;
+      const { workload } = splitInstanceKey(key);
+      const reading = this.get(workload, assignment.spec, signal);
+      used.add(this.#layout.spec(workload, assignment.spec));
+      readings.set(key, reading);
+      if (reading.kind === 'failed') retryAtMs = Math.min(retryAtMs ?? Number.POSITIVE_INFINITY, reading.retryAtMs);
+    }
+    for (const path of this.#readings.keys()) if (!used.has(path)) this.#readings.delete(path);
+    return { readings, retryAtMs };
   }
 
   async #read(path: string, signal: AbortSignal): Promise<void> {

@@ -1,0 +1,195 @@
+import type { InstanceKey } from '../domain/ids.ts';
+import type { Clock } from '../loop/clock.ts';
+import type { ReconcileLoop } from '../loop/reconcile-loop.ts';
+import { isAlive, type NodeConditions, planNode } from '../plan/plan-node.ts';
+import type { Actions } from './actions.ts';
+import type { NodeMemory } from './instance-memory.ts';
+import { makeDesired } from './make-desired.ts';
+import { makeStatuses } from './make-statuses.ts';
+import { nextPassInMs } from './next-pass.ts';
+import type { NodeRights } from './node-rights.ts';
+import type { Observation, Observer } from './observer.ts';
+import type { OrderBook, Orders } from './order-book.ts';
+import type { SpecReader, SpecReading } from './spec-reader.ts';
+import type { StatusWriter } from './status-writer.ts';
+
+/** What a pass works with. */
+export interface NodePassParts {
+  readonly clock: Clock;
+  readonly rights: NodeRights;
+  readonly observer: Observer;
+  /** Whether the orders have been read since the start. */
+  readonly hasOrders: () => boolean;
+  readonly orders: OrderBook;
+  readonly specs: SpecReader;
+  readonly memory: NodeMemory;
+  readonly actions: Actions;
+  readonly writer: StatusWriter;
+  readonly loop: Pick<ReconcileLoop, 'nudge' | 'nudgeWithin'>;
+}
+
+/** What is ordered, as far as it is known. */
+interface Ordered extends Orders {
+  readonly readings: ReadonlyMap<InstanceKey, SpecReading>;
+}
+
+/** What a look at the runtimes says besides what it shows: what may be from before an action's end. */
+interface Seen {
+  readonly observation: Observation;
+  /** An action is in flight, or ended while the runtimes were read: then it's seen as it was before its end. */
+  readonly isBusy: (key: InstanceKey) => boolean;
+  readonly isOutOfDate: (key: InstanceKey) => boolean;
+}
+
+/** A runtime that didn't answer is asked again after this. */
+const UNREADABLE_RETRY_MS = 1_000;
+
+/** One pass after the other: observe, plan, begin, report. Nothing is waited for but the look at the runtimes. */
+export class NodePass {
+  readonly #parts: NodePassParts;
+  readonly #observedOnce = Promise.withResolvers<void>();
+  #isLeaving = false;
+  #hasLeft = false;
+  #hasStopOrders = false;
+  #sinceMs: number | undefined;
+
+  constructor(parts: NodePassParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves once every runtime has been asked for the first time, and has answered or kept silent for some seconds. */
+  get observedOnce(): Promise<void> {
+    return this.#observedOnce.promise;
+  }
+
+  /** When the pass under way began; undefined between two. */
+  get sinceMs(): number | undefined {
+    return this.#sinceMs;
+  }
+
+  /** A pass since {@link leave} has seen that nothing runs that must not, and nothing is about to. */
+  get hasLeft(): boolean {
+    return this.#hasLeft;
+  }
+
+  /** Some order is for a `stop` instance. */
+  get hasStopOrders(): boolean {
+    return this.#hasStopOrders;
+  }
+
+  /** From the next pass on nothing is started, and `stop` instances end. */
+  leave(): void {
+    this.#isLeaving = true;
+    this.#parts.loop.nudge();
+  }
+
+  /** One pass. Rejects only on abort. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#sinceMs = this.#parts.clock.monotonicMs();
+    try {
+      await this.#run(signal);
+    } finally {
+      this.#sinceMs = undefined;
+    }
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { rights, hasOrders, actions } = this.#parts;
+    const seen = await this.#look(signal);
+    if (!hasOrders() || !rights.isDecided) return;
+    const ordered = this.#readOrders(signal);
+    const desired = makeDesired({ ...ordered, observation: seen.observation });
+    this.#hasStopOrders = [...desired.values()].some(({ disconnect }) => disconnect === 'stop');
+    const mustStop = this.#isLeaving ? 'leaving' : rights.isFenced() ? 'fenced' : undefined;
+    actions.abortOutdated(desired, mustStop);
+    this.#remember(ordered, seen);
+    this.#act(desired, ordered, seen, mustStop);
+    this.#report(ordered, seen, mustStop !== undefined);
+    const { instances } = seen.observation;
+    this.#parts.memory.retain((key) => desired.has(key) || instances.has(key));
+    this.#comeBackInTime(seen.observation);
+  }
+
+  async #look(signal: AbortSignal): Promise<Seen> {
+    const { observer, memory, actions, loop } = this.#parts;
+    const isStarting = memory.isAnyStarting;
+    const observation = await observer.observe(signal);
+    const isBusy = (key: InstanceKey) => observation.busy.has(key) || actions.has(key);
+    const isOutOfDate = (key: InstanceKey) => observation.busy.has(key) && !actions.has(key);
+    if ([...observation.busy].some(isOutOfDate)) loop.nudge();
+    if (observation.unreadable.size > 0) loop.nudgeWithin(UNREADABLE_RETRY_MS);
+    this.#observedOnce.resolve();
+    // One whose stop ended while the runtimes were read is dead, but its receipt is the next pass's to give.
+    const isRunning = [...observation.instances.values()].some(
+      (instance) => instance.disconnect === 'stop' && (isAlive(instance) || observation.busy.has(instance.key)),
+    );
+    this.#hasLeft = this.#isLeaving && !isStarting && !isRunning;
+    return { observation, isBusy, isOutOfDate };
+  }
+
+  #readOrders(signal: AbortSignal): Ordered {
+    const { orders, specs, clock, loop } = this.#parts;
+    const { readable, unreadable } = orders.read();
+    const { readings, retryAtMs } = specs.readAll(readable.values(), signal);
+    if (retryAtMs !== undefined) loop.nudgeWithin(Math.max(0, retryAtMs - clock.monotonicMs()));
+    return { readable, unreadable, readings };
+  }
+
+  #remember({ readable }: Ordered, { observation, isBusy }: Seen): void {
+    const { memory } = this.#parts;
+    for (const { key, assignment } of readable.values()) {
+      memory.noteOrdered(key, assignment.order, assignment.spec);
+      const instance = observation.instances.get(key);
+      if (instance !== undefined && !isBusy(key)) memory.noteObserved(instance);
+    }
+  }
+
+  #act(
+    desired: ReturnType<typeof makeDesired>,
+    { readable, readings }: Ordered,
+    { observation, isBusy }: Seen,
+    mustStop: NodeConditions['mustStop'],
+  ): void {
+    const { rights, memory, actions, clock } = this.#parts;
+    const { instances: observed } = observation;
+    const planned = planNode(
+      {
+        desired,
+        observed,
+        memory: memory.forPlan([...desired.keys(), ...observed.keys()], isBusy),
+        conditions: {
+          accepting: !this.#isLeaving,
+          maySafelyRun: rights.maySafelyRun(),
+          mustStop,
+          readable: observation.readable,
+        },
+      },
+      clock.monotonicMs(),
+    );
+    for (const action of planned) actions.begin(action, readable, readings);
+  }
+
+  /** While a spec is still being read nothing is said: what runs could be taken for what is ordered. */
+  #report({ readable, unreadable, readings }: Ordered, seen: Seen, mustStop: boolean): void {
+    const { memory, writer, clock } = this.#parts;
+    if ([...readings.values()].some(({ kind }) => kind === 'reading')) return;
+    const statuses = makeStatuses({
+      orders: readable,
+      unreadableOrders: unreadable,
+      readings,
+      observation: seen.observation,
+      isOutOfDate: seen.isOutOfDate,
+      memory: (key) => memory.get(key),
+      previous: (key) => writer.last(key),
+      mustStop,
+      nowIso: clock.wallTime().toISOString(),
+    });
+    writer.want(statuses);
+  }
+
+  #comeBackInTime(observation: Observation): void {
+    const { memory, clock, loop } = this.#parts;
+    const waitMs = nextPassInMs(observation, memory.nextRetryAtMs(), clock.monotonicMs());
+    if (waitMs !== undefined) loop.nudgeWithin(waitMs);
+  }
+}
