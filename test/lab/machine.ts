@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { eventually } from '../support/eventually.ts';
 import { command } from './command.ts';
 import type { ControlGroup } from './control-groups.ts';
+import { findLeader } from './find-leader.ts';
 
 /** nspawn's exit code when the machine asked for a reboot. */
 export const rebootExitCode = 133;
@@ -104,19 +105,6 @@ function nspawnCommand({ machine, hostname, directory, namespace }: MachineOptio
     '--timezone=off',
     '--boot',
   ];
-}
-
-/** The child of nspawn that is PID 1 of a namespace below and has become systemd. */
-async function findLeader(nspawn: number): Promise<number | undefined> {
-  const children = await readFile(`/proc/${nspawn}/task/${nspawn}/children`, 'utf8');
-  for (const pid of children
-    .trim()
-    .split(' ')
-    .filter((text) => text !== '')) {
-    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-    if (/^Name:\tsystemd$/m.test(status) && /^NSpid:.*\t1$/m.test(status)) return Number(pid);
-  }
-  return undefined;
 }
 
 /** Takes away what a machine without processes leaves: its mounted root and nspawn's notes about it. */

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureBaseTree } from '../lab/base-tree.ts';
 import { type CommandResult, command } from '../lab/command.ts';
 import { ControlGroup } from '../lab/control-groups.ts';
+import { findLeader } from '../lab/find-leader.ts';
 import { withHostLock } from '../lab/host-lock.ts';
 import { cacheRoot } from '../lab/paths.ts';
 import { eventually } from './eventually.ts';
@@ -121,19 +122,6 @@ function nspawnCommand(tree: string, machineId: string, name: string): string[] 
     'systemd.unit=basic.target',
     'systemd.mask=docker.socket',
   ];
-}
-
-/** The child of nspawn that is PID 1 of a namespace below and has become systemd. */
-async function findLeader(nspawn: number): Promise<number | undefined> {
-  const children = await readFile(`/proc/${nspawn}/task/${nspawn}/children`, 'utf8');
-  for (const pid of children
-    .trim()
-    .split(' ')
-    .filter((text) => text !== '')) {
-    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-    if (/^Name:\tsystemd$/m.test(status) && /^NSpid:.*\t1$/m.test(status)) return Number(pid);
-  }
-  return undefined;
 }
 
 /** What nspawn leaves of a machine that was killed, and its folder. */

@@ -22,12 +22,13 @@ import {
   parseNodeId,
   parseWorkloadName,
 } from '../../../src/domain/ids.ts';
-import type { Assignment, ContainerSpec, InstanceRecord } from '../../../src/domain/spec.ts';
+import type { Assignment, InstanceRecord } from '../../../src/domain/spec.ts';
 import type { InstanceStatus } from '../../../src/domain/status.ts';
 import { silentLog } from '../../../src/loop/log.ts';
 import { systemClock } from '../../../src/loop/system-clock.ts';
 import type { Runtime } from '../../../src/runtime/port.ts';
 import { type Client, openClient } from '../../../src/wire/client.ts';
+import { makeContainerSpec } from '../../support/container-spec.ts';
 import type { MemoryKv } from '../../support/memory-kv.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 
@@ -161,20 +162,9 @@ export async function report(
   await fixture.put(layout.status(node, key), statusCodec.encode(status));
 }
 
-export const container: ContainerSpec = {
-  kind: 'container',
-  image: 'localhost:5000/nginx:1',
-  environment: {},
-  labels: {},
-  ports: [],
-  mounts: [],
-  stopGraceMs: 10_000,
-  readOnlyRoot: false,
-  capAdd: [],
-  capDrop: [],
-  extraHosts: [],
+export const container = makeContainerSpec('localhost:5000/nginx:1', [], {
   logging: { driver: 'journald', options: {} },
-};
+});
 
 export function makeDocument(name: string, over: Partial<WorkloadDocument> = {}): WorkloadDocument {
   return {

@@ -62,6 +62,16 @@ async function serve(socket: string) {
   return client;
 }
 
+/** A daemon, and the example service at it. */
+async function serveAt(context: TestContext) {
+  const socket = scratch(context);
+  const broker = await listen(socket);
+  context.after(() => broker.close());
+  const peer = await serve(socket);
+  context.after(() => peer.close());
+  return { socket, broker, peer };
+}
+
 function busAt(context: TestContext, socket: string, clock = systemClock) {
   const bus = openBus({ address: `unix:path=${socket}` }, clock, silentLog);
   context.after(() => bus.close());
@@ -69,21 +79,13 @@ function busAt(context: TestContext, socket: string, clock = systemClock) {
 }
 
 test('a bus returns what a method returned, 64-bit integers exactly', async (context) => {
-  const socket = scratch(context);
-  const broker = await listen(socket);
-  context.after(() => broker.close());
-  const peer = await serve(socket);
-  context.after(() => peer.close());
+  const { socket } = await serveAt(context);
   const bus = busAt(context, socket);
   assert.deepEqual(await bus.call(echo('Echo', [2n ** 63n + 1n], 't'), never), [2n ** 63n + 1n]);
 });
 
 test('a bus says by which name a call was refused', async (context) => {
-  const socket = scratch(context);
-  const broker = await listen(socket);
-  context.after(() => broker.close());
-  const peer = await serve(socket);
-  context.after(() => peer.close());
+  const { socket } = await serveAt(context);
   const bus = busAt(context, socket);
   await assert.rejects(bus.call(echo('Fail', [], ''), never), (error) => {
     assert.equal(busErrorName(error), 'org.example.Refused');
@@ -100,11 +102,7 @@ test('a bus rejects at once with UNAVAILABLE where there is no socket', async (c
 });
 
 test('a bus gives up a call that is not answered in time, and one that is aborted with its reason', async (context) => {
-  const socket = scratch(context);
-  const broker = await listen(socket);
-  context.after(() => broker.close());
-  const peer = await serve(socket);
-  context.after(() => peer.close());
+  const { socket } = await serveAt(context);
   const clock = new FakeClock();
   const bus = busAt(context, socket, clock);
   await bus.call(listNames, never);
@@ -141,11 +139,7 @@ test('a bus gives up a daemon that accepts and says nothing', async (context) =>
 });
 
 test('a bus sends no more calls at once than the daemon takes, and answers all', async (context) => {
-  const socket = scratch(context);
-  const broker = await listen(socket);
-  context.after(() => broker.close());
-  const peer = await serve(socket);
-  context.after(() => peer.close());
+  const { socket } = await serveAt(context);
   const bus = busAt(context, socket);
   const answers = await Promise.all(
     Array.from({ length: 350 }, (_, index) => bus.call(echo('Echo', [BigInt(index)], 't'), never)),
@@ -160,11 +154,7 @@ test('a bus sends no more calls at once than the daemon takes, and answers all',
 });
 
 test('a bus delivers the signals that were asked for, and after cancel none', async (context) => {
-  const socket = scratch(context);
-  const broker = await listen(socket);
-  context.after(() => broker.close());
-  const peer = await serve(socket);
-  context.after(() => peer.close());
+  const { socket, peer } = await serveAt(context);
   const bus = busAt(context, socket);
   const seen: BusSignal[] = [];
   const match = { sender: service, interface: service, member: 'Happened', path: '/org/example' };
@@ -182,11 +172,7 @@ test('a bus delivers the signals that were asked for, and after cancel none', as
 });
 
 test('a bus ignores a signal that was sent to it alone', async (context) => {
-  const socket = scratch(context);
-  const broker = await listen(socket);
-  context.after(() => broker.close());
-  const peer = await serve(socket);
-  context.after(() => peer.close());
+  const { socket, broker, peer } = await serveAt(context);
   const bus = busAt(context, socket);
   const seen: BusSignal[] = [];
   bus.subscribe({ sender: service, interface: service }, (signal) => seen.push(signal));

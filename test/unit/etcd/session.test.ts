@@ -19,6 +19,9 @@ async function begin(adoptId?: string) {
   return { clock, store, kv, changes, session: session as Session, stop, options };
 }
 
+const statesOf = (changes: readonly (readonly [atMs: number, state: SessionState])[]) =>
+  changes.map(([, state]) => state);
+
 test('Session renews each quarter of the TTL and keeps its lease', async () => {
   const { clock, store, kv, changes, session, stop } = await begin();
   const running = session.run(stop.signal);
@@ -57,20 +60,14 @@ test('Session that renews again after its deadline counts only once its owner ha
   await clock.advance(7_000);
   kv.reconnect();
   await clock.advanceUntil(() => session.state === 'resumed', 2_500);
-  assert.deepEqual(
-    changes.map(([, state]) => state),
-    ['doubtful', 'resumed'],
-  );
+  assert.deepEqual(statesOf(changes), ['doubtful', 'resumed']);
   assert.equal(session.holds, false);
   assert.equal(session.remainingMs(), 0);
   assert.equal(session.confirm(), true);
   assert.equal(session.state, 'live');
   assert.equal(session.fenceAtMs, session.lastRenewedSentAtMs + 6_000);
   await clock.advance(20_000);
-  assert.deepEqual(
-    changes.map(([, state]) => state),
-    ['doubtful', 'resumed', 'live'],
-  );
+  assert.deepEqual(statesOf(changes), ['doubtful', 'resumed', 'live']);
   stop.abort();
   await running;
 });
@@ -89,10 +86,7 @@ test('Session cannot be confirmed on an answer that is too old, and resumes anew
   kv.reconnect();
   await clock.advanceUntil(() => session.state === 'resumed', 3_000);
   assert.equal(session.confirm(), true);
-  assert.deepEqual(
-    changes.map(([, state]) => state),
-    ['doubtful', 'resumed', 'doubtful', 'resumed', 'live'],
-  );
+  assert.deepEqual(statesOf(changes), ['doubtful', 'resumed', 'doubtful', 'resumed', 'live']);
   stop.abort();
   await running;
 });
@@ -105,10 +99,7 @@ test('Session of a stalled process does not hold, whatever runs first when it go
   assert.equal(session.holds, false);
   assert.equal(session.state, 'doubtful');
   await clock.advance(0);
-  assert.deepEqual(
-    changes.map(([, state]) => state),
-    ['doubtful', 'resumed'],
-  );
+  assert.deepEqual(statesOf(changes), ['doubtful', 'resumed']);
   stop.abort();
   await running;
 });
@@ -121,10 +112,7 @@ test('Session is not revived by an answer that comes after its deadline, though 
   kv.setFaults({ unreachable: 'no', delayMs: 1_500 });
   await clock.advance(2_500);
   assert.ok(session.lastRenewedSentAtMs < 6_000);
-  assert.deepEqual(
-    changes.map(([, state]) => state),
-    ['doubtful', 'resumed'],
-  );
+  assert.deepEqual(statesOf(changes), ['doubtful', 'resumed']);
   stop.abort();
   await running;
 });
@@ -176,10 +164,7 @@ test('Session outlives an outage of the store, during which no lease runs out', 
   store.start();
   await clock.advance(3_500);
   assert.equal(session.confirm(), true);
-  assert.deepEqual(
-    changes.map(([, state]) => state),
-    ['doubtful', 'resumed', 'live'],
-  );
+  assert.deepEqual(statesOf(changes), ['doubtful', 'resumed', 'live']);
   stop.abort();
   await running;
 });
@@ -192,10 +177,7 @@ test('Session of which the lease ran out while it was cut off learns so when it 
   kv.reconnect();
   await clock.advance(3_000);
   await running;
-  assert.deepEqual(
-    changes.map(([, state]) => state),
-    ['doubtful', 'lost'],
-  );
+  assert.deepEqual(statesOf(changes), ['doubtful', 'lost']);
   assert.equal(session.holds, false);
   stop.abort();
 });
