@@ -4,6 +4,7 @@ import { openApi } from '../api/open-api.ts';
 import { type Config, readConfig } from '../config/read-config.ts';
 import { AgentError, errorText } from '../domain/errors.ts';
 import { AGENT_LOCK_PATH, takeAgentLock } from '../host/agent-lock.ts';
+import type { HostIdentity } from '../host/port.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import { systemClock } from '../loop/system-clock.ts';
@@ -70,23 +71,8 @@ async function runLocked(config: Config, options: RunAgentOptions, log: Log, sig
     { node: identity.nodeId, hostname: identity.hostname, version: options.version, endpoints: config.endpoints },
     'agent starts',
   );
-  const api = await openApi(
-    makeApi({
-      cluster: config.cluster,
-      version: options.version,
-      store: { kv: ports.kv, layout: agent.layout, clock },
-      node: {
-        id: identity.nodeId,
-        hostname: identity.hostname,
-        state: () => agent.state,
-        onChange: (listener) => agent.watch(listener),
-      },
-      runtimes: ports.runtimes,
-      clock,
-      log,
-    }),
-    { socketPath: config.socket, group: 'muster', log },
-  );
+  const serving = { cluster: config.cluster, version: options.version, identity };
+  const api = await openApi(makeAgentApi(agent, ports, serving), { socketPath: config.socket, group: 'muster', log });
   const told = new AbortController();
   const telling = tellSystemd(agent, ports, told.signal);
   const releasing = releaseMemory(ports.host, clock, told.signal);
@@ -107,6 +93,30 @@ async function runLocked(config: Config, options: RunAgentOptions, log: Log, sig
     await api.close();
     close();
   }
+}
+
+interface Serving {
+  readonly cluster: string;
+  readonly version: string;
+  readonly identity: Pick<HostIdentity, 'nodeId' | 'hostname'>;
+}
+
+function makeAgentApi(agent: Agent, ports: Ports, { cluster, version, identity }: Serving) {
+  const { kv, runtimes, clock, log } = ports;
+  return makeApi({
+    cluster,
+    version,
+    store: { kv, layout: agent.layout, clock },
+    node: {
+      id: identity.nodeId,
+      hostname: identity.hostname,
+      state: () => agent.state,
+      onChange: (listener) => agent.watch(listener),
+    },
+    runtimes,
+    clock,
+    log,
+  });
 }
 
 /** Whether the machine goes down, or this process alone. Unknown counts as the process alone: then nothing is disturbed. */

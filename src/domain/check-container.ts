@@ -1,45 +1,41 @@
 import { AgentError } from './errors.ts';
 import type { ContainerSpec, Mount, PortMapping } from './spec.ts';
 
-const imageForm =
-  /^(?:(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?\/)?[a-z0-9]+(?:(?:\.|_{1,2}|-+|\/)[a-z0-9]+)*(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
+/** How a text must be: what it is, its grammar, and that in words. */
+type Form = readonly [what: string, grammar: RegExp, expected: string];
+
+const imageForm: Form = [
+  'image',
+  /^(?:(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?\/)?[a-z0-9]+(?:(?:\.|_{1,2}|-+|\/)[a-z0-9]+)*(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/,
+  'an image reference as "registry:5000/name:tag"',
+];
+const hostnameForm: Form = ['hostname', /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/, 'a host name'];
+const signalForm: Form = ['stopSignal', /^((SIG)?[A-Z][A-Z0-9+-]*|\d{1,2})$/, 'a signal as "SIGTERM" or "15"'];
+const capabilityForm: Form = ['capability', /^(ALL|(CAP_)?[A-Z][A-Z_]*)$/, 'a capability as "NET_ADMIN", or "ALL"'];
+const extraHostForm: Form = [
+  'extra host',
+  /^[A-Za-z0-9._-]+:([0-9a-fA-F.:]+|\[[0-9a-fA-F:]+\]|host-gateway)$/,
+  '"name:address"',
+];
+const networkForm: Form = ['network', /^[A-Za-z0-9][A-Za-z0-9_.:-]*$/, '"bridge", "host", "none" or a network\'s name'];
+const userForm: Form = ['user', /^[^\s:]{1,256}(:[^\s:]{1,255})?$/, '"user" or "user:group"'];
+const driverForm: Form = ['logging driver', /^[a-z][a-z0-9_./:-]{0,127}$/i, "a driver's name"];
+const pathForm: Form = ['workingDir', /^\//, 'an absolute path'];
+const hostIpForm: Form = ['port', /^([0-9.]{7,15}|[0-9a-fA-F:]{2,39})$/, 'an IP address'];
+const volumeForm: Form = [
+  'mount',
+  /^[A-Za-z0-9][A-Za-z0-9_.-]{1,254}$/,
+  'a volume\'s name of 2 or more letters, digits and "_.-"',
+];
 
 /** What types can't say of a container: the grammar of its parts, and what they may not be together. */
 export function checkContainer(run: ContainerSpec): void {
   refuseControl(run);
-  expectForm('image', run.image, imageForm, 'an image reference as "registry:5000/name:tag"');
+  expectForm(run.image, imageForm);
   if (run.image.length > 512) throw refuse('image', run.image, 'at most 512 characters');
   for (const key of Object.keys(run.environment)) checkEnvironmentKey(key);
   for (const key of Object.keys(run.labels)) checkLabelKey(key);
-  if (run.hostname !== undefined) {
-    expectForm('hostname', run.hostname, /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/, 'a host name');
-  }
-  if (run.stopSignal !== undefined) {
-    expectForm('stopSignal', run.stopSignal, /^((SIG)?[A-Z][A-Z0-9+-]*|\d{1,2})$/, 'a signal as "SIGTERM" or "15"');
-  }
-  for (const cap of [...run.capAdd, ...run.capDrop]) {
-    expectForm('capability', cap, /^(ALL|(CAP_)?[A-Z][A-Z_]*)$/, 'a capability as "NET_ADMIN", or "ALL"');
-  }
-  for (const host of run.extraHosts) {
-    expectForm(
-      'extra host',
-      host,
-      /^[A-Za-z0-9._-]+:([0-9a-fA-F.:]+|\[[0-9a-fA-F:]+\]|host-gateway)$/,
-      '"name:address"',
-    );
-  }
-  if (run.networkMode !== undefined) {
-    expectForm(
-      'network',
-      run.networkMode,
-      /^[A-Za-z0-9][A-Za-z0-9_.:-]*$/,
-      '"bridge", "host", "none" or a network\'s name',
-    );
-  }
-  if (run.user !== undefined)
-    expectForm('user', run.user, /^[^\s:]{1,256}(:[^\s:]{1,255})?$/, '"user" or "user:group"');
-  expectForm('logging driver', run.logging.driver, /^[a-z][a-z0-9_./:-]{0,127}$/i, "a driver's name");
-  if (run.workingDir !== undefined) expectForm('workingDir', run.workingDir, /^\//, 'an absolute path');
+  for (const [form, values] of formsOf(run)) for (const value of values) expectForm(value, form);
   if (run.memoryBytes !== undefined && run.memoryBytes < 6 * 1024 ** 2) {
     throw refuse('memory', String(run.memoryBytes), "at least 6m, Docker's own minimum");
   }
@@ -49,6 +45,20 @@ export function checkContainer(run: ContainerSpec): void {
   if (test !== undefined && ('exec' in test ? test.exec.length === 0 : test.shell.trim() === '')) {
     throw refuse('healthCheck', '', 'a command');
   }
+}
+
+/** Each text of the spec that has a grammar, by its grammar. */
+function formsOf(run: ContainerSpec): readonly (readonly [form: Form, values: readonly (string | undefined)[]])[] {
+  return [
+    [hostnameForm, [run.hostname]],
+    [signalForm, [run.stopSignal]],
+    [capabilityForm, [...run.capAdd, ...run.capDrop]],
+    [extraHostForm, run.extraHosts],
+    [networkForm, [run.networkMode]],
+    [userForm, [run.user]],
+    [driverForm, [run.logging.driver]],
+    [pathForm, [run.workingDir]],
+  ];
 }
 
 /** The grammar of an environment variable's name; `MUSTER_…` are set by the agent alone. */
@@ -73,7 +83,7 @@ function checkPorts(ports: readonly PortMapping[]): void {
     for (const port of [hostPort, containerPort]) {
       if (!Number.isInteger(port) || port < 1 || port > 65_535) throw refuse('port', String(port), '1 to 65535');
     }
-    if (hostIp !== undefined) expectForm('port', hostIp, /^([0-9.]{7,15}|[0-9a-fA-F:]{2,39})$/, 'an IP address');
+    expectForm(hostIp, hostIpForm);
     const key = `${hostIp ?? ''}:${hostPort}/${protocol}`;
     if (seen.has(key)) throw refuse('port', String(hostPort), 'each host port once');
     seen.add(key);
@@ -91,14 +101,7 @@ function checkMounts(mounts: readonly Mount[]): void {
     if (mount.type === 'bind' && !isPlainPath(mount.source)) {
       throw refuse('mount', mount.source, 'an absolute path on the host, without ".."');
     }
-    if (mount.type === 'volume') {
-      expectForm(
-        'mount',
-        mount.source,
-        /^[A-Za-z0-9][A-Za-z0-9_.-]{1,254}$/,
-        'a volume\'s name of 2 or more letters, digits and "_.-"',
-      );
-    }
+    if (mount.type === 'volume') expectForm(mount.source, volumeForm);
   }
 }
 
@@ -118,8 +121,9 @@ function refuseControl(value: unknown): void {
   }
 }
 
-function expectForm(what: string, value: string, form: RegExp, expected: string): void {
-  if (!form.test(value)) throw refuse(what, value, expected);
+/** Absent is well. */
+function expectForm(value: string | undefined, [what, grammar, expected]: Form): void {
+  if (value !== undefined && !grammar.test(value)) throw refuse(what, value, expected);
 }
 
 function refuse(what: string, value: string, expected: string): AgentError {
