@@ -32,7 +32,8 @@ const systemBusAddress = 'unix:path=/run/dbus/system_bus_socket';
 /** The real adapters. Nothing has been connected to when it returns; files of certificates have been read. */
 export async function openPorts(config: Config, facts: ProcessFacts, clock: Clock, log: Log): Promise<OpenedPorts> {
   const bus = openBus({ address: systemBusAddress }, clock, log);
-  const host = openHost({ bus, log, pid: facts.pid, environment: facts.environment });
+  const { pid, environment } = facts;
+  const host = openHost({ bus, log, pid, environment, stateFolder: config.stateFolder });
   const { nodeId } = await host.identity();
   const kv = openKv(
     {

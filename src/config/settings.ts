@@ -197,6 +197,20 @@ export const settings = {
     duration(1_000, 600_000),
     'How long a machine that goes down waits for its "stop" instances to end.',
   ),
+  stateFolder: setting(
+    'stateFolder',
+    'an absolute path',
+    '/var/lib/muster',
+    absolutePath,
+    'Where the agent keeps what must outlive a reboot: a folder on a disk, not on tmpfs.',
+  ),
+  offlineStartAfterMs: setting(
+    'offlineStart.after',
+    'a duration of 1s to 1h, such as "30s"',
+    30_000,
+    duration(1_000, 3_600_000),
+    'How long, from its start on, the agent waits for etcd before it starts instances with "offlineStart" from what it last knew.',
+  ),
   parallelism: setting(
     'parallelism',
     'a whole number of 1 to 256',

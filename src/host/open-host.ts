@@ -1,12 +1,14 @@
 import { availableParallelism, networkInterfaces, totalmem } from 'node:os';
 import type { Bus } from '../bus/port.ts';
 import type { Log } from '../loop/log.ts';
+import { systemClock } from '../loop/system-clock.ts';
 import { openDeadMansSwitch } from './dead-mans-switch.ts';
 import { listAddresses } from './list-addresses.ts';
-import type { DeadMansSwitch, Host, HostIdentity } from './port.ts';
+import type { DeadMansSwitch, Host, HostIdentity, StateFiles } from './port.ts';
 import { readIdentity } from './read-identity.ts';
 import { makeMemoryRelease } from './release-memory.ts';
 import { type ServiceEnvironment, ServiceNotifier, watchdogIntervalMs } from './sd-notify.ts';
+import { openStateFiles, STATE_FOLDER } from './state-files.ts';
 
 /** What the host needs. */
 export interface HostOptions {
@@ -18,6 +20,8 @@ export interface HostOptions {
   readonly environment: ServiceEnvironment;
   /** Prefixed to the paths of the identity's files; empty by default. */
   readonly root?: string;
+  /** Absent: /var/lib/muster. */
+  readonly stateFolder?: string;
 }
 
 /** The machine that this process runs on. */
@@ -28,6 +32,7 @@ export function openHost(options: HostOptions): Host {
 class LocalHost implements Host {
   readonly watchdogIntervalMs: number | undefined;
   readonly deadMansSwitch: DeadMansSwitch;
+  readonly stateFiles: StateFiles;
   readonly #options: HostOptions;
   readonly #notifier: ServiceNotifier;
   #release: ReturnType<typeof makeMemoryRelease> | undefined;
@@ -37,6 +42,7 @@ class LocalHost implements Host {
     this.#options = options;
     this.#notifier = new ServiceNotifier(environment, pid, log);
     this.deadMansSwitch = openDeadMansSwitch();
+    this.stateFiles = openStateFiles({ folder: options.stateFolder ?? STATE_FOLDER, clock: systemClock, log });
     this.watchdogIntervalMs = watchdogIntervalMs(environment, pid);
   }
 

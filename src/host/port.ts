@@ -27,6 +27,20 @@ export interface Host {
   /** True once systemd's manager is `stopping`: the machine goes down, not just the agent. */
   isShuttingDown(signal: AbortSignal): Promise<boolean>;
   readonly deadMansSwitch: DeadMansSwitch;
+  readonly stateFiles: StateFiles;
+}
+
+/** What must outlive a reboot: one text a name (a-z, 0-9, `-`), on this machine's disk. */
+export interface StateFiles {
+  /**
+   * What was last written, whole; undefined when nothing was. What can't be relied on (torn, altered, of a later version) is set
+   * aside, reported and undefined. `UNAVAILABLE` while the disk can't be read.
+   */
+  read(name: string): Promise<string | undefined>;
+  /** Replaces it; after a crash at any moment it is wholly the old or wholly the new. `UNAVAILABLE` when the disk refuses. */
+  write(name: string, text: string): Promise<void>;
+  /** For a reader to whom it makes no sense though it is whole: moves it out of the way and reports it. Never rejects. */
+  setAside(name: string, problem: string): Promise<void>;
 }
 
 /** Ends this node's `stop` instances when nobody re-arms it in time; held by systemd, not by this process. */

@@ -1,10 +1,12 @@
 import type { Host, HostIdentity } from '../../src/host/port.ts';
+import { FakeStateFiles } from './fake-state-files.ts';
 import { FakeSwitch } from './fake-switch.ts';
 
 /** A machine's host without a machine: what it says of itself is set by the test. */
 export class FakeHost implements Host {
   readonly watchdogIntervalMs = undefined;
   readonly deadMansSwitch = new FakeSwitch();
+  readonly stateFiles = new FakeStateFiles();
   /** Changed by a reboot: `bootId`. */
   current: HostIdentity;
   /** systemd's manager is `stopping`. */
