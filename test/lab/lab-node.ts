@@ -100,6 +100,7 @@ export class LabNode {
       namespace: port.namespace,
       group: this.#group,
       limits: parts.limits,
+      shared: names.shared,
     });
     this.#running = running;
     this.#settled = running.ended.then(async (code) => this.#afterEnd(code));

@@ -117,6 +117,11 @@ export class Lab {
     return found;
   }
 
+  /** The host's folder that every machine has at /var/lib/muster-lab-log: they share its clock too. */
+  get logFolder(): string {
+    return this.#names.shared;
+  }
+
   /** Boots one more node, a new VM. */
   async addNode(overrides: NodeOverrides = {}): Promise<LabNode> {
     const node = this.#makeNode(overrides);
@@ -163,8 +168,9 @@ export class Lab {
   }
 
   async #openHost(store: string): Promise<void> {
-    const { data, group } = this.#names;
+    const { data, group, shared } = this.#names;
     await mkdir(data, { recursive: true });
+    await mkdir(shared, { recursive: true });
     await this.#network.open();
     this.#closeNames = await openNameServer(this.#network.hostAddress, this.#hosts());
     const own = new ControlGroup(`${group}/registry`, false);

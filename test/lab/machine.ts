@@ -21,7 +21,12 @@ export interface MachineOptions {
   readonly group: ControlGroup;
   /** Version 1 control groups, whose controllers can limit; else pure version 2 without controllers. */
   readonly limits: boolean;
+  /** A folder of the host that every machine of the lab has, at {@link sharedFolder}. */
+  readonly shared: string;
 }
+
+/** Where machines find the folder that they share. */
+export const sharedFolder = '/var/lib/muster-lab-log';
 
 /** A running machine. */
 export interface RunningMachine {
@@ -84,7 +89,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   return { leader, ended };
 }
 
-function nspawnCommand({ machine, hostname, directory, namespace }: MachineOptions): string[] {
+function nspawnCommand({ machine, hostname, directory, namespace, shared }: MachineOptions): string[] {
   const { root, docker } = machinePaths(directory);
   return [
     'systemd-nspawn',
@@ -99,6 +104,7 @@ function nspawnCommand({ machine, hostname, directory, namespace }: MachineOptio
     '--system-call-filter=@keyring bpf',
     // Docker's own overlays can't lie on an overlay.
     `--bind=${docker}:/var/lib/docker`,
+    `--bind=${shared}:${sharedFolder}`,
     '--console=pipe',
     '--link-journal=no',
     '--resolv-conf=off',

@@ -15,6 +15,8 @@ export interface LabNames {
   readonly number: number;
   readonly state: string;
   readonly data: string;
+  /** The folder that all machines of the lab share with the host. */
+  readonly shared: string;
   readonly bridge: string;
   /** Prefix of machines, network namespaces and bridge ports. */
   readonly prefix: string;
@@ -30,6 +32,7 @@ export function labNames(number: number): LabNames {
     number,
     state: join(stateRoot, String(number)),
     data: join('/var/lib/muster-lab', String(number)),
+    shared: join('/var/lib/muster-lab', String(number), 'shared'),
     bridge: `muster-lab${number}`,
     prefix: `ml${number}-`,
     table: `muster_lab_${number}`,
