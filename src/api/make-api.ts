@@ -40,6 +40,16 @@ const ANSWER_MS = 20_000;
 type Handler = (context: Context, signal: AbortSignal) => Promise<unknown>;
 type StreamHandler = (context: Context, signal: AbortSignal) => Promise<AsyncIterable<unknown>>;
 
+/** Where routes are added, and how each kind of handler is wrapped. */
+interface Routes {
+  readonly app: Hono;
+  readonly deps: ApiDeps;
+  readonly answer: (handle: Handler) => (context: Context) => Promise<Response>;
+  /** Refused while the node hasn't joined. */
+  readonly joined: (handle: Handler) => (context: Context) => Promise<Response>;
+  readonly stream: (handle: StreamHandler) => (context: Context) => Promise<Response>;
+}
+
 /** The routes of version 1. Handlers parse, commit and answer; loops do the rest. */
 export function makeApi(deps: ApiDeps): Api {
   const requests = new OpenRequests(deps.clock);
@@ -53,47 +63,49 @@ export function makeApi(deps: ApiDeps): Api {
       refuseUnjoined(deps);
       return handle(context, signal);
     });
-  const name = (context: Context) => parseWorkloadName(context.req.param('name') ?? '');
+  const routes: Routes = { app, deps, answer, joined, stream };
+  addReads(routes);
+  addChanges(routes);
+  addStreams(routes);
+  app.notFound((context) => refuseUnknown(context));
+  return {
+    fetch: (request) => app.fetch(request),
+    get open() {
+      return requests.size;
+    },
+    close: () => requests.close(),
+  };
+}
 
+const nameOf = (context: Context) => parseWorkloadName(context.req.param('name') ?? '');
+
+function addReads({ app, deps, answer, joined }: Routes): void {
+  const version: VersionAnswer = { version: deps.version, api: 'v1' };
+  const reads: Readonly<Record<string, Handler>> = {
+    '/v1/cluster': async (_context, signal) => getCluster(deps, signal),
+    '/v1/nodes': async (_context, signal) => getNodes(deps, signal),
+    '/v1/nodes/:id': async (context, signal) => getNode(deps, context.req.param('id') ?? '', signal),
+    '/v1/workloads': async (_context, signal) => getWorkloads(deps, signal),
+    '/v1/workloads/:name': async (context, signal) => getWorkload(deps, nameOf(context), signal),
+    '/v1/workloads/:name/explain': async (context, signal) => explain(deps, nameOf(context), signal),
+    '/v1/instances': async ({ req }, signal) =>
+      getInstances(deps, { workload: req.query('workload'), name: req.query('name') }, signal),
+  };
   app.get(
     '/v1/version',
-    answer(async () => ({ version: deps.version, api: 'v1' }) satisfies VersionAnswer),
+    answer(async () => version),
   );
   app.get(
     '/v1/node',
     answer(async () => nodeState(deps)),
   );
-  app.get(
-    '/v1/node/watch',
-    stream(async (_context, signal) => watchNode(deps, signal)),
-  );
-  app.get(
-    '/v1/cluster',
-    joined(async (_context, signal) => getCluster(deps, signal)),
-  );
-  app.get(
-    '/v1/nodes',
-    joined(async (_context, signal) => getNodes(deps, signal)),
-  );
-  app.get(
-    '/v1/nodes/:id',
-    joined(async (context, signal) => getNode(deps, context.req.param('id') ?? '', signal)),
-  );
-  app.get(
-    '/v1/workloads',
-    joined(async (_context, signal) => getWorkloads(deps, signal)),
-  );
-  app.get(
-    '/v1/workloads/:name',
-    joined(async (context, signal) => getWorkload(deps, name(context), signal)),
-  );
-  app.get(
-    '/v1/workloads/:name/explain',
-    joined(async (context, signal) => explain(deps, name(context), signal)),
-  );
+  for (const [path, handle] of Object.entries(reads)) app.get(path, joined(handle));
+}
+
+function addChanges({ app, deps, joined }: Routes): void {
   app.put(
     '/v1/workloads/:name',
-    joined(async (context, signal) => apply(deps, name(context), await readBody(context.req.raw), signal)),
+    joined(async (context, signal) => apply(deps, nameOf(context), await readBody(context.req.raw), signal)),
   );
   app.post(
     '/v1/apply',
@@ -101,27 +113,28 @@ export function makeApi(deps: ApiDeps): Api {
   );
   app.post(
     '/v1/workloads/:name/start',
-    joined(async (context, signal) => order(deps, name(context), 'run', signal)),
+    joined(async (context, signal) => order(deps, nameOf(context), 'run', signal)),
   );
   app.post(
     '/v1/workloads/:name/stop',
-    joined(async (context, signal) => order(deps, name(context), 'stop', signal)),
+    joined(async (context, signal) => order(deps, nameOf(context), 'stop', signal)),
   );
   app.delete(
     '/v1/workloads/:name',
-    joined(async (context, signal) => order(deps, name(context), 'remove', signal)),
+    joined(async (context, signal) => order(deps, nameOf(context), 'remove', signal)),
   );
+}
+
+function addStreams({ app, deps, stream }: Routes): void {
   app.get(
-    '/v1/instances',
-    joined(async ({ req }, signal) =>
-      getInstances(deps, { workload: req.query('workload'), name: req.query('name') }, signal),
-    ),
+    '/v1/node/watch',
+    stream(async (_context, signal) => watchNode(deps, signal)),
   );
   app.get(
     '/v1/workloads/:name/watch',
     stream(async (context, signal) => {
       refuseUnjoined(deps);
-      return watchWorkloads(deps.store, [name(context)], signal);
+      return watchWorkloads(deps.store, [nameOf(context)], signal);
     }),
   );
   app.post(
@@ -139,14 +152,6 @@ export function makeApi(deps: ApiDeps): Api {
       return openLogs(deps, key, parseLogOptions(req.query('tail'), req.query('follow')), signal);
     }),
   );
-  app.notFound((context) => refuseUnknown(context));
-  return {
-    fetch: (request) => app.fetch(request),
-    get open() {
-      return requests.size;
-    },
-    close: () => requests.close(),
-  };
 }
 
 async function respond(deps: ApiDeps, context: Context, scope: RequestScope, handle: Handler): Promise<Response> {

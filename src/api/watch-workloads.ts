@@ -2,6 +2,7 @@ import type { StoreView } from '../cluster/desired-read.ts';
 import type { DesiredState } from '../cluster/desired-state.ts';
 import { watchWorkloadState } from '../cluster/desired-watch.ts';
 import type { WorkloadName } from '../domain/ids.ts';
+import { ChildAbort } from '../loop/child-abort.ts';
 import type { WatchFrame } from '../wire/answers.ts';
 import { readRows } from './copy-rows.ts';
 import { Nudge } from './nudge.ts';
@@ -22,44 +23,57 @@ export async function* watchWorkloads(
   names: readonly WorkloadName[],
   signal: AbortSignal,
 ): AsyncGenerator<WatchFrame> {
-  const stop = new AbortController();
-  const onAbort = () => stop.abort(signal.reason);
-  if (signal.aborted) onAbort();
-  else signal.addEventListener('abort', onAbort, { once: true });
-  const nudge = new Nudge();
-  const dirty = new Set<WorkloadName>();
-  let state: DesiredState | undefined;
-  let failure: { readonly error: unknown } | undefined;
-  const onChange = (seen: DesiredState, changed: ReadonlySet<WorkloadName>) => {
-    state = seen;
-    for (const name of changed) dirty.add(name);
-    nudge.nudge();
-  };
-  const watching = watchWorkloadState(store, new Set(names), onChange, stop.signal).catch((error: unknown) => {
-    failure = { error };
-    nudge.nudge();
-  });
+  using stop = new ChildAbort(signal);
+  const followed = new FollowedWorkloads(store, names, stop.signal);
   const told = new Map(names.map((name) => [name, new ToldWorkload(name)]));
   try {
     for (;;) {
-      await nudge.wait(stop.signal);
+      const changed = await followed.changed(stop.signal);
       signal.throwIfAborted();
-      if (failure !== undefined) throw failure.error;
-      const changed = [...dirty];
-      dirty.clear();
       let spentMs = 0;
       for (const name of changed) {
         const beganMs = store.clock.monotonicMs();
-        const frame = state === undefined ? undefined : told.get(name)?.next(state);
+        const frame = followed.state === undefined ? undefined : told.get(name)?.next(followed.state);
         spentMs += store.clock.monotonicMs() - beganMs;
         if (frame !== undefined) yield frame;
       }
       await store.clock.sleep(Math.max(PAUSE_MS, PAUSE_FACTOR * spentMs), stop.signal);
     }
   } finally {
-    signal.removeEventListener('abort', onAbort);
     stop.abort();
-    await watching;
+    await followed.ended;
+  }
+}
+
+/** The state of workloads from now on, and which of them have changed since that was asked last. */
+class FollowedWorkloads {
+  /** Undefined until it has been read. */
+  state: DesiredState | undefined;
+  /** Resolves when nothing is followed any more. */
+  readonly ended: Promise<void>;
+  readonly #nudge = new Nudge();
+  readonly #dirty = new Set<WorkloadName>();
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(store: StoreView, names: readonly WorkloadName[], signal: AbortSignal) {
+    const onChange = (state: DesiredState, changed: ReadonlySet<WorkloadName>) => {
+      this.state = state;
+      for (const name of changed) this.#dirty.add(name);
+      this.#nudge.nudge();
+    };
+    this.ended = watchWorkloadState(store, new Set(names), onChange, signal).catch((error: unknown) => {
+      this.#failure = { error };
+      this.#nudge.nudge();
+    });
+  }
+
+  /** Waits until something has changed; throws what ended the following. On abort it returns what there is. */
+  async changed(signal: AbortSignal): Promise<readonly WorkloadName[]> {
+    await this.#nudge.wait(signal);
+    if (this.#failure !== undefined && !signal.aborted) throw this.#failure.error;
+    const changed = [...this.#dirty];
+    this.#dirty.clear();
+    return changed;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { WorkloadDocument } from '../domain/document.ts';
 import type { WorkloadName } from '../domain/ids.ts';
+import type { StoredSpec } from '../domain/spec.ts';
 import type { Compare, Write } from '../etcd/port.ts';
 import { specCodec, workloadCodec } from './codecs.ts';
 import { type Applied, makeSpec, makeWorkload, type ResolveImage } from './desired.ts';
@@ -26,12 +27,7 @@ export async function createWorkloads(
   resolveImage: ResolveImage,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<WorkloadName, Applied>> {
-  const images = new Map<string, Promise<string | undefined>>();
-  const resolveOnce: ResolveImage = (image) => {
-    const known = images.get(image) ?? resolveImage(image, signal);
-    images.set(image, known);
-    return known;
-  };
+  const resolveOnce = onceEach((image) => resolveImage(image, signal));
   const specs = await Promise.all(
     documents.map(async (document) => {
       const spec = await makeSpec(document, { number: 0, hash: hashSpec(document.run) }, resolveOnce, signal);
@@ -42,19 +38,7 @@ export async function createWorkloads(
   const { revision } = await store.kv.get(store.layout.cluster, signal);
   const number = Math.max(1, revision);
   const at = store.clock.wallTime().toISOString();
-  const creations = specs.map(({ document, spec }): Creation => {
-    const { name } = document;
-    const workload = makeWorkload(document, { number, before: undefined, at });
-    return {
-      name,
-      applied: { workload, created: true, changed: true, started: false },
-      compare: { key: store.layout.workload(name), modRevision: 0 },
-      writes: [
-        { put: store.layout.workload(name), value: workloadCodec.encode(workload) },
-        { put: store.layout.spec(name, number), value: specCodec.encode({ ...spec, number }) },
-      ],
-    };
-  });
+  const creations = specs.map(({ document, spec }) => makeCreation(store, document, { ...spec, number }, at));
   const done = new Map<WorkloadName, Applied>();
   await Promise.all(
     pack(creations).map(async (creating) => {
@@ -66,6 +50,29 @@ export async function createWorkloads(
     }),
   );
   return done;
+}
+
+function onceEach<T>(resolve: (image: string) => Promise<T>): (image: string) => Promise<T> {
+  const images = new Map<string, Promise<T>>();
+  return (image) => {
+    const known = images.get(image) ?? resolve(image);
+    images.set(image, known);
+    return known;
+  };
+}
+
+function makeCreation({ layout }: StoreView, document: WorkloadDocument, spec: StoredSpec, at: string): Creation {
+  const { name } = document;
+  const workload = makeWorkload(document, { number: spec.number, before: undefined, at });
+  return {
+    name,
+    applied: { workload, created: true, changed: true, started: false },
+    compare: { key: layout.workload(name), modRevision: 0 },
+    writes: [
+      { put: layout.workload(name), value: workloadCodec.encode(workload) },
+      { put: layout.spec(name, spec.number), value: specCodec.encode(spec) },
+    ],
+  };
 }
 
 function pack(creations: readonly Creation[]): Creation[][] {

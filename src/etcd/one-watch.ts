@@ -75,15 +75,19 @@ export class OneWatch {
         end(new GrpcFailure(grpcCode.deadlineExceeded, details, { sent: true }));
       });
       signal.addEventListener('abort', onAbort, { once: true });
-      stream.write({
-        create_request: {
-          ...encodeRange(this.#range),
-          start_revision: String(this.#next),
-          progress_notify: true, // the store sends them every 10 minutes, unasked: an idle range is then not compacted past us
-          fragment: true,
-        },
-      });
+      stream.write(this.#request());
     });
+  }
+
+  #request(): IWatchRequest {
+    return {
+      create_request: {
+        ...encodeRange(this.#range),
+        start_revision: String(this.#next),
+        progress_notify: true, // the store sends them every 10 minutes, unasked: an idle range is then not compacted past us
+        fragment: true,
+      },
+    };
   }
 
   /** Takes the answers of one stream. Fragments of one answer are delivered as one: a revision is never split. */
