@@ -1,7 +1,10 @@
 import { AgentError } from '../domain/errors.ts';
 import type { Compare, Kv, Revision, Transaction, Write } from '../etcd/port.ts';
 
-/** The right to write as leader: the election key with the create revision that it had when the term began. */
+/**
+ * The right to write as leader: the election key with the create revision that it had when the term began. It's written once, so that
+ * its mod revision is the same: one that somebody has written over is a right no more.
+ */
 export interface Term {
   readonly electionKey: string;
   readonly createRevision: Revision;
@@ -24,10 +27,10 @@ export async function commitAsLeader(
   txn: LeaderTransaction,
   signal: AbortSignal,
 ): Promise<{ readonly applied: boolean; readonly revision: Revision }> {
-  const guard: Compare = { key: term.electionKey, createRevision: term.createRevision };
+  const guard: Compare = { key: term.electionKey, modRevision: term.createRevision };
   const result = await kv.commit({ compares: [guard, ...txn.compares], writes: txn.writes }, signal);
   if (result.applied) return result;
   const { kv: candidate } = await kv.get(term.electionKey, signal);
-  if (candidate?.createRevision === term.createRevision) return result;
+  if (candidate?.modRevision === term.createRevision) return result;
   throw new AgentError('FENCED', `Cannot commit in term ${term.createRevision}: it has ended`);
 }

@@ -23,6 +23,7 @@ import {
   statusCodec,
   workloadCodec,
 } from './codecs.ts';
+import { isCandidacy } from './election.ts';
 import { type Layout, parseInstancePath, parseNodeInstancePath, parseNodeKey } from './layout.ts';
 
 /** A value and the revision that wrote it. */
@@ -155,6 +156,7 @@ export class DesiredState {
         this.#settings = clusterSettingsCodec.decode(value, key);
         return;
       case 'candidate':
+        if (!isCandidacy(this.#layout, kv)) throw foreignCandidate(key);
         this.#candidates.set(key, { candidate: candidateCodec.decode(value, key), createRevision: kv.createRevision });
         return;
       case 'node':
@@ -245,6 +247,13 @@ export class DesiredState {
     if (key.startsWith(layout.statuses)) return { kind: 'status', ...parseNodeInstancePath(layout.statuses, key) };
     return key.startsWith(layout.election) ? { kind: 'candidate' } : undefined;
   }
+}
+
+function foreignCandidate(key: string): AgentError {
+  return new AgentError(
+    'INVALID_INPUT',
+    `Cannot read key "${key.slice(0, 300)}": expected a candidacy, bound to the lease that its key names`,
+  );
 }
 
 type Location =

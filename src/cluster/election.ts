@@ -9,6 +9,9 @@ import { candidateCodec } from './codecs.ts';
 import type { Term } from './commit-as-leader.ts';
 import type { Layout } from './layout.ts';
 
+/** More foreign keys than this are left alone in silence. */
+const MOST_REPORTED = 20;
+
 /** What a leader is told of its term. */
 export interface Leadership {
   readonly term: Term;
@@ -34,11 +37,13 @@ export interface ElectionOptions {
 }
 
 /**
- * Candidates queue by create revision, and each watches only the one before it: no stampede. The first leads until its key is gone.
+ * Candidates queue by create revision, and each watches only the one before it: no stampede. The first leads until its key is gone
+ * or written over. What is no candidacy, as text that somebody put there by hand, is reported and has no place in the queue.
  */
 export class Election {
   readonly #options: ElectionOptions;
   readonly #key: string;
+  readonly #reported = new Set<string>();
   #term: Term | undefined;
   #hasResigned = false;
 
@@ -104,9 +109,12 @@ export class Election {
     for (;;) {
       const { kvs, revision } = await kv.list(layout.election, signal);
       if (this.#hasResigned) return undefined;
-      const queue = [...kvs].sort((a, b) => a.createRevision - b.createRevision);
+      const queue = kvs
+        .filter((kv) => isCandidacy(layout, kv) || this.#reportForeign(kv))
+        .sort((a, b) => a.createRevision - b.createRevision);
       const at = queue.findIndex((candidate) => candidate.key === this.#key);
       if (at < 0) {
+        if (kvs.some(({ key }) => key === this.#key)) await this.#leaveQueue(signal); // written over by somebody
         await this.#stand(signal);
         continue;
       }
@@ -117,9 +125,18 @@ export class Election {
       }
       if (before === undefined) return undefined;
       predecessor = nodeOf(before);
-      await this.#untilGone(before.key, revision + 1, signal);
+      await this.#untilOver(before.key, revision + 1, signal);
       if (signal.aborted) return undefined;
     }
+  }
+
+  /** Once a key; always false. */
+  #reportForeign({ key }: KeyValue): false {
+    const shown = key.slice(0, 300);
+    if (!this.#reported.has(shown) && this.#reported.size < MOST_REPORTED)
+      this.#options.log.warn({ key: shown }, 'not a candidacy, left alone');
+    if (this.#reported.size < MOST_REPORTED) this.#reported.add(shown);
+    return false;
   }
 
   async #stand(signal: AbortSignal): Promise<void> {
@@ -136,37 +153,39 @@ export class Election {
       throw new AgentError('FENCED', 'Cannot stand for leader: expected the presence to be this process’s');
   }
 
-  /** Resolves when the key is deleted, or the signal aborts. A watch that was compacted past is begun anew. */
-  async #untilGone(key: string, fromRevision: number, signal: AbortSignal): Promise<void> {
-    using gone = new ChildAbort(signal);
+  /**
+   * Resolves when the candidacy is over: its key deleted, or written over, which no agent does. Also when the signal aborts. A watch
+   * that was compacted past is begun anew.
+   */
+  async #untilOver(key: string, fromRevision: number, signal: AbortSignal): Promise<void> {
+    using over = new ChildAbort(signal);
     try {
-      for (let from: number | undefined = fromRevision; from !== undefined && !gone.signal.aborted; ) {
-        from = await this.#watchUntilGone(key, from, gone);
+      for (let from: number | undefined = fromRevision; from !== undefined && !over.signal.aborted; ) {
+        from = await this.#watchUntilOver(key, from, over);
       }
     } catch (error) {
-      if (!gone.signal.aborted) throw error;
+      if (!over.signal.aborted) throw error;
     }
   }
 
-  /** One watch; aborts `gone` when the key is. Returns from where to go on, where the store has forgotten what came before. */
-  async #watchUntilGone(key: string, fromRevision: number, gone: ChildAbort): Promise<number | undefined> {
+  /** One watch; aborts `over` when the candidacy is. Returns from where to go on, where the store has forgotten what came before. */
+  async #watchUntilOver(key: string, fromRevision: number, over: ChildAbort): Promise<number | undefined> {
     const { kv } = this.#options;
     try {
       await kv.watch(
         { key },
         fromRevision,
         ({ events }) => {
-          if (events.some((event) => event.type === 'delete')) gone.abort();
+          if (events.length > 0) over.abort();
         },
-        gone.signal,
+        over.signal,
       );
       return undefined;
     } catch (error) {
       if (errorCodeOf(error) !== 'STALE') throw error;
     }
-    const { kv: found, revision } = await kv.get(key, gone.signal);
-    // One that is there, but was made since, is another candidacy.
-    if (found === undefined || found.createRevision >= fromRevision) gone.abort();
+    const { kv: found, revision } = await kv.get(key, over.signal);
+    if (found === undefined || found.modRevision >= fromRevision) over.abort();
     return revision + 1;
   }
 
@@ -175,7 +194,7 @@ export class Election {
     this.#term = leadership.term;
     log.info({ term: leadership.term.createRevision, predecessor: leadership.predecessor }, 'elected leader');
     using end = new ChildAbort(signal);
-    const keyGone = this.#untilGone(this.#key, leadership.term.createRevision + 1, end.signal).then(
+    const keyOver = this.#untilOver(this.#key, leadership.term.createRevision + 1, end.signal).then(
       () => end.abort(new AgentError('FENCED', 'Cannot go on leading: the candidacy is gone from the store')),
       (error: unknown) => end.abort(error),
     );
@@ -185,10 +204,15 @@ export class Election {
         throw new AgentError('FENCED', `Cannot go on leading: term ${leadership.term.createRevision} has ended`);
     } finally {
       end.abort();
-      await keyGone;
+      await keyOver;
     }
     this.#term = undefined;
   }
+}
+
+/** As an agent writes it: once, bound to the lease that the key names. One that no lease ends would keep its place for ever. */
+export function isCandidacy(layout: Layout, kv: KeyValue): boolean {
+  return kv.lease !== '0' && kv.key === layout.candidate(kv.lease) && kv.modRevision === kv.createRevision;
 }
 
 function nodeOf(candidate: KeyValue): NodeId | undefined {

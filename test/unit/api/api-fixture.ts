@@ -126,7 +126,9 @@ export async function addNode(fixture: Fixture, id: NodeId, hostname: string): P
 }
 
 export async function addLeader(fixture: Fixture, node: NodeId): Promise<void> {
-  await fixture.put(layout.candidate('77'), candidateCodec.encode({ node, nonce: 'n' }));
+  const { id: lease } = fixture.store.grantLease(60_000);
+  const value = candidateCodec.encode({ node, nonce: 'n' });
+  fixture.store.commit({ compares: [], writes: [{ put: layout.candidate(lease), value, lease }] });
 }
 
 /** What the leader writes when it places an instance. */

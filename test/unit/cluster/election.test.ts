@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
+import { commitAsLeader } from '../../../src/cluster/commit-as-leader.ts';
 import { Election, type Leadership } from '../../../src/cluster/election.ts';
 import { makeLayout } from '../../../src/cluster/layout.ts';
 import { AgentError } from '../../../src/domain/errors.ts';
@@ -185,4 +186,47 @@ test('a leader whose watch was compacted past leads on, and still sees its candi
   assert.ok(a.leads());
   world.store.commit({ compares: [], writes: [{ delete: layout.candidate(a.leaseId) }] });
   await advanceUntil(world.clock, 'its term has ended', () => !a.leads(), 1_000);
+});
+
+test('text that somebody put into the queue by hand keeps nobody from leading', async () => {
+  const world = makeWorld();
+  const put = (name: string, value: string) =>
+    world.store.commit({ compares: [], writes: [{ put: `${layout.election}${name}`, value }] });
+  for (const name of ['0', '../../etc/passwd', 'a\nb\u0000', '99/more']) put(name, 'garbage');
+  const [a, b] = [await stand(world, 'a'), await stand(world, 'b')];
+  await advanceUntil(world.clock, 'a leads', a.leads);
+  put('1', 'later garbage');
+  world.store.revokeLease(a.leaseId);
+  await advanceUntil(world.clock, 'b leads', b.leads, 500);
+  assert.equal(b.terms[0]?.predecessor, a.node);
+});
+
+test('a leader of which the candidacy is written over stops, can commit no more, and stands again later', async () => {
+  const world = makeWorld();
+  const [a, b] = [await stand(world, 'a'), await stand(world, 'b')];
+  await advanceUntil(world.clock, 'a leads', a.leads);
+  const [first] = a.terms;
+  world.store.commit({ compares: [], writes: [{ put: layout.candidate(a.leaseId), value: 'garbage' }] });
+  const late = commitAsLeader(a.kv, first!.term, { compares: [], writes: [{ put: '/x', value: '' }] }, never);
+  await assert.rejects(Promise.all([late, world.clock.advance(100)]), { code: 'FENCED' });
+  await advanceUntil(world.clock, 'b leads', b.leads, 500);
+  assert.equal(a.leads(), false);
+  for (let second = 0; second < 15; second += 1) {
+    for (const lease of [a.leaseId, b.leaseId]) world.store.renewLease(lease);
+    await world.clock.advance(1_000);
+  }
+  assert.ok(b.leads(), 'the one that followed leads on');
+  world.store.revokeLease(b.leaseId);
+  await advanceUntil(world.clock, 'a leads again', a.leads, 1_000);
+});
+
+test('one that waits behind a candidacy that is written over waits behind the one before that', async () => {
+  const world = makeWorld();
+  const [a, b, c] = [await stand(world, 'a'), await stand(world, 'b'), await stand(world, 'c')];
+  await advanceUntil(world.clock, 'a leads', a.leads);
+  world.store.commit({ compares: [], writes: [{ put: layout.candidate(b.leaseId), value: 'garbage' }] });
+  await world.clock.advance(500);
+  assert.equal(c.leads(), false);
+  world.store.revokeLease(a.leaseId);
+  await advanceUntil(world.clock, 'c leads', c.leads, 500);
 });
