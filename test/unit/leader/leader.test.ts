@@ -108,7 +108,7 @@ for (const [name, arrange, isPredecessor, afterMs] of fresh) {
     const next = new LeaderFixture('b', 'c');
     fixtures.push(next);
     for (const [key, value] of Object.entries(fixture.store.dump()))
-      if (key !== layout.presence(a)) next.putText(key, value);
+      if (key !== layout.presence(a) && key !== electionKey) next.putText(key, value);
     arrange(next);
     next.lead(isPredecessor ? { predecessor: a } : {});
     await next.clock.advance(afterMs - 10);
