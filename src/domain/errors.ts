@@ -1,6 +1,7 @@
 /**
  * What kind of failure this is. Programs branch on it; only `UNAVAILABLE` is worth retrying unchanged.
  * `STALE`: the caller's view is too old (a compacted revision, a lost precondition). `FENCED`: the right to write has ended.
+ * `FULL`: the store is out of space: it takes nothing new until an operator has made room.
  */
 export type ErrorCode =
   | 'INVALID_INPUT'
@@ -10,6 +11,7 @@ export type ErrorCode =
   | 'CONFLICT'
   | 'STALE'
   | 'LIMIT'
+  | 'FULL'
   | 'FENCED'
   | 'UNAVAILABLE'
   | 'INTERNAL';

@@ -11,6 +11,7 @@ import type {
   Kv,
   LeaseId,
   Range,
+  Renewed,
   Revision,
   StoreIdentity,
   Transaction,
@@ -19,16 +20,19 @@ import type {
 import type { RawClient, ServiceName } from './raw-client.ts';
 import { renewOnce } from './renew-once.ts';
 import type { Watches } from './watches.ts';
-import { decodeKeyValue, encodeCompare, encodeRange, encodeWrite } from './wire-format.ts';
+import { decodeIdentity, decodeKeyValue, encodeCompare, encodeRange, encodeWrite } from './wire-format.ts';
 
 interface Parts {
   readonly endpoints: Endpoints;
   readonly calls: Calls;
   readonly watches: Watches;
-  readonly hedging: HedgeParts;
+  readonly hedging: Pick<HedgeParts, 'endpoints' | 'calls' | 'clock'>;
   readonly clock: Clock;
   readonly identityKey: string;
 }
+
+/** A renewal is given up after the time of so many attempts: the next one then begins with what is known by then. */
+const RENEWAL_ATTEMPTS = 2.5;
 
 /** The port over etcd: each method is one request and what its answer means. */
 export class EtcdKv implements Kv {
@@ -80,8 +84,9 @@ export class EtcdKv implements Kv {
     return { id: answer.ID, ttlMs: Number(answer.TTL) * 1000 };
   }
 
-  async renewLease(id: LeaseId, signal: AbortSignal): Promise<{ ttlMs: number; sentAtMs: number }> {
-    const { hedging, clock } = this.#parts;
+  async renewLease(id: LeaseId, attemptMs: number, signal: AbortSignal): Promise<Renewed> {
+    const { clock } = this.#parts;
+    const hedging = { ...this.#parts.hedging, attemptMs, callMs: attemptMs * RENEWAL_ATTEMPTS };
     const begin = (client: RawClient) => renewOnce(client, id, clock);
     return new HedgedCall(hedging, { action: `renew lease "${id}"`, service: 'Lease', begin }, signal).run();
   }
@@ -119,7 +124,7 @@ export class EtcdKv implements Kv {
   async identity(signal: AbortSignal): Promise<StoreIdentity> {
     const request = { ...encodeRange({ key: this.#parts.identityKey }), count_only: true };
     const { header } = await this.#range('read the identity of the store', request, signal);
-    return { clusterId: header.cluster_id, raftTerm: Number(header.raft_term), revision: Number(header.revision) };
+    return decodeIdentity(header);
   }
 
   close(): void {

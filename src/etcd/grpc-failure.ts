@@ -42,6 +42,7 @@ const byDetails: readonly (readonly [text: string, code: ErrorCode])[] = [
   ['too many operations in txn request', 'LIMIT'],
   ['request is too large', 'LIMIT'],
   ['too large lease TTL', 'LIMIT'],
+  ['database space exceeded', 'FULL'],
   ['too many requests', 'UNAVAILABLE'],
   ['revision in header is old', 'UNAVAILABLE'],
   ['user name is empty', 'UNAUTHENTICATED'],

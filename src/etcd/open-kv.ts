@@ -13,6 +13,6 @@ export function openKv(options: EtcdOptions, clock: Clock, log: Log): Kv {
   const endpoints = new Endpoints(options.endpoints, { tls: options.tls, first: firstEndpoint, log });
   const calls = new Calls(endpoints, clock, { attemptMs, callMs });
   const watches = new Watches({ endpoints, calls, clock, log, attemptMs });
-  const hedging = { endpoints, calls, clock, attemptMs, callMs };
+  const hedging = { endpoints, calls, clock };
   return new EtcdKv({ endpoints, calls, hedging, watches, clock, identityKey });
 }

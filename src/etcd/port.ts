@@ -55,6 +55,16 @@ export interface StoreIdentity {
   readonly revision: Revision;
 }
 
+/** A renewal that was answered. */
+export interface Renewed {
+  /** 0: the lease is gone. */
+  readonly ttlMs: number;
+  /** Monotonic: when the attempt that was answered left this process. */
+  readonly sentAtMs: number;
+  /** As the member that answered had seen the store: it may lag behind, it never runs ahead of what was decided. */
+  readonly store: StoreIdentity;
+}
+
 export interface Granted {
   readonly id: LeaseId;
   readonly ttlMs: number;
@@ -65,7 +75,7 @@ export interface Granted {
  * not answer. Reads are linearizable and retried within the call; writes are sent once: to the next endpoint only where no
  * connection could be made.
  * Rejects with `UNAVAILABLE` when no endpoint answered (a write may then have happened), `FORBIDDEN`/`UNAUTHENTICATED` as
- * etcd says, `LIMIT` for a request over etcd's limits or a store out of space. On abort: the signal's reason.
+ * etcd says, `LIMIT` for a request over etcd's limits, `FULL` for a write to a store out of space. On abort: the signal's reason.
  */
 export interface Kv {
   /** The key, or undefined when there's none; and the revision of the answer. */
@@ -82,10 +92,10 @@ export interface Kv {
   commit(txn: Transaction, signal: AbortSignal): Promise<{ readonly applied: boolean; readonly revision: Revision }>;
   grantLease(ttlMs: number, signal: AbortSignal): Promise<Granted>;
   /**
-   * One renewal, asked of the other endpoints too while the first is silent. `ttlMs` 0: the lease is gone. `sentAtMs`: monotonic, of
-   * the attempt that was answered.
+   * One renewal, asked of the other endpoints too while the first is silent.
+   * @param attemptMs how long one endpoint has to answer; the call ends after two and a half of them
    */
-  renewLease(id: LeaseId, signal: AbortSignal): Promise<{ readonly ttlMs: number; readonly sentAtMs: number }>;
+  renewLease(id: LeaseId, attemptMs: number, signal: AbortSignal): Promise<Renewed>;
   /** Remaining and granted TTL; `remainingMs` ≤ 0: gone. */
   leaseTimeToLive(
     id: LeaseId,

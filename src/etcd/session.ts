@@ -3,7 +3,7 @@ import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import { LeaseDeadline } from './lease-deadline.ts';
-import type { Kv, LeaseId } from './port.ts';
+import type { Kv, LeaseId, StoreIdentity } from './port.ts';
 
 /**
  * `live`: renewed in time. `doubtful`: no renewal was answered in time, the store may be about to count us dead. `resumed`: the
@@ -19,15 +19,29 @@ export interface SessionOptions {
   readonly ttlMs: number;
   /** Called at each change of state, on the session's own time: it must not throw. */
   readonly onChange: (state: SessionState) => void;
-  /** Called after each renewal that moved the deadline. Cheap, often, and without a change of state. */
+  /** Called each time the deadline has moved: cheap, often, and mostly without a change of state. */
   readonly onRenewed?: () => void;
+  /** Called with each answered renewal, whatever it means: what the answer says of the store. */
+  readonly onAnswer?: (store: StoreIdentity) => void;
+  readonly split?: LeaseSplit;
   readonly random?: () => number;
 }
 
-/** Parts of the TTL: renewed at each quarter; relied on until 6 of 10 seconds, so that 4 are left to stop in. */
-const renewalPart = 0.25;
-const fencePart = 0.6;
-const killPart = 0.8;
+/** Parts of the TTL, counted from when the last answered renewal was sent. */
+export interface LeaseSplit {
+  /** When the next renewal is due. */
+  readonly renewPart: number;
+  /** How long one endpoint has to answer a renewal. */
+  readonly attemptPart: number;
+  /** When the lease stops being relied on: what it stands for is asked to end. */
+  readonly fencePart: number;
+  /** When that must be dead; what is left of the TTL is the margin. */
+  readonly killPart: number;
+}
+
+/** 10 seconds: renewed each 2.5, an attempt takes at most 2, relied on until 6, dead at 8. */
+export const defaultLeaseSplit: LeaseSplit = { renewPart: 0.25, attemptPart: 0.2, fencePart: 0.6, killPart: 0.8 };
+
 const retry = { firstMs: 200, maxMs: 1_000, jitter: 0.5 } as const;
 
 /** Holds one lease: renews it, knows until when it may be relied on, and says when that changes. Never makes a second one. */
@@ -37,15 +51,17 @@ export class Session {
   readonly ttlMs: number;
   readonly deadline: LeaseDeadline;
   readonly #options: SessionOptions;
+  readonly #split: LeaseSplit;
   #state: SessionState = 'live';
   #renewedSentAtMs: number;
   #disarm: () => void = () => {};
 
   private constructor(options: SessionOptions, lease: { id: LeaseId; ttlMs: number; sentAtMs: number }) {
     this.#options = options;
+    this.#split = options.split ?? defaultLeaseSplit;
     this.leaseId = lease.id;
     this.ttlMs = lease.ttlMs;
-    this.deadline = new LeaseDeadline(options.clock, lease.ttlMs * fencePart);
+    this.deadline = new LeaseDeadline(options.clock, lease.ttlMs * this.#split.fencePart);
     this.#renewedSentAtMs = lease.sentAtMs;
     this.deadline.restart(lease.sentAtMs);
   }
@@ -59,7 +75,7 @@ export class Session {
 
   /** On a lease that exists, by one renewal; undefined where it's gone. The owner checks what is bound to it. */
   static async adopt(options: SessionOptions, id: LeaseId, signal: AbortSignal): Promise<Session | undefined> {
-    const { ttlMs, sentAtMs } = await options.kv.renewLease(id, signal);
+    const { ttlMs, sentAtMs } = await options.kv.renewLease(id, attemptMsOf(options, options.ttlMs), signal);
     return ttlMs > 0 ? new Session(options, { id, ttlMs, sentAtMs }) : undefined;
   }
 
@@ -80,7 +96,7 @@ export class Session {
 
   /** When what this lease stands for must be dead, on the monotonic clock: later than {@link fenceAtMs} by the fence's grace. */
   get killAtMs(): number {
-    return this.deadline.untilMs + this.ttlMs * (killPart - fencePart);
+    return this.deadline.untilMs + this.ttlMs * (this.#split.killPart - this.#split.fencePart);
   }
 
   /** Time left until {@link fenceAtMs}; 0 when it has passed. */
@@ -98,9 +114,10 @@ export class Session {
     const { clock, random = Math.random } = this.#options;
     this.#arm();
     for (let failures = 0; this.#state !== 'lost' && !signal.aborted; ) {
-      const dueAtMs = this.#renewedSentAtMs + this.ttlMs * renewalPart;
+      const dueAtMs = this.#renewedSentAtMs + this.ttlMs * this.#split.renewPart;
       const waitMs = failures === 0 ? dueAtMs - clock.monotonicMs() : backoffMs(failures, { ...retry, random });
       if (!(await clock.sleep(Math.max(0, waitMs), signal))) break;
+      if (this.state === 'doubtful') this.#become('doubtful'); // the machine slept: the timer that says so is as late
       failures = (await this.#renew(failures, signal)) ? 0 : failures + 1;
     }
     this.#disarm();
@@ -115,15 +132,20 @@ export class Session {
     this.deadline.restart(this.#renewedSentAtMs);
     const holds = this.deadline.holds;
     this.#become(holds ? 'live' : 'doubtful');
-    if (holds) this.#arm();
+    if (holds) {
+      this.#arm();
+      this.#options.onRenewed?.();
+    }
     return holds;
   }
 
   async #renew(failuresBefore: number, signal: AbortSignal): Promise<boolean> {
     const { kv, log } = this.#options;
     try {
-      const { ttlMs, sentAtMs } = await kv.renewLease(this.leaseId, signal);
+      const attemptMs = attemptMsOf(this.#options, this.ttlMs);
+      const { ttlMs, sentAtMs, store } = await kv.renewLease(this.leaseId, attemptMs, signal);
       this.#answered(ttlMs, sentAtMs);
+      this.#options.onAnswer?.(store);
       return true;
     } catch (error) {
       if (signal.aborted) return false;
@@ -168,4 +190,8 @@ export class Session {
     else log.warn({ lease: this.leaseId, state }, 'session changed');
     onChange(state);
   }
+}
+
+function attemptMsOf({ split = defaultLeaseSplit }: SessionOptions, ttlMs: number): number {
+  return Math.round(ttlMs * split.attemptPart);
 }

@@ -1,6 +1,6 @@
-import type { ICompare, IKeyValue, IRequestOp, IWatchResponse } from 'etcd3';
+import type { ICompare, IKeyValue, IRequestOp, IResponseHeader, IWatchResponse } from 'etcd3';
 import { AgentError } from '../domain/errors.ts';
-import type { Compare, KeyValue, Range, WatchEvent, Write } from './port.ts';
+import type { Compare, KeyValue, Range, StoreIdentity, WatchEvent, Write } from './port.ts';
 
 /** A key and, of a prefix, the first key after it. */
 export interface EncodedRange {
@@ -16,6 +16,11 @@ export function encodeRange(range: Range): EncodedRange {
     throw new AgentError('INVALID_INPUT', `Cannot read the range "${prefix}": expected a prefix that ends in "/"`);
   }
   return { key: Buffer.from(prefix), range_end: Buffer.from(`${prefix.slice(0, -1)}0`) }; // "0" follows "/"
+}
+
+/** What the head of an answer says of the store. */
+export function decodeIdentity(header: IResponseHeader): StoreIdentity {
+  return { clusterId: header.cluster_id, raftTerm: Number(header.raft_term), revision: Number(header.revision) };
 }
 
 export function decodeKeyValue(kv: IKeyValue): KeyValue {

@@ -26,6 +26,7 @@ const codes = {
   CONFLICT: true,
   STALE: true,
   LIMIT: true,
+  FULL: true,
   FENCED: true,
   UNAVAILABLE: true,
   INTERNAL: true,

@@ -4,6 +4,7 @@ import type {
   Kv,
   LeaseId,
   Range,
+  Renewed,
   Revision,
   StoreIdentity,
   Transaction,
@@ -52,8 +53,8 @@ export class SimKv implements Kv {
     return this.#call(signal, (stop) => this.#kv.grantLease(ttlMs, stop));
   }
 
-  async renewLease(id: LeaseId, signal: AbortSignal): Promise<{ ttlMs: number; sentAtMs: number }> {
-    const renewed = await this.#call(signal, (stop) => this.#kv.renewLease(id, stop));
+  async renewLease(id: LeaseId, attemptMs: number, signal: AbortSignal): Promise<Renewed> {
+    const renewed = await this.#call(signal, (stop) => this.#kv.renewLease(id, attemptMs, stop));
     if (renewed.ttlMs > 0) this.#tap.onLease(renewed.sentAtMs);
     return renewed;
   }

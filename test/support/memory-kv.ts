@@ -5,6 +5,7 @@ import type {
   Kv,
   LeaseId,
   Range,
+  Renewed,
   Revision,
   StoreIdentity,
   Transaction,
@@ -86,12 +87,11 @@ export class MemoryKv implements Kv {
     return this.#write('grantLease', 'grant a lease', signal, () => this.#store.grantLease(ttlMs));
   }
 
-  renewLease(id: LeaseId, signal: AbortSignal): Promise<{ ttlMs: number; sentAtMs: number }> {
+  renewLease(id: LeaseId, attemptMs: number, signal: AbortSignal): Promise<Renewed> {
     const sentAtMs = this.#clock.monotonicMs();
-    return this.#attempt('renewLease', `renew lease "${id}"`, signal, () => ({
-      ttlMs: this.#store.renewLease(id),
-      sentAtMs,
-    }));
+    const renew = () => ({ ttlMs: this.#store.renewLease(id), sentAtMs, store: this.#store.identity() });
+    this.#count('renewLease');
+    return this.#once(`renew lease "${id}"`, signal, renew, { attemptMs });
   }
 
   leaseTimeToLive(id: LeaseId, signal: AbortSignal): Promise<{ remainingMs: number; grantedMs: number }> {
@@ -222,13 +222,18 @@ export class MemoryKv implements Kv {
     this.#count(method);
     const loses = method === 'commit' && this.#faults.loseReplies > 0;
     if (loses) this.#faults.loseReplies -= 1;
-    return this.#once(action, signal, act, loses);
+    return this.#once(action, signal, act, { losesReply: loses });
   }
 
-  async #once<T>(action: string, signal: AbortSignal, act: () => T, losesReply = false): Promise<T> {
+  async #once<T>(
+    action: string,
+    signal: AbortSignal,
+    act: () => T,
+    { losesReply = false, attemptMs = this.#store.attemptMs } = {},
+  ): Promise<T> {
     signal.throwIfAborted();
     if (this.#closed.signal.aborted) throw unavailable(action);
-    const endsAtMs = this.#clock.monotonicMs() + this.#store.attemptMs;
+    const endsAtMs = this.#clock.monotonicMs() + attemptMs;
     const { delayMs } = this.#faults;
     await this.#part(delayMs / 2, endsAtMs, action, signal);
     const result = act();

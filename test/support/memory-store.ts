@@ -118,7 +118,7 @@ export class MemoryStore {
   commit(txn: Transaction): { applied: boolean; revision: Revision } {
     checkTransaction(txn);
     const writesData = txn.writes.some((write) => 'put' in write);
-    if (this.#isFull && writesData) throw new AgentError('LIMIT', 'Cannot commit: database space exceeded');
+    if (this.#isFull && writesData) throw new AgentError('FULL', 'Cannot commit: database space exceeded');
     if (!txn.compares.every((compare) => this.#holds(compare))) return { applied: false, revision: this.#revision };
     for (const write of txn.writes) {
       if ('put' in write && write.lease !== undefined && write.lease !== '0' && !this.#leases.has(write.lease)) {
@@ -130,7 +130,7 @@ export class MemoryStore {
   }
 
   grantLease(ttlMs: number): Granted {
-    if (this.#isFull) throw new AgentError('LIMIT', 'Cannot grant a lease: database space exceeded');
+    if (this.#isFull) throw new AgentError('FULL', 'Cannot grant a lease: database space exceeded');
     const id = String(++this.#lastLease);
     const granted = Math.max(2_000, Math.ceil(ttlMs / 1000) * 1000);
     this.#leases.set(id, { ttlMs: granted, keys: new Set(), expiresAtMs: 0, cancel: () => {} });

@@ -183,7 +183,11 @@ function runSuite(): void {
     proxy.stop();
     for (let round = 0; round < 100; round += 1) {
       const stop = new AbortController();
-      const calls = [kv.get('/leak/a', stop.signal), kv.renewLease('1', stop.signal), kv.list('/leak/', stop.signal)];
+      const calls = [
+        kv.get('/leak/a', stop.signal),
+        kv.renewLease('1', 2_000, stop.signal),
+        kv.list('/leak/', stop.signal),
+      ];
       const watching = kv.watch({ prefix: '/leak/' }, revision + 1, () => {}, stop.signal);
       await new Promise(setImmediate);
       stop.abort();
@@ -197,7 +201,7 @@ function runSuite(): void {
     await eventually('etcd to see no more streams than before', 5_000, async () => (await streamsNow()) <= streams);
   });
 
-  test('etcd: a store out of space refuses writes and new leases as LIMIT, and goes on renewing', async () => {
+  test('etcd: a store out of space refuses writes and new leases as FULL, and goes on renewing', async () => {
     const small = await EtcdServer.start({ quotaBytes: 4 * 1024 * 1024 });
     try {
       const kv = open({ endpoints: small.endpoints });
@@ -208,11 +212,11 @@ function runSuite(): void {
         (async () => {
           for (let n = 0; n < 40; n += 1) await fill(n);
         })(),
-        'LIMIT',
+        'FULL',
       );
       await assert.rejects(fill(99), /space exceeded/);
-      await rejectsWith(kv.grantLease(60_000, never), 'LIMIT');
-      assert.ok((await kv.renewLease(id, never)).ttlMs > 0);
+      await rejectsWith(kv.grantLease(60_000, never), 'FULL');
+      assert.ok((await kv.renewLease(id, 2_000, never)).ttlMs > 0);
       assert.ok((await kv.list('/full/', never)).kvs.length > 0);
     } finally {
       await small.close();

@@ -180,15 +180,18 @@ export function kvContract(name: string, harness: () => KvHarness): void {
     const left = await kv.leaseTimeToLive(id, never);
     assert.equal(left.grantedMs, ttlMs);
     assert.ok(left.remainingMs > 0 && left.remainingMs <= ttlMs);
-    const renewed = await it.soon(other.renewLease(id, never));
+    const renewed = await it.soon(other.renewLease(id, 2_000, never));
     assert.equal(renewed.ttlMs, ttlMs);
+    const { clusterId, raftTerm, revision: latest } = await kv.identity(never);
+    assert.deepEqual([renewed.store.clusterId, renewed.store.raftTerm], [clusterId, raftTerm]);
+    assert.ok(renewed.store.revision > 0 && renewed.store.revision <= latest);
     assert.equal(seen.events.length, 0);
     await it.until('the lease to run out', ttlMs + 4_000, () => seen.events.length === 2);
     assert.deepEqual(
       seen.events.map(({ type, kv }) => [type, kv.key, kv.value, kv.modRevision]),
       ['a', 'b'].map((key) => ['delete', `${root}${key}`, '', revision + 1]),
     );
-    assert.equal((await kv.renewLease(id, never)).ttlMs, 0);
+    assert.equal((await kv.renewLease(id, 2_000, never)).ttlMs, 0);
     assert.deepEqual((await kv.leaseTimeToLive(id, never)).remainingMs, 0);
     stop.abort();
     await seen.ended;
@@ -201,7 +204,7 @@ export function kvContract(name: string, harness: () => KvHarness): void {
     await kv.revokeLease(id, never);
     assert.equal((await kv.get(`${root}a`, never)).kv, undefined);
     await kv.revokeLease(id, never);
-    assert.equal((await kv.renewLease(id, never)).ttlMs, 0);
+    assert.equal((await kv.renewLease(id, 2_000, never)).ttlMs, 0);
   });
 
   test(`${name}: a key put again without its lease is bound to it no more`, async () => {
@@ -340,7 +343,7 @@ export function kvContract(name: string, harness: () => KvHarness): void {
     assert.equal((await kv.get(root, never)).kv, undefined);
     it.cutOff();
     const stop = new AbortController();
-    const calls = [kv.get(root, stop.signal), kv.list(root, stop.signal), kv.renewLease('1', stop.signal)];
+    const calls = [kv.get(root, stop.signal), kv.list(root, stop.signal), kv.renewLease('1', 2_000, stop.signal)];
     const watching = kv.watch({ prefix: root }, 1, () => {}, stop.signal);
     stop.abort(reason);
     for (const call of calls) await assert.rejects(call, reason);
@@ -357,7 +360,7 @@ export function kvContract(name: string, harness: () => KvHarness): void {
     it.cutOff();
     const reading = rejectsWith(kv.get(root, never), 'UNAVAILABLE');
     const writing = rejectsWith(put(kv, `${root}a`, '2'), 'UNAVAILABLE');
-    const renewing = rejectsWith(kv.renewLease('1', never), 'UNAVAILABLE');
+    const renewing = rejectsWith(kv.renewLease('1', 2_000, never), 'UNAVAILABLE');
     await it.soon(Promise.all([reading, writing, renewing]));
     it.reconnect();
     assert.equal((await it.soon(kv.get(`${root}a`, never))).kv?.value, '1');

@@ -12,7 +12,7 @@ const cases: [code: number, details: string, expected: string][] = [
   [4, 'no answer within 2000 ms', 'UNAVAILABLE'],
   [5, 'etcdserver: requested lease not found', 'NOT_FOUND'],
   [7, 'etcdserver: permission denied', 'FORBIDDEN'],
-  [8, 'etcdserver: mvcc: database space exceeded', 'LIMIT'],
+  [8, 'etcdserver: mvcc: database space exceeded', 'FULL'],
   [8, 'etcdserver: too many requests', 'UNAVAILABLE'],
   [8, 'grpc: received message larger than max (2500000 vs. 2097152)', 'LIMIT'],
   [11, 'etcdserver: mvcc: required revision has been compacted', 'STALE'],

@@ -126,7 +126,7 @@ test('Session is not revived by a late answer that is handled before the late ti
     renewLease: async () => {
       const sentAtMs = clock.monotonicMs();
       clock.stall(5_000);
-      return { ttlMs: 10_000, sentAtMs };
+      return { ttlMs: 10_000, sentAtMs, store: { clusterId: '1', raftTerm: 2, revision: 1 } };
     },
   };
   const session = await Session.open({ kv, clock, log: silentLog, ttlMs: 10_000, onChange }, never);
