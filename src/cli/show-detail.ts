@@ -1,6 +1,7 @@
 import type { ContainerSpec, Move, Placement, RunSpec, Workload } from '../domain/spec.ts';
 import type { InstanceDetail, InstanceRow, NodeRow, WorkloadAnswer, WorkloadSummary } from '../wire/answers.ts';
 import type { Context } from './context.ts';
+import { describeDisconnect, describeReschedule } from './describe-policies.ts';
 import { formatAge } from './durations.ts';
 import { printFields, printTable } from './print-answer.ts';
 import { instanceCells, instanceColumns, phaseCell } from './show-instances.ts';
@@ -19,7 +20,8 @@ export function showWorkload(screen: Screen, answer: WorkloadAnswer): void {
     ['Desired', `${order}, ${describeScale(workload.scale)}`],
     ['State', describeSummary(summary)],
     ['Spec', `${workload.spec}${answer.specs.length > 1 ? ` (kept: ${answer.specs.join(', ')})` : ''}`],
-    ['Disconnect', workload.disconnect.mode],
+    ['Disconnect', describeDisconnect(workload)],
+    ['Reschedule', describeReschedule(workload)],
     ['Sticky', workload.sticky ? 'yes: waits for its node' : undefined],
     ['Placement', describePlacement(workload.placement)],
     [

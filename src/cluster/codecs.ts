@@ -108,11 +108,26 @@ export const clusterSettingsCodec: Codec<ClusterSettings> = makeCodec(
     agentAwayMs: lifetimeMs,
     epoch: count,
     confirmedStore: v.exactOptional(v.object({ clusterId: text, raftTerm: count, revision: count })),
+    massLoss: v.exactOptional(
+      v.object({
+        share: v.exactOptional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
+        nodes: v.exactOptional(count),
+        holdMs: v.exactOptional(lifetimeMs),
+      }),
+    ),
+    calm: v.exactOptional(v.object({ firstMs: v.exactOptional(count), mostMs: v.exactOptional(count) })),
   }),
 );
 
 export const holdCodec: Codec<Hold> = makeCodec(
-  v.object({ kind: v.literal('mass-loss'), since: text, until: text, reason: text, nodes: v.array(nodeId) }),
+  v.object({
+    kind: v.literal('mass-loss'),
+    since: text,
+    until: text,
+    reason: text,
+    nodes: v.array(nodeId),
+    ended: v.exactOptional(v.object({ at: text, reason: text })),
+  }),
 );
 
 /** `election/<lease>`: who stands for leader. */
@@ -144,6 +159,9 @@ export const workloadCodec: Codec<Workload> = makeCodec(
       onReturn: v.exactOptional(v.picklist(['keep-replacement', 'keep-original', 'longest-running'])),
     }),
     offlineStart: v.exactOptional(v.boolean()),
+    reschedule: v.exactOptional(
+      v.union([v.literal('never'), v.object({ afterRestarts: count, delayMs: count, maxDelayMs: count })]),
+    ),
     moveOrder: v.picklist(['start-first', 'stop-first']),
     sticky: v.boolean(),
     needs: v.object({
@@ -222,8 +240,11 @@ export const assignmentCodec: Codec<Assignment> = makeCodec(
 export const instanceCodec: Codec<InstanceRecord> = makeCodec(
   v.object({
     pending: v.exactOptional(v.object({ since: text, reason: text, nodes: stringMap })),
-    copies: v.array(v.object({ node: nodeId, role: v.picklist(['current', 'superseded']) })),
+    copies: v.array(
+      v.object({ node: nodeId, role: v.picklist(['current', 'superseded']), lost: v.exactOptional(v.boolean()) }),
+    ),
     lastNode: v.exactOptional(nodeId),
+    failing: v.exactOptional(v.object({ moves: count, at: text, nodes: v.array(nodeId) })),
     moves: v.array(v.object({ at: text, from: v.exactOptional(nodeId), to: v.exactOptional(nodeId), reason: text })),
   }),
 );
@@ -240,6 +261,8 @@ export const statusCodec: Codec<InstanceStatus> = makeCodec(
     finishedAt: v.exactOptional(text),
     exitCode: v.exactOptional(v.number()),
     restarts: count,
+    failures: v.exactOptional(count),
+    gaveUp: v.exactOptional(v.boolean()),
     lastError: v.exactOptional(text),
     lastAction: v.exactOptional(v.object({ kind: text, reason: text, at: text })),
     unit: v.exactOptional(unitState),

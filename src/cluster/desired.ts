@@ -164,6 +164,8 @@ export function makeWorkload(
     desired: 'run',
     placement: document.placement,
     disconnect: document.disconnect,
+    ...(document.offlineStart === undefined ? {} : { offlineStart: document.offlineStart }),
+    ...(document.reschedule === undefined ? {} : { reschedule: document.reschedule }),
     moveOrder: document.moveOrder,
     sticky: document.sticky,
     needs: deriveNeeds(document),

@@ -3,6 +3,7 @@ import type { WorkloadDocument } from './document.ts';
 import { AgentError } from './errors.ts';
 import { isTemplateName, isUnitName } from './ids.ts';
 import { LIMITS } from './limits.ts';
+import { checkPolicies } from './policies.ts';
 import { refuseReservedName } from './reserved-names.ts';
 import type { Placement } from './spec.ts';
 
@@ -23,9 +24,7 @@ export function checkDocument(document: WorkloadDocument): void {
   else checkContainer(run);
   checkScale(document);
   checkPlacement(document.placement, scale.kind === 'global');
-  if (document.disconnect.mode === 'stop' && document.moveOrder === 'start-first') {
-    throw refuse(name, 'move order "stop-first" with disconnect "stop": at most one copy may run');
-  }
+  checkPolicies(document);
 }
 
 function checkUnitText(name: string, text: string): void {

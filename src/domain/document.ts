@@ -1,5 +1,5 @@
 import type { WorkloadName } from './ids.ts';
-import type { DisconnectPolicy, Placement, RunSpec, Workload } from './spec.ts';
+import type { DisconnectPolicy, Placement, ReschedulePolicy, RunSpec, Workload } from './spec.ts';
 
 /** What an operator submits for one workload, parsed from a file, every default filled in: the body of an apply. */
 export interface WorkloadDocument {
@@ -9,6 +9,7 @@ export interface WorkloadDocument {
   readonly placement: Placement;
   readonly disconnect: DisconnectPolicy;
   readonly offlineStart?: boolean;
+  readonly reschedule?: ReschedulePolicy | 'never';
   readonly moveOrder: Workload['moveOrder'];
   readonly sticky: boolean;
   /** What placement sets aside on a node; a container's own limits where absent. */

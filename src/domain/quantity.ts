@@ -34,6 +34,18 @@ export function parseDurationMs(text: string): number {
   return Math.round(ms);
 }
 
+/** What {@link parseDurationMs} reads as these whole milliseconds: `10m`, `1h30m`, `500ms`. */
+export function formatDurationMs(ms: number): string {
+  const units = Object.entries(durationUnitsMs).sort(([, a], [, b]) => b - a);
+  let rest = ms;
+  const parts = units.map(([unit, unitMs]) => {
+    const count = Math.floor(rest / unitMs);
+    rest -= count * unitMs;
+    return count > 0 ? `${count}${unit}` : '';
+  });
+  return parts.join('') || '0s';
+}
+
 /** Bytes of `64m`, `1g`, `1.5GiB`, `1048576`. Units are powers of 1024, as Docker has them; case doesn't matter. */
 export function parseSizeBytes(text: string): number {
   const match = /^(\d{1,16}(?:\.\d{1,9})?) ?([a-z]{0,3})$/.exec(text.toLowerCase());

@@ -108,6 +108,15 @@ export interface DisconnectPolicy {
   readonly onReturn?: ReturnChoice;
 }
 
+/** When an instance that keeps failing on its node is tried on another. */
+export interface ReschedulePolicy {
+  /** So many restarts in a row have failed there first. */
+  readonly afterRestarts: number;
+  /** Between the first two moves; doubles from move to move. */
+  readonly delayMs: number;
+  readonly maxDelayMs: number;
+}
+
 /** `workloads/<name>`: what is desired of a workload; scale and placement are not part of the spec's hash. */
 export interface Workload {
   readonly spec: number;
@@ -117,6 +126,8 @@ export interface Workload {
   readonly disconnect: DisconnectPolicy;
   /** A `keep` instance starts again after a reboot though the store doesn't answer. Absent: false. */
   readonly offlineStart?: boolean;
+  /** Absent: `DEFAULT_RESCHEDULE`. */
+  readonly reschedule?: ReschedulePolicy | 'never';
   /** How an instance moves: `start-first` starts the new copy before the old one is stopped. */
   readonly moveOrder: 'start-first' | 'stop-first';
   /** Waits for its node rather than starting elsewhere without its data. */
@@ -151,6 +162,24 @@ export interface Move {
   readonly reason: string;
 }
 
+/** A copy in an instance's record. */
+export interface InstanceCopy {
+  readonly node: NodeId;
+  readonly role: 'current' | 'superseded';
+  /** Its node went away, and it was replaced: when the node is back, `onReturn` chooses between the two. */
+  readonly lost?: boolean;
+}
+
+/** How an instance has fared that keeps failing. */
+export interface Failing {
+  /** How often it was moved for that: the delay before the next time grows with it. */
+  readonly moves: number;
+  /** When it was last moved: ISO 8601. */
+  readonly at: string;
+  /** Where it failed, the latest last. */
+  readonly nodes: readonly NodeId[];
+}
+
 /** `instances/<workload>/<slot>`: the leader's record of one instance. */
 export interface InstanceRecord {
   /** Set while no node could be found: why, node by node. */
@@ -159,9 +188,11 @@ export interface InstanceRecord {
     readonly reason: string;
     readonly nodes: Readonly<Record<string, string>>;
   };
-  readonly copies: readonly { readonly node: NodeId; readonly role: 'current' | 'superseded' }[];
+  readonly copies: readonly InstanceCopy[];
   /** Where it last ran: a sticky instance waits for this node. */
   readonly lastNode?: NodeId;
+  /** Set while it's moved from node to node since it keeps failing; cleared when it has been well for long. */
+  readonly failing?: Failing;
   /** The last 10, oldest first. */
   readonly moves: readonly Move[];
 }

@@ -68,6 +68,10 @@ export interface InstanceStatus {
   readonly finishedAt?: string;
   readonly exitCode?: number;
   readonly restarts: number;
+  /** How many of its runs and starts have failed in a row, since it last ran well for long. Absent: none. */
+  readonly failures?: number;
+  /** It has failed, and nothing restarts it here any more. */
+  readonly gaveUp?: boolean;
   readonly lastError?: string;
   /** What was last done to it, and why. */
   readonly lastAction?: { readonly kind: string; readonly reason: string; readonly at: string };

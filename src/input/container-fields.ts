@@ -2,6 +2,7 @@ import { AgentError } from '../domain/errors.ts';
 import type { ContainerSpec, HealthCheck, Mount, PortMapping } from '../domain/spec.ts';
 import { Fields, textOf } from './fields.ts';
 import { MOUNT_FORM, parseMountText } from './mount-text.ts';
+import { given } from './policy-fields.ts';
 import { PORT_FORM, parsePortText } from './port-text.ts';
 import { parseAt, quote, refuse } from './refuse.ts';
 import { splitShellWords } from './shell-words.ts';
@@ -65,10 +66,6 @@ export function readContainer(fields: Fields, file: string): ContainerSpec {
     extraHosts: readExtraHosts(fields),
     logging: { driver: logging?.text('driver') ?? 'journald', options: logging?.textMap('options') ?? {} },
   };
-}
-
-function given<K extends string, T>(key: K, value: T | undefined): { readonly [key in K]?: T } {
-  return value === undefined ? {} : ({ [key]: value } as { readonly [key in K]?: T });
 }
 
 /** A list is taken as it is, text is split as a shell would. */

@@ -1,4 +1,5 @@
 import type { AgentError } from '../domain/errors.ts';
+import { didYouMean } from './near-match.ts';
 import { type Place, parseAt, quote, refuse } from './refuse.ts';
 import type { OptionValue, PlacementOptions } from './unit-options.ts';
 
@@ -27,7 +28,8 @@ export class OptionReader {
     if (option === undefined) return undefined;
     const word = words.find((candidate) => candidate === option.value);
     if (word !== undefined) return word;
-    throw refuse(`${key}=${quote(option.value)}`, this.#at(option), words.map((each) => `"${each}"`).join(' or '));
+    const expected = words.map((each) => `"${each}"`).join(' or ') + didYouMean(option.value, words);
+    throw refuse(`${key}=${quote(option.value)}`, this.#at(option), expected);
   }
 
   /** fleet takes `true yes 1 on t` for true and all else for false; in our own section all else is refused. */

@@ -8,6 +8,7 @@ import { parseSizeBytes } from '../domain/quantity.ts';
 import type { Placement, Workload } from '../domain/spec.ts';
 import { storedPlacement } from '../domain/specifiers.ts';
 import { OptionReader } from './option-reader.ts';
+import { given, readDisconnectOptions, readRescheduleOptions } from './policy-fields.ts';
 import { type Place, parseAt, quote } from './refuse.ts';
 import { parseUnitFile } from './unit-file.ts';
 import { readPlacementOptions } from './unit-options.ts';
@@ -47,7 +48,7 @@ export function readUnitPolicies(
   }
   const options = readPlacementOptions(parseUnitFile(text, file), file);
   const reader = new OptionReader(options, file);
-  const mode = reader.word('Disconnect', ['keep', 'stop']) ?? 'keep';
+  const disconnect = readDisconnectOptions(reader);
   const run = { kind: 'unit', text } as const;
   const memoryBytes = reader.last('Memory', parseSizeBytes);
   const cpus = reader.last('CPUs', parseCpus);
@@ -55,8 +56,10 @@ export function readUnitPolicies(
   const policies: Policies = {
     scale: readScale(reader),
     placement: readPlacement(reader),
-    disconnect: { mode },
-    moveOrder: reader.word('MoveOrder', ['start-first', 'stop-first']) ?? defaultMoveOrder(run, mode),
+    disconnect,
+    ...given('offlineStart', reader.flag('OfflineStart')),
+    ...given('reschedule', readRescheduleOptions(reader)),
+    moveOrder: reader.word('MoveOrder', ['start-first', 'stop-first']) ?? defaultMoveOrder(run, disconnect.mode),
     sticky: reader.flag('Sticky') ?? defaultSticky(run),
     ...(Object.keys(reserve).length === 0 ? {} : { reserve }),
   };

@@ -17,7 +17,22 @@ export interface PlacementOptions {
 
 /** fleet's options: both sections have them, with fleet's meaning. */
 const fleetKeys = ['MachineID', 'MachineOf', 'MachineMetadata', 'Conflicts', 'Replaces', 'Global'];
-const musterKeys = [...fleetKeys, 'Replicas', 'Disconnect', 'Memory', 'CPUs', 'MoveOrder', 'Sticky'];
+const musterKeys = [
+  ...fleetKeys,
+  'Replicas',
+  'Disconnect',
+  'ReplaceAfter',
+  'OnReturn',
+  'OfflineStart',
+  'Reschedule',
+  'RescheduleAfter',
+  'RescheduleDelay',
+  'RescheduleMaxDelay',
+  'Memory',
+  'CPUs',
+  'MoveOrder',
+  'Sticky',
+];
 
 /** Names that fleet itself had replaced and went on to read. */
 const deprecatedKeys: ReadonlyMap<string, string> = new Map([

@@ -3,15 +3,26 @@ import type { WorkloadDocument } from '../domain/document.ts';
 import { parseWorkloadName } from '../domain/ids.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { defaultMoveOrder, defaultSticky } from '../domain/needs.ts';
-import type { DisconnectMode, Placement, RunSpec, Workload } from '../domain/spec.ts';
+import type { Placement, RunSpec, Workload } from '../domain/spec.ts';
 import { storedPlacement } from '../domain/specifiers.ts';
 import { CONTAINER_KEYS, readContainer } from './container-fields.ts';
 import { Fields } from './fields.ts';
+import { given, readDisconnectFields, readRescheduleFields } from './policy-fields.ts';
 import { parseAt, quote, refuse } from './refuse.ts';
 import { type ParsedDocument, parseCpus, parseUnitDocument, readUnitPolicies } from './unit-document.ts';
 import { parseYamlTrees, type Tree } from './yaml-tree.ts';
 
-const policyKeys = ['replicas', 'global', 'placement', 'disconnect', 'moveOrder', 'sticky', 'reserve'];
+const policyKeys = [
+  'replicas',
+  'global',
+  'placement',
+  'disconnect',
+  'offlineStart',
+  'reschedule',
+  'moveOrder',
+  'sticky',
+  'reserve',
+];
 const keys = ['name', ...policyKeys.slice(0, 2), 'container', 'unit', ...policyKeys.slice(2)];
 
 /** The workloads of a YAML file: one or more documents, each one workload. */
@@ -48,15 +59,17 @@ function readUnit(fields: Fields, name: string, file: string): ParsedDocument {
 
 function complete(fields: Fields, name: string, run: RunSpec, file: string): ParsedDocument {
   const workload = parseAt(fields.place('name'), () => parseWorkloadName(name));
-  const mode = readDisconnect(fields);
+  const disconnect = readDisconnectFields(fields);
   const reserve = readReserve(fields);
   const document: WorkloadDocument = {
     name: workload,
     run,
     scale: readScale(fields),
     placement: storedPlacement(readPlacement(fields, file), workload),
-    disconnect: { mode },
-    moveOrder: fields.word('moveOrder', ['start-first', 'stop-first']) ?? defaultMoveOrder(run, mode),
+    disconnect,
+    ...given('offlineStart', fields.flag('offlineStart')),
+    ...given('reschedule', readRescheduleFields(fields)),
+    moveOrder: fields.word('moveOrder', ['start-first', 'stop-first']) ?? defaultMoveOrder(run, disconnect.mode),
     sticky: fields.flag('sticky') ?? defaultSticky(run),
     ...(reserve === undefined ? {} : { reserve }),
   };
@@ -70,10 +83,6 @@ function readScale(fields: Fields): Workload['scale'] {
   if (replicas !== undefined)
     throw fields.refuse('replicas', 'no replicas with "global: true": there is one on each node');
   return { kind: 'global' };
-}
-
-function readDisconnect(fields: Fields): DisconnectMode {
-  return fields.fields('disconnect', ['mode'])?.word('mode', ['keep', 'stop']) ?? 'keep';
 }
 
 function readReserve(fields: Fields): WorkloadDocument['reserve'] {

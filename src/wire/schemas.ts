@@ -3,6 +3,7 @@ import type { WorkloadDocument } from '../domain/document.ts';
 import { AgentError } from '../domain/errors.ts';
 import { NAME_LIMIT_BYTES, parseWorkloadName, type WorkloadName } from '../domain/ids.ts';
 import { LIMITS } from '../domain/limits.ts';
+import { RETURN_CHOICES } from '../domain/policies.ts';
 import type { ApplyAllRequest, WatchRequest } from './answers.ts';
 
 /** Schemas of what clients send. Stricter than those of stored records: an unknown key is refused, sizes are bounded. */
@@ -16,6 +17,7 @@ const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 const cpus = v.pipe(v.number(), v.minValue(0.001), v.maxValue(4_096));
 const durationMs = v.pipe(count, v.maxValue(24 * 3_600_000));
+const policyMs = v.pipe(count, v.maxValue(LIMITS.policyMs));
 
 const name = v.pipe(
   v.string(),
@@ -95,7 +97,15 @@ const documentSchema: v.GenericSchema<unknown, WorkloadDocument> = v.strictObjec
     conflicts: shorts,
     replaces: shorts,
   }),
-  disconnect: v.strictObject({ mode: v.picklist(['keep', 'stop']) }),
+  disconnect: v.strictObject({
+    mode: v.picklist(['keep', 'stop']),
+    replaceAfterMs: v.exactOptional(v.union([policyMs, v.literal('never')])),
+    onReturn: v.exactOptional(v.picklist(RETURN_CHOICES)),
+  }),
+  offlineStart: v.exactOptional(v.boolean()),
+  reschedule: v.exactOptional(
+    v.union([v.literal('never'), v.strictObject({ afterRestarts: count, delayMs: policyMs, maxDelayMs: policyMs })]),
+  ),
   moveOrder: v.picklist(['start-first', 'stop-first']),
   sticky: v.boolean(),
   reserve: v.exactOptional(v.strictObject({ memoryBytes: v.exactOptional(count), cpus: v.exactOptional(cpus) })),

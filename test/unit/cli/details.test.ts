@@ -56,6 +56,23 @@ const missing = { workload: notFound, instances: notFound, inspectNode: notFound
 const workloads = () => Promise.resolve({ workloads: [makeWorkloadRow({ name })], problems: [] });
 const instances = () => Promise.resolve({ rows: [row], problems: [] });
 
+test('muster inspect shows what becomes of an instance whose node is lost, or on which it keeps failing', async () => {
+  const policies = {
+    disconnect: { mode: 'keep', replaceAfterMs: 600_000, onReturn: 'longest-running' },
+    offlineStart: true,
+    reschedule: { afterRestarts: 2, delayMs: 30_000, maxDelayMs: 3_600_000 },
+  } as const;
+  const answer = { ...workload, workload: { ...workload.workload, ...policies } };
+  const terminal = makeFakeTerminal({ client: { workload: () => Promise.resolve(answer) } });
+  await terminal.run('inspect', name);
+  const shown = terminal.stdout();
+  assert.match(
+    shown,
+    /Disconnect: +keep, replaced 10m after its node is lost, on return longest-running, starts offline/,
+  );
+  assert.match(shown, /Reschedule: +after 2 failed restarts, then 30s to 1h apart/);
+});
+
 test('muster inspect shows a workload with its spec, its state and what is in the way', async () => {
   const terminal = makeFakeTerminal({ client: { workload: () => Promise.resolve(workload) } });
   assert.equal(await terminal.run('inspect', 'redis'), 0);

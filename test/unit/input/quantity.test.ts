@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseDurationMs, parseSizeBytes } from '../../../src/domain/quantity.ts';
+import { formatDurationMs, parseDurationMs, parseSizeBytes } from '../../../src/domain/quantity.ts';
 import { nearMatch } from '../../../src/input/near-match.ts';
 import { splitShellWords } from '../../../src/input/shell-words.ts';
 
@@ -13,6 +13,10 @@ const durations: [string, number][] = [
   ['0s', 0],
 ];
 for (const [text, ms] of durations) test(`${text} is ${ms} ms`, () => assert.equal(parseDurationMs(text), ms));
+for (const ms of [0, 1, 500, 1_500, 90_000, 3_600_000, 5_400_000, 90_061_001]) {
+  test(`${ms} ms are read back from what is shown of them`, () =>
+    assert.equal(parseDurationMs(formatDurationMs(ms)), ms));
+}
 for (const text of ['', '10', 's', '10s1m', '1m1m', '-1s', '10 s', '1e3s', '10sx']) {
   test(`"${text}" is no duration`, () => assert.throws(() => parseDurationMs(text), { code: 'INVALID_INPUT' }));
 }
