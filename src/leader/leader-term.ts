@@ -7,12 +7,12 @@ import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import { ReconcileLoop } from '../loop/reconcile-loop.ts';
+import { ReportOnce } from '../loop/report-once.ts';
 import { planCluster } from '../plan/plan-cluster.ts';
 import type { PlanProblem } from '../plan/plan-cluster-step.ts';
 import { ClusterState } from './cluster-state.ts';
 import { Committer } from './committer.ts';
 import { LossClock } from './loss-clock.ts';
-import { ReportOnce } from './report-once.ts';
 import { planVerdicts } from './verdicts.ts';
 
 /** An idle leader passes so rarely, only to see that it still can. */
@@ -60,7 +60,9 @@ export class LeaderTerm {
       ttlMs,
       lossClock,
       onUnreadable: (key, err) => {
-        this.#reports.report(key, errorText(err), () => log.warn({ key, err }, 'stored value left alone'));
+        this.#reports.report(key, errorText(err), () =>
+          log.warn({ key: key.slice(0, 300), err }, 'stored value left alone'),
+        );
       },
     });
     this.#mirror = new Mirror({

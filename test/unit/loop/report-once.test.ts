@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ReportOnce } from '../../../src/leader/report-once.ts';
+import { ReportOnce } from '../../../src/loop/report-once.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 test('ReportOnce says a thing once, and again when it has changed', () => {
