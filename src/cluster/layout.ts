@@ -36,6 +36,8 @@ export interface Layout {
   readonly statuses: string;
   readonly statusesOf: (node: NodeId) => string;
   readonly status: (node: NodeId, key: InstanceKey) => string;
+  /** The last `stop` instance that the node began to start: what its fencing token's revision comes from. */
+  readonly start: (node: NodeId) => string;
   readonly holds: string;
   readonly hold: (kind: HoldKind) => string;
 }
@@ -71,6 +73,7 @@ export function makeLayout(prefix: string, clusterId: ClusterId): Layout {
     statuses,
     statusesOf: (node) => `${statuses}${node}/`,
     status: (node, key) => `${statuses}${node}/${key}`,
+    start: (node) => `${under('starts')}${node}`,
     holds: under('holds'),
     hold: (kind) => `${under('holds')}${kind}`,
   };

@@ -7,6 +7,7 @@ import type { NodeAction } from '../plan/plan-node.ts';
 import type { Runtime, StartProgress } from '../runtime/port.ts';
 import type { Order } from './order-book.ts';
 import { type ProveStartOptions, proveStart } from './prove-start.ts';
+import type { SwitchKeeper } from './switch-keeper.ts';
 
 /** What a doer is given: the order and the spec as they were when the action was planned. */
 export interface Doing {
@@ -21,7 +22,10 @@ export type Doers = Readonly<Record<NodeAction['kind'], (doing: Doing, signal: A
 export interface DoersOptions extends ProveStartOptions {
   readonly runtimes: readonly Runtime[];
   readonly clusterId: string;
+  readonly switchKeeper: Pick<SwitchKeeper, 'during'>;
   readonly onProgress: (key: InstanceKey, progress: StartProgress) => void;
+  /** The fencing token of the run that is about to begin. */
+  readonly onToken: (key: InstanceKey, token: string) => void;
 }
 
 /** The doers over this node's runtimes. */
@@ -37,17 +41,22 @@ export function makeDoers(options: DoersOptions): Doers {
     start: async ({ key, order, spec }, signal) => {
       if (order === undefined || spec === undefined)
         throw new AgentError('INTERNAL', `Cannot start "${displayName(key)}": expected its order and spec`);
-      await proveStart(options, order, signal);
-      const startOrder = {
-        key,
-        run: spec.run,
-        specHash: spec.hash,
-        disconnect: order.assignment.disconnect,
-        assignmentRevision: order.revision,
-        environment: makeEnvironment(options, key),
-        ...(spec.resolvedImage === undefined ? {} : { resolvedImage: spec.resolvedImage }),
+      const { disconnect } = order.assignment;
+      const start = async () => {
+        const token = await proveStart(options, order, signal);
+        options.onToken(key, token);
+        const startOrder = {
+          key,
+          run: spec.run,
+          specHash: spec.hash,
+          disconnect,
+          assignmentRevision: order.revision,
+          environment: makeEnvironment(options, key, token),
+          ...(spec.resolvedImage === undefined ? {} : { resolvedImage: spec.resolvedImage }),
+        };
+        await runtimeFor(key).start(startOrder, (progress) => options.onProgress(key, progress), signal);
       };
-      await runtimeFor(key).start(startOrder, (progress) => options.onProgress(key, progress), signal);
+      await (disconnect === 'stop' ? options.switchKeeper.during(signal, start) : start());
     },
     stop: ({ key }, signal) => runtimeFor(key).stop(key, signal),
     remove: ({ key }, signal) => runtimeFor(key).remove(key, signal),
@@ -55,7 +64,7 @@ export function makeDoers(options: DoersOptions): Doers {
 }
 
 /** What every instance can know of itself. */
-function makeEnvironment({ clusterId, node }: DoersOptions, key: InstanceKey): Record<string, string> {
+function makeEnvironment({ clusterId, node }: DoersOptions, key: InstanceKey, token: string): Record<string, string> {
   const { workload, slot } = splitInstanceKey(key);
   return {
     MUSTER_CLUSTER: clusterId,
@@ -63,5 +72,6 @@ function makeEnvironment({ clusterId, node }: DoersOptions, key: InstanceKey): R
     MUSTER_WORKLOAD: workload,
     MUSTER_SLOT: slot,
     MUSTER_INSTANCE: displayName(key),
+    MUSTER_FENCING_TOKEN: token,
   };
 }

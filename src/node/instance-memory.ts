@@ -32,6 +32,8 @@ export interface Remembered {
   progress: { readonly phase: 'pulling' | 'starting'; readonly detail?: string } | undefined;
   /** Of the last action, or why nothing could be begun. Cleared by the next success. */
   lastError: string | undefined;
+  /** `MUSTER_FENCING_TOKEN` of its present run. */
+  fencingToken: string | undefined;
   restarts: number;
   failures: number;
   retryAtMs: number;
@@ -72,6 +74,7 @@ export class NodeMemory {
         lastAction: undefined,
         progress: undefined,
         lastError: undefined,
+        fencingToken: undefined,
         restarts: 0,
         failures: 0,
         retryAtMs: 0,
@@ -89,6 +92,7 @@ export class NodeMemory {
     if (this.#byKey.get(key)?.lastAction !== undefined) return;
     const entry = this.of(key);
     entry.lastAction = status.lastAction;
+    entry.fencingToken = status.fencingToken;
     if (runtimeOf(key) === 'docker') entry.restarts = status.restarts;
   }
 

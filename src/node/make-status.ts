@@ -1,5 +1,6 @@
 import { isUnitName, splitInstanceKey } from '../domain/ids.ts';
 import { HEALTHY_AFTER_MS, type InstanceStatus, type ObservedInstance, type Phase } from '../domain/status.ts';
+import { isAlive } from '../plan/plan-node.ts';
 import type { Remembered } from './instance-memory.ts';
 
 /** Characters kept of what a daemon said. */
@@ -54,6 +55,7 @@ export function makeStatus(input: StatusInput): InstanceStatus {
     ...(observed === undefined ? {} : seen(observed)),
     ...(lastError === undefined ? {} : { lastError: lastError.slice(0, ERROR_LIMIT) }),
     ...(memory?.lastAction === undefined ? {} : { lastAction: memory.lastAction }),
+    ...(memory?.fencingToken === undefined || !isAlive(observed) ? {} : { fencingToken: memory.fencingToken }),
     ...(progress === undefined ? {} : { progress }),
   };
 }

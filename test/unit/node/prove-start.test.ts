@@ -4,7 +4,7 @@ import { assignmentCodec } from '../../../src/cluster/codecs.ts';
 import { makeLayout } from '../../../src/cluster/layout.ts';
 import { type InstanceKey, parseClusterId, parseNodeId } from '../../../src/domain/ids.ts';
 import type { Assignment } from '../../../src/domain/spec.ts';
-import { proveStart } from '../../../src/node/prove-start.ts';
+import { makeToken, proveStart } from '../../../src/node/prove-start.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 
@@ -20,14 +20,34 @@ function makeWorld(disconnect: Assignment['disconnect']) {
     const write = { put: layout.assignment(node, key), value: assignmentCodec.encode(assignment) };
     return { key, assignment, revision: store.commit({ compares: [], writes: [write] }).revision };
   };
-  const rights = { isSafe: true, maySafelyRun: () => rights.isSafe };
+  const presence = { put: layout.presence(node), value: '{}' };
+  const { revision } = store.commit({ compares: [], writes: [presence] });
+  const rights = {
+    isSafe: true,
+    epoch: 1,
+    maySafelyRun: () => rights.isSafe,
+    guard: () => ({ key: layout.presence(node), modRevision: revision }),
+  };
   const kv = store.client();
-  return { put, rights, kv, options: { kv, layout, node, rights } };
+  const takePresence = () => store.commit({ compares: [], writes: [presence] });
+  return { put, rights, kv, takePresence, options: { kv, layout, node, rights } };
 }
 
-test('a "stop" instance starts on an order that stands', async () => {
-  const { put, options } = makeWorld('stop');
-  await proveStart(options, put('run'), never);
+test('a "stop" instance starts on an order that stands, with a token that grows with each start', async () => {
+  const { put, rights, options } = makeWorld('stop');
+  const order = put('run');
+  const first = BigInt(await proveStart(options, order, never));
+  const second = BigInt(await proveStart(options, order, never));
+  assert.ok(first > BigInt(makeToken(1, order.revision)));
+  assert.ok(second > first);
+  rights.epoch = 2;
+  assert.ok(BigInt(await proveStart(options, order, never)) > BigInt(makeToken(1, 2 ** 47)));
+});
+
+test('a token holds the epoch above 48 bits of revision, as exact decimal text', () => {
+  assert.equal(makeToken(0, 7), '7');
+  assert.equal(makeToken(1, 5), '281474976710661');
+  assert.equal(makeToken(100, 1), '28147497671065601');
 });
 
 test('a "stop" instance does not start on an order that was replaced while the node was away', async () => {
@@ -37,15 +57,34 @@ test('a "stop" instance does not start on an order that was replaced while the n
   await assert.rejects(proveStart(options, read, never), { code: 'STALE' });
 });
 
-test('a "stop" instance does not start when the node lost its right meanwhile', async () => {
-  const { put, rights, options } = makeWorld('stop');
+test('a "stop" instance does not start where the presence is no longer as this process wrote it', async () => {
+  const { put, takePresence, options } = makeWorld('stop');
   const order = put('run');
-  rights.isSafe = false;
+  takePresence();
   await assert.rejects(proveStart(options, order, never), { code: 'STALE' });
 });
 
-test('a "keep" instance starts without asking the store', async () => {
+test('a "stop" instance does not start when the node has lost its right', async () => {
+  const { put, rights, kv, options } = makeWorld('stop');
+  const order = put('run');
+  rights.isSafe = false;
+  await assert.rejects(proveStart(options, order, never), { code: 'STALE' });
+  assert.equal(kv.calls.size, 0);
+});
+
+test('a "stop" instance does not start when the right ended while the store was asked', async () => {
+  const { put, rights, kv, options } = makeWorld('stop');
+  const order = put('run');
+  const commit: typeof kv.commit = async (txn, signal) => {
+    rights.isSafe = false;
+    return kv.commit(txn, signal);
+  };
+  await assert.rejects(proveStart({ ...options, kv: { commit } }, order, never), { code: 'STALE' });
+});
+
+test('a "keep" instance starts without asking the store, with its order\'s revision as token', async () => {
   const { put, kv, options } = makeWorld('keep');
-  await proveStart(options, put('run'), never);
+  const order = put('run');
+  assert.equal(await proveStart(options, order, never), makeToken(1, order.revision));
   assert.equal(kv.calls.size, 0);
 });
