@@ -1,4 +1,5 @@
 import type { CopyEntry, DesiredState } from '../cluster/desired-state.ts';
+import { heldText } from '../domain/hold.ts';
 import {
   type InstanceKey,
   isTemplateName,
@@ -128,7 +129,11 @@ function copyRow(
     role,
     upToDate: status !== undefined && status.spec === workload?.spec && (ordered ?? status.spec) === status.spec,
     restarts: status?.restarts ?? 0,
-    ...given({ spec: status?.spec, since, reason: reasonOf(instance, copy, { phase, node, role }) }),
+    ...given({
+      spec: status?.spec,
+      since,
+      reason: reasonOf(instance, copy, { phase, node, role, held: heldText(state.hold, copy.node) }),
+    }),
     ...(status === undefined ? {} : copied(status)),
     ...(role === 'current' && ports.length > 0 ? { ports } : {}),
   };
@@ -142,15 +147,23 @@ function phaseOf({ assignment, status }: CopyEntry): Phase {
   return phase ?? 'pending';
 }
 
+interface CopyFacts {
+  readonly phase: Phase;
+  readonly node: NodeRef;
+  readonly role: InstanceRow['role'];
+  /** Why its lost node is not healed. */
+  readonly held: string | undefined;
+}
+
 function reasonOf(
   { record }: Instance,
   { assignment, status }: CopyEntry,
-  { phase, node, role }: { readonly phase: Phase; readonly node: NodeRef; readonly role: InstanceRow['role'] },
+  { phase, node, role, held }: CopyFacts,
 ): string | undefined {
   const said = status?.value;
   const action = said?.lastAction?.reason;
   if (phase === 'lost') {
-    const waiting = record?.pending?.reason;
+    const waiting = held ?? record?.pending?.reason;
     return waiting === undefined ? `${node.hostname} is lost` : `${node.hostname} is lost: ${waiting}`;
   }
   if (phase === 'stopping' && assignment?.value.order === 'stop') return assignment.value.reason;

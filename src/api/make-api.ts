@@ -23,6 +23,7 @@ import { OpenRequests, type RequestScope } from './open-requests.ts';
 import { makeProblem, problemResponse } from './problem-response.ts';
 import { readBody } from './read-body.ts';
 import { openLogs } from './read-logs.ts';
+import { getStatus, releaseHold } from './status.ts';
 import { watchWorkloads } from './watch-workloads.ts';
 
 /** The API as a function of requests: the same for the unix socket and, later, for TCP. */
@@ -99,6 +100,10 @@ function addReads({ app, deps, answer, joined }: Routes): void {
     '/v1/node',
     answer(async () => nodeState(deps)),
   );
+  app.get(
+    '/v1/status',
+    answer(async (_context, signal) => getStatus(deps, nodeState(deps), signal)),
+  );
   for (const [path, handle] of Object.entries(reads)) app.get(path, joined(handle));
 }
 
@@ -106,6 +111,10 @@ function addChanges({ app, deps, joined }: Routes): void {
   app.put(
     '/v1/workloads/:name',
     joined(async (context, signal) => apply(deps, nameOf(context), await readBody(context.req.raw), signal)),
+  );
+  app.post(
+    '/v1/cluster/release-hold',
+    joined(async (_context, signal) => releaseHold(deps, signal)),
   );
   app.post(
     '/v1/apply',

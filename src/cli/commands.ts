@@ -4,6 +4,7 @@ import type { Command } from './command.ts';
 export const commands = {
   agent: async () => (await import('./commands/agent.ts')).agent,
   apply: async () => (await import('./commands/apply.ts')).apply,
+  'cluster release-hold': async () => (await import('./commands/cluster-release-hold.ts')).clusterReleaseHold,
   explain: async () => (await import('./commands/explain.ts')).explain,
   help: async () => (await import('./commands/help.ts')).help,
   inspect: async () => (await import('./commands/inspect.ts')).inspect,
@@ -13,6 +14,7 @@ export const commands = {
   ps: async () => (await import('./commands/ps.ts')).ps,
   rm: async () => (await import('./commands/rm.ts')).rm,
   start: async () => (await import('./commands/start.ts')).start,
+  status: async () => (await import('./commands/status.ts')).status,
   stop: async () => (await import('./commands/stop.ts')).stop,
   version: async () => (await import('./commands/version.ts')).version,
   wait: async () => (await import('./commands/wait.ts')).wait,

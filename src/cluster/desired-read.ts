@@ -17,7 +17,7 @@ export interface StoreView {
   readonly clock: Clock;
 }
 
-/** The ranges named, whole, and the cluster's settings. */
+/** The ranges named, whole, the cluster's settings and what is held. */
 export async function readState(
   store: StoreView,
   parts: readonly Part[],
@@ -25,9 +25,9 @@ export async function readState(
 ): Promise<{ readonly state: DesiredState; readonly revision: Revision }> {
   const { layout } = store;
   const state = new DesiredState(layout);
-  const settings = readKey(store, state, layout.cluster, signal);
+  const single = [layout.cluster, layout.hold('mass-loss')].map(async (key) => readKey(store, state, key, signal));
   const lists = parts.map(async (part) => readRange(store, state, layout[part], signal));
-  const revisions = await Promise.all([settings, ...lists]);
+  const revisions = await Promise.all([...single, ...lists]);
   return { state, revision: Math.max(...revisions) };
 }
 
@@ -54,6 +54,7 @@ export async function readWorkloadState(
 ): Promise<{ readonly state: DesiredState; readonly revision: Revision }> {
   const { layout } = store;
   const state = new DesiredState(layout);
+  await readKey(store, state, layout.hold('mass-loss'), signal);
   const revisions =
     names.length > SINGLE_READS
       ? await Promise.all(

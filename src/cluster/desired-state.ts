@@ -6,7 +6,7 @@ import {
   splitInstanceKey,
   type WorkloadName,
 } from '../domain/ids.ts';
-import type { ClusterSettings, NodeRecord, NodeSettings, NodeVerdict, Presence } from '../domain/node.ts';
+import type { ClusterSettings, Hold, NodeRecord, NodeSettings, NodeVerdict, Presence } from '../domain/node.ts';
 import type { Assignment, InstanceRecord, Workload } from '../domain/spec.ts';
 import type { InstanceStatus } from '../domain/status.ts';
 import type { KeyValue, Revision } from '../etcd/port.ts';
@@ -15,6 +15,7 @@ import {
   type Candidate,
   candidateCodec,
   clusterSettingsCodec,
+  holdCodec,
   instanceCodec,
   nodeRecordCodec,
   nodeSettingsCodec,
@@ -64,6 +65,7 @@ export class DesiredState {
   readonly #whole = new Set<string>();
   readonly #problems = new Map<string, string>();
   #settings: ClusterSettings | undefined;
+  #hold: Hold | undefined;
 
   constructor(layout: Layout) {
     this.#layout = layout;
@@ -71,6 +73,11 @@ export class DesiredState {
 
   get settings(): ClusterSettings | undefined {
     return this.#settings;
+  }
+
+  /** What the leader holds, if that was read; it may be over. */
+  get hold(): Hold | undefined {
+    return this.#hold;
   }
 
   /** What could not be read, one line each. */
@@ -155,6 +162,9 @@ export class DesiredState {
       case 'cluster':
         this.#settings = clusterSettingsCodec.decode(value, key);
         return;
+      case 'hold':
+        this.#hold = holdCodec.decode(value, key);
+        return;
       case 'candidate':
         if (!isCandidacy(this.#layout, kv)) throw foreignCandidate(key);
         this.#candidates.set(key, { candidate: candidateCodec.decode(value, key), createRevision: kv.createRevision });
@@ -190,6 +200,7 @@ export class DesiredState {
       return; // a key that isn't ours left nothing behind
     }
     if (at?.kind === 'cluster') this.#settings = undefined;
+    else if (at?.kind === 'hold') this.#hold = undefined;
     else if (at?.kind === 'candidate') this.#candidates.delete(key);
     else if (at?.kind === 'node') this.#setNode(at.node, at.part, undefined);
     else if (at?.kind === 'workload') this.workloads.delete(at.name);
@@ -233,6 +244,7 @@ export class DesiredState {
   #locate(key: string): Location | undefined {
     const layout = this.#layout;
     if (key === layout.cluster) return { kind: 'cluster' };
+    if (key === layout.hold('mass-loss')) return { kind: 'hold' };
     if (key.startsWith(layout.nodes)) {
       const { node, kind: part } = parseNodeKey(layout, key);
       return { kind: 'node', node, part };
@@ -257,7 +269,7 @@ function foreignCandidate(key: string): AgentError {
 }
 
 type Location =
-  | { readonly kind: 'cluster' | 'candidate' }
+  | { readonly kind: 'cluster' | 'candidate' | 'hold' }
   | { readonly kind: 'node'; readonly node: NodeId; readonly part: keyof NodeEntry }
   | { readonly kind: 'workload'; readonly name: WorkloadName }
   | { readonly kind: 'instance'; readonly instance: InstanceKey }

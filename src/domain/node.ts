@@ -60,6 +60,26 @@ export interface ClusterSettings {
   readonly epoch: number;
   /** The store as it was when an operator last confirmed that it had been restored. */
   readonly confirmedStore?: StoreLine;
+  /** When the loss of several nodes together is held rather than healed; see {@link Hold}. Absent parts have their defaults. */
+  readonly massLoss?: Partial<MassLossSettings>;
+  /** How long a node that comes and goes gets no new work. Absent parts have their defaults. */
+  readonly calm?: Partial<CalmSettings>;
+}
+
+/** What makes the loss of nodes a mass loss, and how long it is held. */
+export interface MassLossSettings {
+  /** More than this part of the nodes, 0…1; 1: never. */
+  readonly share: number;
+  /** And at least so many. */
+  readonly nodes: number;
+  readonly holdMs: number;
+}
+
+/** The growing time for which a flapping node gets no new work. */
+export interface CalmSettings {
+  /** After the second loss of late; twice as long after each further one. 0: none at all. */
+  readonly firstMs: number;
+  readonly mostMs: number;
 }
 
 /** How far a store had come, by linearizable answers alone: none of the three ever goes back in one store. */
@@ -81,6 +101,11 @@ export interface Hold {
   readonly reason: string;
   /** Whose instances are not replaced meanwhile. */
   readonly nodes: readonly NodeId[];
+  /**
+   * It's over, and why: what is left of these nodes is healed, and begins no other hold. It's kept until they are back, so that
+   * the next leader knows too.
+   */
+  readonly ended?: { readonly at: string; readonly reason: string };
 }
 
 export type HoldKind = 'mass-loss';

@@ -19,6 +19,7 @@ import type {
 } from './answers.ts';
 import { type ClientTarget, type Http, openHttp } from './http.ts';
 import { parseProblem } from './problem.ts';
+import type { ReleaseHoldAnswer, StatusAnswer } from './status-answers.ts';
 
 /** A workload as a watch shows it: the frame that came, and all its rows as of it. */
 export interface WatchedWorkload extends WatchFrame {
@@ -37,6 +38,10 @@ export interface Client {
   /** Its state now, then each change. */
   watchNode(signal: AbortSignal): AsyncIterable<NodeStateAnswer>;
   cluster(signal: AbortSignal): Promise<ClusterAnswer>;
+  /** Works while the node has not joined, and while etcd is away. */
+  status(signal: AbortSignal): Promise<StatusAnswer>;
+  /** `NOT_FOUND` when nothing is held. */
+  releaseHold(signal: AbortSignal): Promise<ReleaseHoldAnswer>;
   nodes(signal: AbortSignal): Promise<NodesAnswer>;
   /** @param node its ID, the ID's first digits, or its hostname */
   inspectNode(node: string, signal: AbortSignal): Promise<NodeAnswer>;
@@ -80,6 +85,8 @@ export function openClient(target: ClientTarget, options: ClientOptions = {}): C
     node: (signal) => get('/v1/node', signal),
     watchNode: (signal) => http.stream({ method: 'GET', path: '/v1/node/watch' }, signal),
     cluster: (signal) => get('/v1/cluster', signal),
+    status: (signal) => get('/v1/status', signal),
+    releaseHold: (signal) => post('/v1/cluster/release-hold', signal),
     nodes: (signal) => get('/v1/nodes', signal),
     inspectNode: (node, signal) => get(`/v1/nodes/${encodeURIComponent(node)}`, signal),
     workloads: (signal) => get('/v1/workloads', signal),

@@ -1,0 +1,80 @@
+import { releaseCommand } from '../domain/hold.ts';
+import type { ClusterStatus, HoldStatus, NodeStatus, StatusAnswer } from '../wire/status-answers.ts';
+import type { Context, Tone } from './context.ts';
+import { formatAge } from './durations.ts';
+import { printFields, printTable } from './print-answer.ts';
+import { describeSummary } from './show-detail.ts';
+import { printable } from './table.ts';
+
+type Screen = Pick<Context, 'stdout' | 'paint' | 'clock'>;
+
+/** More than these are counted, not listed. */
+const SHORT_LISTED = 20;
+
+/** The cluster as `muster status` shows it. */
+export function showStatus(screen: Screen, answer: StatusAnswer): void {
+  const { cluster, etcd, node } = answer;
+  printFields(screen, [
+    ['Cluster', answer.id],
+    ['This node', `${node.hostname}, ${node.status}`],
+    [
+      'etcd',
+      etcd.answers
+        ? `answers (${etcd.tookMs} ms), raft term ${etcd.raftTerm}, revision ${etcd.revision}`
+        : `does not answer: ${etcd.reason}`,
+    ],
+    ['Leader', cluster === undefined ? undefined : describeLeader(cluster)],
+    ['Nodes', cluster === undefined ? undefined : describeNodes(cluster)],
+    ['Workloads', cluster === undefined ? undefined : describeWork(cluster)],
+  ]);
+  if (cluster === undefined) return;
+  for (const hold of cluster.holds) showHold(screen, hold);
+  showUnusual(screen, cluster.unusual);
+  showShort(screen, cluster);
+}
+
+function describeLeader({ leader, term }: ClusterStatus): string {
+  return leader === undefined ? 'none' : `${leader.hostname}, term ${term ?? '?'}`;
+}
+
+function describeNodes({ nodes }: ClusterStatus): string {
+  const counts = Object.entries(nodes).filter(([, count]) => count > 0);
+  return counts.length === 0 ? 'none' : counts.map(([state, count]) => `${count} ${state}`).join(', ');
+}
+
+function describeWork({ workloads, instances }: ClusterStatus): string {
+  return `${workloads.asDesired} of ${workloads.known} as desired; ${instances.healthy} of ${instances.wanted} instances healthy`;
+}
+
+function showHold({ stdout, paint }: Screen, { nodes, until, reason }: HoldStatus): void {
+  const names = nodes.map(({ hostname }) => hostname).join(', ');
+  stdout.write(`\n${paint('Held:', 'bad')} ${printable(reason)}\n`);
+  stdout.write(`  nothing of ${printable(names)} is replaced until ${until}, or until they are back\n`);
+  stdout.write(`  to replace it now: ${releaseCommand}\n`);
+}
+
+function showUnusual(screen: Screen, unusual: readonly NodeStatus[]): void {
+  if (unusual.length === 0) return;
+  const now = screen.clock.wallTime();
+  const rows = unusual.map(({ node, state, lostSince, why }) => {
+    const tone: Tone = state === 'lost' || state === 'in-doubt' ? 'bad' : 'warn';
+    const since = lostSince === undefined ? '' : ` for ${formatAge(lostSince, now)}`;
+    return [{ text: node.hostname, tone: 'strong' as const }, { text: state + since, tone }, { text: why ?? '' }];
+  });
+  screen.stdout.write('\n');
+  printTable(screen, [{ title: 'NODE' }, { title: 'STATE' }, { title: 'WHY', shrinks: true }], rows, '');
+}
+
+function showShort(screen: Screen, { short }: ClusterStatus): void {
+  if (short.length === 0) return;
+  const rows = short.slice(0, SHORT_LISTED).map(({ workload, summary }) => {
+    const [first] = summary.problems;
+    const more = summary.problems.length > 1 ? ` (and ${summary.problems.length - 1} more)` : '';
+    const why = first === undefined ? '' : `${first.instance}: ${first.text}${more}`;
+    return [{ text: workload, tone: 'strong' as const }, { text: describeSummary(summary) }, { text: why }];
+  });
+  screen.stdout.write('\n');
+  printTable(screen, [{ title: 'WORKLOAD' }, { title: 'STATE' }, { title: 'WHY', shrinks: true }], rows, '');
+  if (short.length > SHORT_LISTED)
+    screen.stdout.write(`and ${short.length - SHORT_LISTED} more: "muster ls" lists all\n`);
+}
