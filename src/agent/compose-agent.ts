@@ -46,7 +46,7 @@ export class Agent {
     this.#facts = facts;
     this.#nonce = ports.makeNonce();
     this.layout = makeLayout(config.prefix, config.cluster);
-    const { kv, runtimes, clock, log, random } = ports;
+    const { kv, runtimes, host, clock, log, random } = ports;
     this.#registration = new Registration({
       kv,
       layout: this.layout,
@@ -58,7 +58,7 @@ export class Agent {
       log,
       random,
       onChange: () => this.#changed(),
-      onRenewed: () => {},
+      onRenewed: () => this.#node.renewed(),
       whileMember: (membership, signal) => this.#whileMember(membership, signal),
     });
     this.#node = new Node({
@@ -68,11 +68,13 @@ export class Agent {
       node: facts.node,
       runtimes,
       rights: this.#registration,
+      host,
       clock,
       log,
       random,
       parallelism: config.parallelism ?? 2 * facts.cpus,
       restartPolicy: defaultRestartPolicy,
+      offlineStartAfterMs: config.offlineStartAfterMs,
     });
   }
 

@@ -10,6 +10,17 @@ export interface DesiredInput extends Orders {
   readonly observation: Pick<Observation, 'instances'>;
 }
 
+/** What the disk asks for while the store doesn't answer. */
+export function makeOfflineDesired(
+  { readable, readings }: Omit<DesiredInput, 'unreadable' | 'observation'>,
+  hasBegun: (key: InstanceKey) => boolean,
+): Map<InstanceKey, DesiredInstance> {
+  const desired = makeDesired({ readable, unreadable: new Map(), readings, observation: { instances: new Map() } });
+  return new Map(
+    [...desired].map(([key, one]) => [key, { ...one, offlineStart: hasBegun(key) ? 'begun' : 'due' }] as const),
+  );
+}
+
 /** What the orders ask for. One that can't be read asks for nothing: what is there stays, whether it runs or has ended. */
 export function makeDesired({
   readable,

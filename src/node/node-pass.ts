@@ -1,37 +1,46 @@
 import type { InstanceKey } from '../domain/ids.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { ReconcileLoop } from '../loop/reconcile-loop.ts';
-import { isAlive, type NodeConditions, planNode } from '../plan/plan-node.ts';
+import { type DesiredInstance, isAlive, type NodeConditions, planNode } from '../plan/plan-node.ts';
 import type { Actions } from './actions.ts';
 import type { NodeMemory } from './instance-memory.ts';
-import { makeDesired } from './make-desired.ts';
+import type { KnownOrders, LastKnown } from './last-known.ts';
+import { makeDesired, makeOfflineDesired } from './make-desired.ts';
 import { makeStatuses } from './make-statuses.ts';
 import { nextPassInMs } from './next-pass.ts';
 import type { NodeRights } from './node-rights.ts';
 import type { Observation, Observer } from './observer.ts';
-import type { OrderBook, Orders } from './order-book.ts';
-import type { SpecReader, SpecReading } from './spec-reader.ts';
+import type { OrderBook } from './order-book.ts';
+import type { SpecReader } from './spec-reader.ts';
 import type { StatusWriter } from './status-writer.ts';
+import type { SwitchKeeper } from './switch-keeper.ts';
 
 /** What a pass works with. */
 export interface NodePassParts {
   readonly clock: Clock;
   readonly rights: NodeRights;
+  readonly switchKeeper: Pick<SwitchKeeper, 'look'>;
   readonly observer: Observer;
   /** Whether the orders have been read since the start. */
   readonly hasOrders: () => boolean;
   readonly orders: OrderBook;
   readonly specs: SpecReader;
+  readonly lastKnown: LastKnown;
   readonly memory: NodeMemory;
   readonly actions: Actions;
   readonly writer: StatusWriter;
   readonly loop: Pick<ReconcileLoop, 'nudge' | 'nudgeWithin'>;
 }
 
-/** What is ordered, as far as it is known. */
-interface Ordered extends Orders {
-  readonly readings: ReadonlyMap<InstanceKey, SpecReading>;
+/** What a pass goes by. */
+interface Wanted {
+  readonly desired: ReadonlyMap<InstanceKey, DesiredInstance>;
+  readonly ordered: KnownOrders;
+  /** `store`: as ordered now. `disk`: as last known, while the store has not answered. `none`: no order may be acted on. */
+  readonly from: 'store' | 'disk' | 'none';
 }
+
+const nothingOrdered: KnownOrders = { readable: new Map(), unreadable: new Map(), readings: new Map() };
 
 /** What a look at the runtimes says besides what it shows: what may be from before an action's end. */
 interface Seen {
@@ -50,7 +59,8 @@ export class NodePass {
   readonly #observedOnce = Promise.withResolvers<void>();
   #isLeaving = false;
   #hasLeft = false;
-  #hasStopOrders = false;
+  /** What was last wanted: what is in flight goes by it while no order may be acted on. */
+  #desired: ReadonlyMap<InstanceKey, DesiredInstance> = new Map();
   #sinceMs: number | undefined;
 
   constructor(parts: NodePassParts) {
@@ -74,7 +84,7 @@ export class NodePass {
 
   /** Some order is for a `stop` instance. */
   get hasStopOrders(): boolean {
-    return this.#hasStopOrders;
+    return [...this.#desired.values()].some(({ disconnect }) => disconnect === 'stop');
   }
 
   /** From the next pass on nothing is started, and `stop` instances end. */
@@ -94,25 +104,39 @@ export class NodePass {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { rights, hasOrders, actions } = this.#parts;
+    const { rights, actions, memory, lastKnown } = this.#parts;
     const seen = await this.#look(signal);
-    if (!hasOrders() || !rights.isDecided) return;
-    const ordered = this.#readOrders(signal);
-    const desired = makeDesired({ ...ordered, observation: seen.observation });
-    this.#hasStopOrders = [...desired.values()].some(({ disconnect }) => disconnect === 'stop');
+    const wanted = this.#findWanted(seen.observation, signal);
     const mustStop = this.#isLeaving ? 'leaving' : rights.isFenced() ? 'fenced' : undefined;
-    actions.abortOutdated(desired, mustStop);
-    this.#remember(ordered, seen);
-    this.#act(desired, ordered, seen, mustStop);
-    this.#report(ordered, seen, mustStop !== undefined);
-    const { instances } = seen.observation;
-    this.#parts.memory.retain((key) => desired.has(key) || instances.has(key));
+    actions.abortOutdated(this.#desired, mustStop);
+    this.#remember(wanted.ordered, seen);
+    this.#act(wanted, seen, mustStop);
     this.#comeBackInTime(seen.observation);
+    if (wanted.from !== 'store') return;
+    lastKnown.note(wanted.ordered);
+    this.#report(wanted.ordered, seen, mustStop !== undefined);
+    const { instances } = seen.observation;
+    memory.retain((key) => wanted.desired.has(key) || instances.has(key));
+  }
+
+  /** While the store has not been read, may be an older one, or this node may not act yet, no order is acted on. */
+  #findWanted(observation: Observation, signal: AbortSignal): Wanted {
+    const { rights, hasOrders, lastKnown, memory } = this.#parts;
+    if (hasOrders() && rights.isDecided && rights.isStoreTrusted) {
+      const ordered = this.#readOrders(signal);
+      this.#desired = makeDesired({ ...ordered, observation });
+      return { desired: this.#desired, ordered, from: 'store' };
+    }
+    const known = hasOrders() || !rights.isStoreTrusted ? undefined : lastKnown.due;
+    if (known === undefined) return { desired: new Map(), ordered: nothingOrdered, from: 'none' };
+    this.#desired = makeOfflineDesired(known, (key) => memory.get(key)?.lastAction !== undefined);
+    return { desired: this.#desired, ordered: known, from: 'disk' };
   }
 
   async #look(signal: AbortSignal): Promise<Seen> {
-    const { observer, memory, actions, loop } = this.#parts;
+    const { observer, switchKeeper, memory, actions, loop } = this.#parts;
     const isStarting = memory.isAnyStarting;
+    const noteStops = switchKeeper.look();
     const observation = await observer.observe(signal);
     const isBusy = (key: InstanceKey) => observation.busy.has(key) || actions.has(key);
     const isOutOfDate = (key: InstanceKey) => observation.busy.has(key) && !actions.has(key);
@@ -124,10 +148,11 @@ export class NodePass {
       (instance) => instance.disconnect === 'stop' && (isAlive(instance) || observation.busy.has(instance.key)),
     );
     this.#hasLeft = this.#isLeaving && !isStarting && !isRunning;
+    noteStops(isRunning ? 'some' : observation.unreadable.size > 0 ? 'unknown' : 'none');
     return { observation, isBusy, isOutOfDate };
   }
 
-  #readOrders(signal: AbortSignal): Ordered {
+  #readOrders(signal: AbortSignal): KnownOrders {
     const { orders, specs, clock, loop } = this.#parts;
     const { readable, unreadable } = orders.read();
     const { readings, retryAtMs } = specs.readAll(readable.values(), signal);
@@ -135,7 +160,7 @@ export class NodePass {
     return { readable, unreadable, readings };
   }
 
-  #remember({ readable }: Ordered, { observation, isBusy }: Seen): void {
+  #remember({ readable }: KnownOrders, { observation, isBusy }: Seen): void {
     const { memory } = this.#parts;
     for (const { key, assignment } of readable.values()) {
       memory.noteOrdered(key, assignment.order, assignment.spec);
@@ -144,33 +169,23 @@ export class NodePass {
     }
   }
 
-  #act(
-    desired: ReturnType<typeof makeDesired>,
-    { readable, readings }: Ordered,
-    { observation, isBusy }: Seen,
-    mustStop: NodeConditions['mustStop'],
-  ): void {
+  #act({ desired, ordered, from }: Wanted, seen: Seen, mustStop: NodeConditions['mustStop']): void {
     const { rights, memory, actions, clock } = this.#parts;
-    const { instances: observed } = observation;
-    const planned = planNode(
-      {
-        desired,
-        observed,
-        memory: memory.forPlan([...desired.keys(), ...observed.keys()], isBusy),
-        conditions: {
-          accepting: !this.#isLeaving,
-          maySafelyRun: rights.maySafelyRun(),
-          mustStop,
-          readable: observation.readable,
-        },
-      },
-      clock.monotonicMs(),
-    );
-    for (const action of planned) actions.begin(action, readable, readings);
+    const { instances: observed, readable } = seen.observation;
+    const conditions: NodeConditions = {
+      accepting: from !== 'none' && !this.#isLeaving,
+      ordersKnown: from === 'store',
+      maySafelyRun: rights.maySafelyRun(),
+      mustStop,
+      readable,
+    };
+    const keys = [...desired.keys(), ...observed.keys()];
+    const view = { desired, observed, memory: memory.forPlan(keys, seen.isBusy), conditions };
+    for (const action of planNode(view, clock.monotonicMs())) actions.begin(action, ordered.readable, ordered.readings);
   }
 
   /** While a spec is still being read nothing is said: what runs could be taken for what is ordered. */
-  #report({ readable, unreadable, readings }: Ordered, seen: Seen, mustStop: boolean): void {
+  #report({ readable, unreadable, readings }: KnownOrders, seen: Seen, mustStop: boolean): void {
     const { memory, writer, clock } = this.#parts;
     if ([...readings.values()].some(({ kind }) => kind === 'reading')) return;
     const statuses = makeStatuses({

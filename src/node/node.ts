@@ -2,6 +2,7 @@ import type { Layout } from '../cluster/layout.ts';
 import { Mirror } from '../cluster/mirror.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { Kv } from '../etcd/port.ts';
+import type { Host } from '../host/port.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
@@ -11,6 +12,7 @@ import type { Runtime } from '../runtime/port.ts';
 import { Actions } from './actions.ts';
 import { makeDoers } from './doers.ts';
 import { NodeMemory, type RestartPolicy } from './instance-memory.ts';
+import { LastKnown } from './last-known.ts';
 import { NodePass } from './node-pass.ts';
 import type { NodeRights } from './node-rights.ts';
 import { Observer } from './observer.ts';
@@ -18,6 +20,7 @@ import { OrderBook } from './order-book.ts';
 import { SpecReader } from './spec-reader.ts';
 import { StatusWriter } from './status-writer.ts';
 import { listStoredStatuses } from './stored-statuses.ts';
+import { SwitchKeeper } from './switch-keeper.ts';
 
 export interface NodeOptions {
   readonly kv: Kv;
@@ -26,12 +29,15 @@ export interface NodeOptions {
   readonly node: NodeId;
   readonly runtimes: readonly Runtime[];
   readonly rights: NodeRights;
+  readonly host: Pick<Host, 'identity' | 'stateFiles' | 'deadMansSwitch'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
   /** How many actions begin side by side. */
   readonly parallelism: number;
   readonly restartPolicy: RestartPolicy;
+  /** How long, from the start on, the store has to answer before instances start that may do so without it. */
+  readonly offlineStartAfterMs: number;
 }
 
 /** Runtimes are audited this often even if no event came. */
@@ -46,6 +52,8 @@ export class Node {
   readonly #memory: NodeMemory;
   readonly #actions: Actions;
   readonly #writer: StatusWriter;
+  readonly #switchKeeper: SwitchKeeper;
+  readonly #lastKnown: LastKnown;
   readonly #pass: NodePass;
   readonly #loop: ReconcileLoop;
 
@@ -56,8 +64,13 @@ export class Node {
     this.#mirror = new Mirror({ kv, prefix: layout.assignmentsOf(node), clock, log, random, onChange: nudge });
     this.#memory = new NodeMemory(clock, options.restartPolicy, random);
     this.#writer = new StatusWriter({ kv, layout, node, clock, log, random, guard: () => rights.guard() });
+    this.#switchKeeper = new SwitchKeeper({ deadMansSwitch: options.host.deadMansSwitch, rights, log });
     const doers = makeDoers({
       ...options,
+      switchKeeper: this.#switchKeeper,
+      onToken: (key, token) => {
+        this.#memory.of(key).fencingToken = token;
+      },
       onProgress: (key, progress) => {
         this.#memory.of(key).progress = progress;
         nudge();
@@ -71,7 +84,23 @@ export class Node {
       pass: (signal) => this.#pass.run(signal),
       onFailure: (err, failures) => log.error({ err, failures }, 'node pass failed'),
     });
+    this.#lastKnown = this.#makeLastKnown(nudge);
     this.#pass = this.#makePass(nudge);
+  }
+
+  #makeLastKnown(onDue: () => void): LastKnown {
+    const { host, clusterId, rights, offlineStartAfterMs, clock, log, random } = this.#options;
+    return new LastKnown({
+      stateFiles: host.stateFiles,
+      identity: () => host.identity(),
+      clusterId,
+      epoch: () => rights.epoch,
+      startAfterMs: offlineStartAfterMs,
+      clock,
+      log,
+      random,
+      onDue,
+    });
   }
 
   #makePass(nudge: () => void): NodePass {
@@ -80,10 +109,12 @@ export class Node {
     return new NodePass({
       clock,
       rights,
+      switchKeeper: this.#switchKeeper,
       observer: new Observer({ runtimes, clock, log, keysInFlight, onLate: nudge }),
       hasOrders: () => this.#mirror.synced,
-      orders: new OrderBook({ mirror: this.#mirror, layout, node, log }),
+      orders: new OrderBook({ mirror: this.#mirror, layout, node, clock, log }),
       specs: new SpecReader({ kv, layout, clock, onRead: nudge }),
+      lastKnown: this.#lastKnown,
       memory: this.#memory,
       actions: this.#actions,
       writer: this.#writer,
@@ -110,6 +141,11 @@ export class Node {
   /** Something outside has changed (presence, the deadline): look again. */
   nudge(): void {
     this.#loop.nudge();
+  }
+
+  /** The lease was renewed, or handed over: `stop` instances may run longer. Cheap. */
+  renewed(): void {
+    this.#switchKeeper.renewed();
   }
 
   /** Presence is ours, newly or again: what the store holds of our statuses is read anew. */
@@ -147,6 +183,7 @@ export class Node {
         ...runtimes,
         { name: 'orders', run: (stop) => this.#mirror.run(stop) },
         { name: 'statuses', run: (stop) => this.#writer.run(stop) },
+        { name: 'last known orders', run: (stop) => this.#lastKnown.run(stop) },
         { name: 'pass', run: (stop) => this.#loop.run(stop) },
       ],
       signal,

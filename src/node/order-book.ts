@@ -4,13 +4,17 @@ import type { Mirror } from '../cluster/mirror.ts';
 import { errorText } from '../domain/errors.ts';
 import type { InstanceKey, NodeId } from '../domain/ids.ts';
 import type { Assignment } from '../domain/spec.ts';
+import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
+import { ReportOnce } from '../loop/report-once.ts';
 
 /** One order as this node reads it. */
 export interface Order {
   readonly key: InstanceKey;
   readonly revision: number;
   readonly assignment: Assignment;
+  /** The cluster's epoch where it's known with the order alone; absent: the present one. */
+  readonly epoch?: number;
 }
 
 /** An order whose value can't be read: what it says is unknown, so nothing follows from it. */
@@ -32,22 +36,30 @@ interface Decoded {
   readonly order: Order | UnreadableOrder | undefined;
 }
 
+export interface OrderBookOptions {
+  readonly mirror: Pick<Mirror, 'entries'>;
+  readonly layout: Layout;
+  readonly node: NodeId;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /** This node's orders, decoded once per revision. What can't be read is reported once. */
 export class OrderBook {
-  readonly #mirror: Mirror;
+  readonly #options: OrderBookOptions;
   readonly #range: string;
-  readonly #log: Log;
+  readonly #reports: ReportOnce;
   readonly #decoded = new Map<string, Decoded>();
 
-  constructor(options: { readonly mirror: Mirror; readonly layout: Layout; readonly node: NodeId; readonly log: Log }) {
-    this.#mirror = options.mirror;
+  constructor(options: OrderBookOptions) {
+    this.#options = options;
     this.#range = options.layout.assignmentsOf(options.node);
-    this.#log = options.log;
+    this.#reports = new ReportOnce(options.clock);
   }
 
   /** All orders of this moment. */
   read(): Orders {
-    const { entries } = this.#mirror;
+    const { entries } = this.#options.mirror;
     for (const path of this.#decoded.keys()) if (!entries.has(path)) this.#decoded.delete(path);
     const readable = new Map<InstanceKey, Order>();
     const unreadable = new Map<InstanceKey, UnreadableOrder>();
@@ -71,8 +83,11 @@ export class OrderBook {
       key = parseInstancePath(this.#range, path);
       return { revision, key, order: { key, revision, assignment: assignmentCodec.decode(value, path) } };
     } catch (err) {
-      this.#log.warn({ key: path, revision, err }, 'assignment not readable, left alone');
-      return { revision, key, order: key && { revision, error: errorText(err) } };
+      const error = errorText(err);
+      this.#reports.report(path, error, () => {
+        this.#options.log.warn({ key: path.slice(0, 300), revision, err }, 'assignment not readable, left alone');
+      });
+      return { revision, key, order: key && { revision, error } };
     }
   }
 }

@@ -10,6 +10,11 @@ export interface DesiredInstance {
   readonly disconnect: DisconnectMode;
   /** Undefined until the spec has been read: then nothing is begun. */
   readonly specHash: string | undefined;
+  /**
+   * Known from the disk alone, while the store doesn't answer: it may start, and nothing that is there is changed for it. `due`: this
+   * agent has begun nothing of it yet; `begun`: it has.
+   */
+  readonly offlineStart?: 'due' | 'begun';
 }
 
 /** What the node remembers of an instance between passes. */
@@ -24,8 +29,10 @@ export interface InstanceMemory {
 
 /** What holds for the node as a whole. */
 export interface NodeConditions {
-  /** False until the store has been read, and from `leaving` on: nothing is started or removed. */
+  /** False while no order may be acted on, and from `leaving` on: nothing is started, stopped by order or removed. */
   readonly accepting: boolean;
+  /** Whether all orders are known: while they aren't, that one is missing means nothing. */
+  readonly ordersKnown: boolean;
   /** `stop` instances may start only where this holds: presence is ours and its deadline hasn't come. */
   readonly maySafelyRun: boolean;
   /** `stop` instances must end: the deadline is near, or the machine shuts down. Why, or undefined. */
@@ -35,7 +42,7 @@ export interface NodeConditions {
 }
 
 export type NodeAction =
-  | { readonly kind: 'start'; readonly key: InstanceKey; readonly reason: 'assigned-here' | 'ended' }
+  | { readonly kind: 'start'; readonly key: InstanceKey; readonly reason: 'assigned-here' | 'ended' | 'offline-start' }
   | {
       readonly kind: 'stop';
       readonly key: InstanceKey;
@@ -96,7 +103,12 @@ function planInstance(
     return isAlive(observed) ? { kind: 'stop', key, reason: conditions.mustStop } : undefined;
   }
   if (!conditions.accepting) return undefined;
-  if (desired === undefined) return isAlive(observed) ? undefined : { kind: 'remove', key, reason: 'no-assignment' };
+  if (desired === undefined) {
+    if (!conditions.ordersKnown || isAlive(observed)) return undefined;
+    return { kind: 'remove', key, reason: 'no-assignment' };
+  }
+  if (desired.offlineStart !== undefined && observed !== undefined && observed.specHash !== desired.specHash)
+    return undefined; // what is there may be newer than what the disk says
   if (desired.order === 'stop') return isAlive(observed) ? { kind: 'stop', key, reason: 'ordered' } : undefined;
   return planRun(desired, observed, conditions);
 }
@@ -109,13 +121,15 @@ function planRun(
   const { key, disconnect, specHash } = desired;
   if (specHash === undefined) return undefined;
   const mayStart = disconnect === 'keep' || conditions.maySafelyRun;
-  if (observed === undefined) return mayStart ? { kind: 'start', key, reason: 'assigned-here' } : undefined;
-  if (observed.specHash !== specHash) {
+  const reason = desired.offlineStart === 'due' ? 'offline-start' : undefined;
+  if (observed === undefined) return mayStart ? { kind: 'start', key, reason: reason ?? 'assigned-here' } : undefined;
+  // Another mode lives in another control group, so it takes a restart as another spec does.
+  if (observed.specHash !== specHash || observed.disconnect !== disconnect) {
     return isAlive(observed)
       ? { kind: 'stop', key, reason: 'spec-changed' }
       : { kind: 'remove', key, reason: 'spec-changed' };
   }
   if (isAlive(observed) || !mayStart) return undefined;
-  if (!observed.everStarted) return { kind: 'start', key, reason: 'assigned-here' };
-  return isRestartedByAgent(key, disconnect) ? { kind: 'start', key, reason: 'ended' } : undefined;
+  if (!observed.everStarted) return { kind: 'start', key, reason: reason ?? 'assigned-here' };
+  return isRestartedByAgent(key, disconnect) ? { kind: 'start', key, reason: reason ?? 'ended' } : undefined;
 }

@@ -38,7 +38,13 @@ const have = (over: Partial<ObservedInstance> = {}): ObservedInstance => ({
   restartsItself: false,
   ...over,
 });
-const calm: NodeConditions = { accepting: true, maySafelyRun: true, mustStop: undefined, readable: both };
+const calm: NodeConditions = {
+  accepting: true,
+  ordersKnown: true,
+  maySafelyRun: true,
+  mustStop: undefined,
+  readable: both,
+};
 const byKey = <T extends { key: InstanceKey }>(rows: readonly T[]) => new Map(rows.map((row) => [row.key, row]));
 
 function plan(
@@ -72,6 +78,16 @@ const cases: [name: string, got: string[], expected: string[]][] = [
   ],
   ['does nothing for a stop order of what is not here', plan([want({ order: 'stop' })], []), []],
   ['waits for the spec', plan([want({ specHash: undefined })], []), []],
+  [
+    'stops what runs in another mode',
+    plan([want({ disconnect: 'stop' })], [have()]),
+    ['stop:spec-changed'],
+  ],
+  [
+    'removes what ended in another mode',
+    plan([want()], [have({ phase: 'stopped', disconnect: 'stop' })]),
+    ['remove:spec-changed'],
+  ],
   ['stops what runs another spec', plan([want()], [have({ specHash: 'v1' })]), ['stop:spec-changed']],
   [
     'removes what ran another spec',
@@ -108,6 +124,26 @@ const cases: [name: string, got: string[], expected: string[]][] = [
   ],
   ['begins nothing before presence is ours', plan([want()], [], { accepting: false }), []],
   ['removes nothing before presence is ours', plan([], [have({ phase: 'stopped' })], { accepting: false }), []],
+  [
+    'says that it starts what only the disk knows to be ordered',
+    plan([want({ offlineStart: 'due' })], [], { ordersKnown: false }),
+    ['start:offline-start'],
+  ],
+  [
+    'starts what only the disk knows again as any other',
+    plan([want({ offlineStart: 'begun' })], [have({ phase: 'failed' })], { ordersKnown: false }),
+    ['start:ended'],
+  ],
+  [
+    'changes nothing for what only the disk knows to be of another spec',
+    plan([want({ offlineStart: 'due' })], [have({ specHash: 'newer' })], { ordersKnown: false }),
+    [],
+  ],
+  [
+    'removes nothing while not all orders are known',
+    plan([], [have({ phase: 'stopped' })], { ordersKnown: false }),
+    [],
+  ],
   [
     'does not start a stop instance without a lease',
     plan([want({ disconnect: 'stop' })], [], { maySafelyRun: false }),
