@@ -123,7 +123,7 @@ export class ClusterState {
     this.#nodeChanged(node);
     if (kind === 'record') node.setRecord(this.#decode(nodeRecordCodec, key, stored)?.value);
     else if (kind === 'presence') {
-      // One that can't be read is there all the same: its node is not lost.
+      // One that can't be read is there all the same: its node is not lost, and gets nothing new. It speaks for no doubt of the store.
       node.presence = this.#decode(presenceCodec, key, stored) ?? this.#unreadPresence(stored);
       node.ttlMs = Math.max(this.#options.ttlMs, node.presence?.value.ttlMs ?? node.ttlMs);
     } else {
@@ -134,7 +134,7 @@ export class ClusterState {
 
   #unreadPresence(stored: Stored | undefined): Versioned<Presence> | undefined {
     if (stored === undefined) return undefined;
-    const value: Presence = { nonce: '', bootId: '', ttlMs: this.#options.ttlMs, state: 'in-doubt' };
+    const value: Presence = { nonce: '', bootId: '', ttlMs: this.#options.ttlMs, state: 'away' };
     return { value, revision: stored.modRevision };
   }
 

@@ -202,3 +202,79 @@ test('ClusterState forgets a workload of which nothing is left', () => {
   const { workloads: left, nodes: known } = state.view(0, '');
   assert.deepEqual([left.size, known.get(a)?.copies.size], [0, 0]);
 });
+
+const unknown = 'f'.repeat(32);
+const huge = 'x'.repeat(1_400_000);
+/** Below the cluster's root: what anyone may have put there, by mistake or to do harm. */
+const hostile: readonly (readonly [key: string, value: string])[] = [
+  ['workloads/broken', 'not JSON'],
+  ['workloads/binary', '\u0000\ufffd\ufffd\u0007'],
+  ['workloads/huge', huge],
+  ['workloads/../../etc/passwd', '{}'],
+  ['workloads/new\nline', '{}'],
+  ['workloads/', '{}'],
+  ['workloads/later', '{"v":99}'],
+  ['instances/web/../../etc/passwd', '{}'],
+  ['instances/web', '{}'],
+  ['instances/web/7', 'null'],
+  [`instances/web/${'9'.repeat(4_000)}`, '{}'],
+  ['instances/nowhere/0', '{"v":1,"copies":"none","moves":[]}'],
+  [`assignments/${unknown}/web/8`, '[]'],
+  ['assignments/../web/0', '{}'],
+  [`assignments/${'A'.repeat(32)}/web/0`, '{}'],
+  [`assignments/${nodes[0]}/ghost/0`, '{"v":1,"order":"explode"}'],
+  [`assignments/${nodes[0]}/../../passwd/0`, '{}'],
+  [`status/${nodes[0]}/ghost/0`, huge],
+  [`status/${nodes[0]}/ghost/\u001b[2J`, '{}'],
+  ['status/web', '{}'],
+  [`nodes/${unknown}/record`, '{"v":1,"machineId":5}'],
+  [`nodes/${unknown}/presence`, '"here"'],
+  [`nodes/${unknown}/settings`, '1e999'],
+  [`nodes/${unknown}/verdict`, '}'],
+  ['nodes/../presence', '{}'],
+  [`nodes/${unknown}/colour`, '{}'],
+];
+
+test('ClusterState names each key that it cannot read, plans as if none were there, and keeps nothing of them', () => {
+  const world = new World();
+  for (const name of ['a', 'b', 'c']) world.addNode(name);
+  for (const [name, options] of Object.entries(workloads)) world.setWorkload(name, options);
+  const reported = new Set<string>();
+  const state = new ClusterState({
+    layout,
+    ttlMs: TTL_MS,
+    lossClock: new LossClock({ ttlMs: TTL_MS, termBeganMs: -TTL_MS, predecessor: undefined }),
+    onUnreadable: (key) => reported.add(key),
+  });
+  const clean = entriesOf(world);
+  const before = JSON.stringify([...clean]);
+  const iso = new Date(world.nowMs).toISOString();
+  state.absorb(clean, 'all', world.nowMs);
+  // Where it goes may differ: an order that can't be read is still somebody's order there.
+  const planned = (view: ClusterView) =>
+    planCluster(view, 'all').steps.map((step) => `${step.action} ${step.instance}`);
+  const expected = planned(state.view(world.nowMs, iso));
+  assert.ok(expected.length > 10);
+  const spoilt = new Map(clean);
+  for (const [path, value] of hostile) {
+    const key = `${layout.root}${path}`;
+    spoilt.set(key, { key, value, createRevision: 1, modRevision: 9, lease: '0' });
+  }
+  const keys = new Set(hostile.map(([path]) => `${layout.root}${path}`));
+  for (const changed of [keys, 'all'] as const) {
+    reported.clear();
+    state.absorb(spoilt, changed, world.nowMs);
+    assert.deepEqual(
+      [...keys].filter((key) => !reported.has(key) && !key.endsWith('/verdict')),
+      [],
+    );
+    const view = state.view(world.nowMs, iso);
+    assert.deepEqual(planned(view), expected);
+    const presences = [...view.nodes.values()].map(({ presence }) => presence?.value.state);
+    assert.ok(!presences.includes('in-doubt'), 'text in the store makes nobody doubt the store');
+  }
+  state.absorb(clean, keys, world.nowMs);
+  assert.deepEqual([...state.view(world.nowMs, iso).workloads.keys()].sort(), Object.keys(workloads).sort());
+  assert.deepEqual(planned(state.view(world.nowMs, iso)), expected);
+  assert.equal(JSON.stringify([...clean]), before);
+});
