@@ -1,6 +1,6 @@
 import type { InstanceKey } from '../domain/ids.ts';
 import { runtimeOf } from '../domain/runtime-of.ts';
-import type { InstanceStatus } from '../domain/status.ts';
+import type { InstanceStatus, ObservedInstance } from '../domain/status.ts';
 import type { Remembered } from './instance-memory.ts';
 import { makeStatus } from './make-status.ts';
 import type { Observation } from './observer.ts';
@@ -41,7 +41,7 @@ export function makeStatuses(input: StatusesInput): Map<InstanceKey, InstanceSta
         unreadable === undefined
           ? order && { revision: order.revision, spec: order.assignment.spec, order: order.assignment.order }
           : { revision: unreadable.revision, spec: previous?.spec ?? 0, order: 'run' },
-      isOutdated: reading?.kind === 'read' && observed !== undefined && observed.specHash !== reading.spec.hash,
+      isOutdated: isOutdated(order, reading, observed),
       mustStop: input.mustStop && (order?.assignment.disconnect ?? observed?.disconnect) === 'stop',
       observed,
       memory: input.memory(key),
@@ -53,6 +53,16 @@ export function makeStatuses(input: StatusesInput): Map<InstanceKey, InstanceSta
     statuses.set(key, status);
   }
   return statuses;
+}
+
+/** What is there runs another spec than the order's, or in another mode. */
+function isOutdated(
+  order: Order | undefined,
+  reading: SpecReading | undefined,
+  observed: ObservedInstance | undefined,
+) {
+  if (reading?.kind !== 'read' || observed === undefined) return false;
+  return observed.specHash !== reading.spec.hash || observed.disconnect !== order?.assignment.disconnect;
 }
 
 function whyUnreadable(key: InstanceKey, observation: Observation): string | undefined {

@@ -78,11 +78,7 @@ const cases: [name: string, got: string[], expected: string[]][] = [
   ],
   ['does nothing for a stop order of what is not here', plan([want({ order: 'stop' })], []), []],
   ['waits for the spec', plan([want({ specHash: undefined })], []), []],
-  [
-    'stops what runs in another mode',
-    plan([want({ disconnect: 'stop' })], [have()]),
-    ['stop:spec-changed'],
-  ],
+  ['stops what runs in another mode', plan([want({ disconnect: 'stop' })], [have()]), ['stop:spec-changed']],
   [
     'removes what ended in another mode',
     plan([want()], [have({ phase: 'stopped', disconnect: 'stop' })]),
@@ -113,7 +109,7 @@ const cases: [name: string, got: string[], expected: string[]][] = [
   ],
   [
     'starts an ended stop unit again',
-    plan([want({ key: unit, disconnect: 'stop' })], [have({ key: unit, phase: 'failed' })]),
+    plan([want({ key: unit, disconnect: 'stop' })], [have({ key: unit, phase: 'failed', disconnect: 'stop' })]),
     ['start:ended'],
   ],
   ['gives a busy instance nothing', plan([want({ order: 'stop' })], [have()], {}, { busy: true }), []],
