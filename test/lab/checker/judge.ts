@@ -103,11 +103,6 @@ export function judge(evidence: Evidence): Verdict {
   };
 }
 
-/** The runs that are under way at that time. */
-export function aliveRuns(runs: readonly Run[], atMs: number, withinMs = 1_000): Run[] {
-  return runs.filter((run) => !run.ended && atMs - lastBeatMs(run) < withinMs);
-}
-
 /** Each pair of runs of a `stop` instance that ran at once. */
 function findOverlaps({ runs, faults }: Evidence): Overlap[] {
   const freezes = faults.filter(({ freezesMachine }) => freezesMachine === true);

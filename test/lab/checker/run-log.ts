@@ -43,6 +43,11 @@ export function lastBeatMs(run: Run): number {
   return run.stretches.at(-1)?.toMs ?? 0;
 }
 
+/** The runs that are under way at that time. */
+export function aliveRuns(runs: readonly Run[], atMs: number, withinMs = 1_000): Run[] {
+  return runs.filter((run) => !run.ended && atMs - lastBeatMs(run) < withinMs);
+}
+
 /** What a run's file says (see beat.pl); undefined while its first line isn't whole. */
 export function parseRun(id: string, text: string): Run | undefined {
   const [head = '', ...lines] = text.split('\n');
@@ -54,7 +59,7 @@ export function parseRun(id: string, text: string): Run | undefined {
     .map(([, from, to]) => ({ fromMs: Number(from) / 1e6, toMs: Number(to) / 1e6 }));
   if (stretches.length === 0) return undefined;
   const { instance, node, mode, boot, pid, token } = said;
-  return { id, instance, node, mode, boot, pid, token, stretches, ended: / E\n$/.test(text) };
+  return { id, instance, node, mode, boot, pid, token, stretches, ended: text.endsWith(' E\n') };
 }
 
 /** All runs that a lab's machines have noted, by when they began. */
