@@ -107,8 +107,7 @@ function planInstance(
     if (!conditions.ordersKnown || isAlive(observed)) return undefined;
     return { kind: 'remove', key, reason: 'no-assignment' };
   }
-  if (desired.offlineStart !== undefined && observed !== undefined && observed.specHash !== desired.specHash)
-    return undefined; // what is there may be newer than what the disk says
+  if (desired.offlineStart !== undefined && observed !== undefined && isOther(desired, observed)) return undefined; // what is there may be newer than what the disk says
   if (desired.order === 'stop') return isAlive(observed) ? { kind: 'stop', key, reason: 'ordered' } : undefined;
   return planRun(desired, observed, conditions);
 }
@@ -123,8 +122,7 @@ function planRun(
   const mayStart = disconnect === 'keep' || conditions.maySafelyRun;
   const reason = desired.offlineStart === 'due' ? 'offline-start' : undefined;
   if (observed === undefined) return mayStart ? { kind: 'start', key, reason: reason ?? 'assigned-here' } : undefined;
-  // Another mode lives in another control group, so it takes a restart as another spec does.
-  if (observed.specHash !== specHash || observed.disconnect !== disconnect) {
+  if (isOther(desired, observed)) {
     return isAlive(observed)
       ? { kind: 'stop', key, reason: 'spec-changed' }
       : { kind: 'remove', key, reason: 'spec-changed' };
@@ -132,4 +130,9 @@ function planRun(
   if (isAlive(observed) || !mayStart) return undefined;
   if (!observed.everStarted) return { kind: 'start', key, reason: reason ?? 'assigned-here' };
   return isRestartedByAgent(key, disconnect) ? { kind: 'start', key, reason: reason ?? 'ended' } : undefined;
+}
+
+/** What is there is of another spec, or of another mode: that lives in another control group, so it takes a restart too. */
+function isOther(desired: DesiredInstance, observed: ObservedInstance): boolean {
+  return observed.specHash !== desired.specHash || observed.disconnect !== desired.disconnect;
 }
