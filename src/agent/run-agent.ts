@@ -7,6 +7,7 @@ import { AGENT_LOCK_PATH, takeAgentLock } from '../host/agent-lock.ts';
 import type { HostIdentity } from '../host/port.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
+import { RateLimitedLog } from '../loop/rate-limited-log.ts';
 import { systemClock } from '../loop/system-clock.ts';
 import { type Agent, composeAgent } from './compose-agent.ts';
 import { runUntilStopped } from './departure.ts';
@@ -48,10 +49,8 @@ export async function runAgent(options: RunAgentOptions, signal: AbortSignal): P
     options.write(`${path}: valid: cluster ${config.cluster}, etcd at ${config.endpoints.join(', ')}\n`);
     return 0;
   }
-  const log: Log = pino(
-    { level: config.logLevel, base: { cluster: config.cluster } },
-    destination({ dest: 1, sync: true }),
-  );
+  const all = pino({ level: config.logLevel, base: { cluster: config.cluster } }, destination({ dest: 1, sync: true }));
+  const log = new RateLimitedLog(all, systemClock);
   const lock = await takeAgentLock(AGENT_LOCK_PATH, options.pid);
   try {
     return await runLocked(config, options, log, signal);
