@@ -38,6 +38,7 @@ const contractPackages = [
 /** The suites in the order in which `npm test` runs them; `unit` runs within the check. */
 export const suites: readonly Suite[] = [
   { name: 'unit', budgetSeconds: 30, oneProcess: false, packages: [] },
+  { name: 'fuzz', budgetSeconds: 60, oneProcess: false, packages: [] },
   { name: 'sim', budgetSeconds: 120, oneProcess: false, packages: [] },
   { name: 'contract', budgetSeconds: 180, oneProcess: true, packages: contractPackages },
   { name: 'lab', budgetSeconds: 900, oneProcess: true, packages: hostPackages },

@@ -54,20 +54,27 @@ async function readFileValues(sources: ConfigSources): Promise<Map<string, unkno
       cause,
     });
   }
-  const document = parseDocument(text, { uniqueKeys: true });
-  const [problem] = document.errors;
-  if (problem !== undefined) {
-    throw new AgentError(
-      'INVALID_INPUT',
-      `Cannot parse configuration "${sources.path}": expected YAML, ${problem.message}`,
-    );
-  }
-  const root: unknown = document.toJS();
+  const root = parseYaml(text, sources.path);
   if (root === null || root === undefined) return new Map();
   if (typeof root !== 'object' || Array.isArray(root)) {
     throw new AgentError('INVALID_INPUT', `Cannot parse configuration "${sources.path}": expected a map of keys`);
   }
   return flatten(root as Record<string, unknown>, '');
+}
+
+/** What the parser itself throws (an alias without its anchor, a nesting without end) is the file's fault too. */
+function parseYaml(text: string, path: string): unknown {
+  const refuse = (cause: unknown) => {
+    const why = cause instanceof Error ? cause.message.split('\n')[0]?.slice(0, 200) : String(cause);
+    return new AgentError('INVALID_INPUT', `Cannot parse configuration "${path}": expected YAML, ${why}`, { cause });
+  };
+  try {
+    const document = parseDocument(text, { uniqueKeys: true, stringKeys: true });
+    if (document.errors[0] !== undefined) throw document.errors[0];
+    return document.toJS();
+  } catch (cause) {
+    throw refuse(cause);
+  }
 }
 
 /** Keys as dotted paths; a map that is itself a value (labels) stays whole. */
@@ -97,7 +104,7 @@ function environmentValues(environment: ConfigSources['environment']): Map<strin
     if (path === undefined) {
       throw new AgentError(
         'INVALID_INPUT',
-        `Cannot use the variable ${name}: expected one of ${[...byName.keys()].join(', ')}`,
+        `Cannot use the variable ${name.slice(0, 100)}: expected one of ${[...byName.keys()].join(', ')}`,
       );
     }
     values.set(path, value);
@@ -112,7 +119,7 @@ function refuseUnknown(path: string, known: ReadonlyMap<string, Setting<unknown>
   if (known.has(path)) return;
   throw new AgentError(
     'INVALID_INPUT',
-    `Cannot use the key "${path}" (${source}): expected one of ${[...known.keys()].join(', ')}`,
+    `Cannot use the key "${path.slice(0, 100)}" (${source}): expected one of ${[...known.keys()].join(', ')}`,
   );
 }
 
@@ -125,7 +132,10 @@ function refuseUnknownFlags(flags: ConfigSources['flags'], known: ReadonlyMap<st
       throw new AgentError('INVALID_INPUT', `Cannot use --${name}: expected ${refusedKeys[refusedPath]}`);
     }
     if (names.includes(name)) continue;
-    throw new AgentError('INVALID_INPUT', `Cannot use the flag --${name}: expected one of --${names.join(', --')}`);
+    throw new AgentError(
+      'INVALID_INPUT',
+      `Cannot use the flag --${name.slice(0, 100)}: expected one of --${names.join(', --')}`,
+    );
   }
 }
 

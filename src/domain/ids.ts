@@ -27,14 +27,14 @@ export function parseClusterId(text: string): ClusterId {
   if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text as ClusterId;
   throw new AgentError(
     'INVALID_INPUT',
-    `Cannot use cluster ID "${text}": expected 1 to 63 of a-z, 0-9 and "-", beginning and ending with a letter or digit`,
+    `Cannot use cluster ID "${shorten(text)}": expected 1 to 63 of a-z, 0-9 and "-", beginning and ending with a letter or digit`,
   );
 }
 
 /** Accepts a node ID as muster prints it. */
 export function parseNodeId(text: string): NodeId {
   if (/^[0-9a-f]{32}$/.test(text)) return text as NodeId;
-  throw new AgentError('INVALID_INPUT', `Cannot parse node ID "${text}": expected 32 lower-case hex digits`);
+  throw new AgentError('INVALID_INPUT', `Cannot parse node ID "${shorten(text)}": expected 32 lower-case hex digits`);
 }
 
 /** True for a name that systemd would take as a unit's: it ends in a unit type. */
@@ -103,6 +103,9 @@ export function makeInstanceKey(workload: WorkloadName, slot: Slot): InstanceKey
 
 /** Accepts `<workload>/<slot>`, as keys and labels have it. */
 export function parseInstanceKey(text: string): InstanceKey {
+  if (!text.includes('/')) {
+    throw new AgentError('INVALID_INPUT', `Cannot parse instance "${shorten(text)}": expected <workload>/<slot>`);
+  }
   const { workload, slot } = splitInstanceKey(text as InstanceKey);
   return makeInstanceKey(parseWorkloadName(workload), parseSlot(slot));
 }

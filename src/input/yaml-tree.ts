@@ -35,7 +35,11 @@ export function parseYamlTrees(text: string, file: string): Tree[] {
     const [error] = [...document.errors, ...document.warnings];
     if (error !== undefined) {
       const line = lines.linePos(error.pos[0]).line;
-      const summary = error.message.split('\n')[0]?.replace(/ at line \d+.*$/, '') ?? 'cannot be parsed';
+      const summary =
+        error.message
+          .slice(0, 200)
+          .split('\n')[0]
+          ?.replace(/ at line \d+.*$/, '') ?? 'cannot be parsed';
       throw new AgentError('INVALID_INPUT', `Cannot read ${file}:${line}: expected YAML: ${summary}`);
     }
     return document.contents === null ? [] : [builder.build(document, document.contents, 0)];
