@@ -21,6 +21,7 @@ const messages: Readonly<Record<StepAction, string>> = {
   adopt: 'instance adopted',
   move: 'instance moved',
   replace: 'instance replaced',
+  reinstate: 'older copy of instance counts again',
   update: 'instance updated',
   resume: 'instance resumed',
   stop: 'instance ordered to stop',

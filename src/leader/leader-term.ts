@@ -14,6 +14,7 @@ import { ClusterState } from './cluster-state.ts';
 import { Committer } from './committer.ts';
 import { LossClock } from './loss-clock.ts';
 import { planVerdicts } from './verdicts.ts';
+import { WakeTimes } from './wake-times.ts';
 
 /** An idle leader passes so rarely, only to see that it still can. */
 const IDLE_PASS_MS = 3_600_000;
@@ -42,6 +43,7 @@ export class LeaderTerm {
   readonly #committer: Committer;
   readonly #loop: ReconcileLoop;
   readonly #reports: ReportOnce;
+  readonly #wakes = new WakeTimes();
   readonly #end = new AbortController();
   #endedBy: Error | undefined;
   #cancelDeadline: (() => void) | undefined;
@@ -111,6 +113,7 @@ export class LeaderTerm {
     const nowIso = clock.wallTime().toISOString();
     const view = this.#state.view(clock.monotonicMs(), nowIso);
     this.#logBeginning();
+    this.#state.markDirty(this.#wakes.due(clock.monotonicMs()));
     const dirty = this.#state.takeDirty();
     try {
       const plan = planCluster(view, dirty, STEPS_PER_PASS);
@@ -119,7 +122,10 @@ export class LeaderTerm {
       await this.#commitVerdicts(nowIso, signal);
       this.#state.markDirty(plan.unfinished);
       if (plan.unfinished.size > 0) this.#loop.nudge();
-      if (plan.nextInMs !== undefined) this.#loop.nudgeWithin(plan.nextInMs);
+      this.#wakes.learn(dirty, plan.wakes, clock.monotonicMs());
+      for (const inMs of [plan.nextInMs, this.#wakes.nextInMs(clock.monotonicMs())]) {
+        if (inMs !== undefined) this.#loop.nudgeWithin(inMs);
+      }
     } catch (error) {
       this.#state.markDirty(dirty);
       throw error;

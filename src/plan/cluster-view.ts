@@ -55,8 +55,14 @@ export interface NodeView {
   readonly labels: Readonly<Record<string, string>>;
   /** Monotonic, since its presence was seen to be gone; undefined while it's present. */
   readonly absentForMs: number | undefined;
-  /** How long its absence doesn't count yet: a fresh leader can't know how old it is. */
+  /** When a leader declared it lost, by that one's clock; undefined while it's present, or before. */
+  readonly lostSince?: string | undefined;
+  /** How long its absence doesn't count yet: a fresh leader can't know how old it is, or it's held, as many vanished with it. */
   readonly trustAbsenceInMs: number;
+  /** Many leave together: while it's still there, too, nothing of it is replaced. */
+  readonly isHeld?: boolean;
+  /** It came and went: it gets no new work for now. `until`: ISO 8601. */
+  readonly calm?: { readonly until: string; readonly flaps: number } | undefined;
   /** The TTL that its agent lives by: after it, that agent has stopped its `stop` instances. */
   readonly ttlMs: number;
   readonly copies: ReadonlyMap<InstanceKey, CopyView>;

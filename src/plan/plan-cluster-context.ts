@@ -13,6 +13,8 @@ export class PlanContext {
   readonly problems: PlanProblem[] = [];
   /** Workloads that were not looked at to their end, since there are steps enough. */
   readonly unfinished = new Set<WorkloadName>();
+  /** In how many milliseconds time alone changes what is planned of a workload. */
+  readonly wakes = new Map<WorkloadName, number>();
   readonly #usages = new Map<NodeId, NodeUsage>();
   readonly #candidates = new Map<WorkloadName, readonly Candidate[]>();
   readonly #zones = new Map<WorkloadName, Map<string, number>>();
@@ -29,6 +31,11 @@ export class PlanContext {
   /** There are as many steps as were asked for. */
   get isFull(): boolean {
     return this.steps.length >= this.#stepLimit;
+  }
+
+  /** Asks for another look at the workload once this time is over; the earliest counts. */
+  wakeIn(workload: WorkloadName, ms: number): void {
+    this.wakes.set(workload, Math.min(this.wakes.get(workload) ?? Infinity, Math.max(1, Math.ceil(ms))));
   }
 
   node(id: NodeId): NodeView | undefined {

@@ -1,5 +1,5 @@
 import type { NodeId } from '../domain/ids.ts';
-import type { Assignment, InstanceRecord, Move } from '../domain/spec.ts';
+import type { Assignment, Failing, InstanceCopy, InstanceRecord, Move } from '../domain/spec.ts';
 import type { Versioned } from './cluster-view.ts';
 import type { StepAction, StepGuard, StepWrite } from './plan-cluster-step.ts';
 import type { Copy, Subject } from './plan-cluster-subject.ts';
@@ -7,7 +7,10 @@ import type { Copy, Subject } from './plan-cluster-subject.ts';
 /** Moves kept in an instance's record. */
 const MOVES_KEPT = 10;
 
-type Role = InstanceRecord['copies'][number]['role'];
+/** Nodes kept where an instance has failed. */
+const FAILING_NODES_KEPT = 10;
+
+type Role = InstanceCopy['role'];
 type Pending = NonNullable<InstanceRecord['pending']>;
 
 /**
@@ -18,10 +21,12 @@ export class StepDraft {
   readonly #subject: Subject;
   readonly #record: Versioned<InstanceRecord> | undefined;
   readonly #roles = new Map<NodeId, Role>();
+  readonly #lost: Set<NodeId>;
   readonly #writes: StepWrite[] = [];
   readonly #guards: StepGuard[] = [];
   #lastNode: NodeId | undefined;
   #moves: readonly Move[];
+  #failing: Failing | undefined;
   #pending: Pending | undefined;
   #forgotten = false;
   #from: NodeId | undefined;
@@ -38,25 +43,30 @@ export class StepDraft {
       if (subject.mode === 'stop' && ghost.isRecorded && ghost.standing !== 'lost')
         this.#roles.set(ghost.node, 'superseded');
     }
+    this.#lost = new Set(subject.others.flatMap(({ node, isReplaced }) => (isReplaced ? [node] : [])));
     this.#lastNode = record?.lastNode;
+    this.#failing = record?.failing;
     this.#moves = record?.moves ?? [];
     this.#pending = record?.pending;
   }
 
   /** Orders the instance to run there, as the copy that counts, in the workload's present spec. */
   run(node: NodeId, reason: string): this {
-    const { spec, disconnect } = this.#subject.workload.value;
-    this.#put(node, { order: 'run', spec, disconnect: disconnect.mode, reason, at: this.#now });
+    const { spec, disconnect, offlineStart } = this.#subject.workload.value;
+    const offline = offlineStart === true && disconnect.mode === 'keep' ? { offlineStart } : {};
+    this.#put(node, { order: 'run', spec, disconnect: disconnect.mode, ...offline, reason, at: this.#now });
     for (const [other, role] of this.#roles) if (role === 'current') this.#roles.set(other, 'superseded');
     this.#roles.set(node, 'current');
+    this.#lost.delete(node);
     this.#lastNode = node;
     this.#pending = undefined;
     this.#to = node;
     return this;
   }
 
-  /** Leaves a copy's order as it is, and says that another has replaced it. */
-  supersede(copy: Copy): this {
+  /** Leaves a copy's order as it is, and says that another has replaced it; `lost`: since its node went away. */
+  supersede(copy: Copy, lost = false): this {
+    if (lost) this.#lost.add(copy.node);
     this.#put(copy.node, { ...copy.assignment.value, superseded: true });
     this.#roles.set(copy.node, 'superseded');
     this.#from = copy.node;
@@ -110,6 +120,20 @@ export class StepDraft {
     return this;
   }
 
+  /** It's moved off that node since it keeps failing there. */
+  noteFailing(node: NodeId): this {
+    const { moves = 0, nodes = [] } = this.#failing ?? {};
+    const others = nodes.filter((each) => each !== node);
+    this.#failing = { moves: moves + 1, at: this.#now, nodes: [...others, node].slice(-FAILING_NODES_KEPT) };
+    return this;
+  }
+
+  /** What it failed at before doesn't count any more. */
+  forgive(): this {
+    this.#failing = undefined;
+    return this;
+  }
+
   /** Says why the instance waits; the time of the first such word is kept. */
   pend(reason: string, nodes: Readonly<Record<string, string>>): this {
     this.#pending = { since: this.#pending?.since ?? this.#now, reason, nodes };
@@ -159,12 +183,15 @@ export class StepDraft {
     const had = this.#record?.value;
     if (this.#forgotten) return had === undefined ? undefined : { kind: 'delete-instance', key };
     const copies = [...this.#roles]
-      .map(([node, role]) => ({ node, role }))
+      .map(([node, role]): InstanceCopy => {
+        return { node, role, ...(role === 'superseded' && this.#lost.has(node) ? { lost: true } : {}) };
+      })
       .sort((a, b) => (a.role === b.role ? compare(a.node, b.node) : compare(a.role, b.role)));
     const value: InstanceRecord = {
       ...(this.#pending === undefined ? {} : { pending: this.#pending }),
       copies,
       ...(this.#lastNode === undefined ? {} : { lastNode: this.#lastNode }),
+      ...(this.#failing === undefined ? {} : { failing: this.#failing }),
       moves: this.#moves,
     };
     const isNothing = copies.length === 0 && value.pending === undefined && this.#moves.length === 0;
@@ -194,11 +221,15 @@ function compare(a: string, b: string): number {
 function isSameRecord(a: InstanceRecord, b: InstanceRecord): boolean {
   const roles = (record: InstanceRecord) =>
     record.copies
-      .map(({ node, role }) => `${node} ${role}`)
+      .map(({ node, role, lost }) => `${node} ${role} ${lost === true}`)
       .sort()
       .join();
   return (
-    a.lastNode === b.lastNode && roles(a) === roles(b) && isSamePending(a.pending, b.pending) && a.moves === b.moves
+    a.lastNode === b.lastNode &&
+    a.failing === b.failing &&
+    a.moves === b.moves &&
+    roles(a) === roles(b) &&
+    isSamePending(a.pending, b.pending)
   );
 }
 

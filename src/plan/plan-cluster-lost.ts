@@ -1,6 +1,8 @@
+import { delayReason, isPatient } from './plan-cluster-delay.ts';
 import { StepDraft } from './plan-cluster-draft.ts';
 import { lostInMs } from './plan-cluster-loss.ts';
 import { canMoveAway, planRelocation } from './plan-cluster-move.ts';
+import { planGoOn } from './plan-cluster-return.ts';
 import type { Copy, Subject } from './plan-cluster-subject.ts';
 import { fenceOthers, findTarget } from './plan-cluster-target.ts';
 
@@ -13,12 +15,25 @@ export function planGone(subject: Subject, current: Copy): void {
     if (current.standing === 'lost') planWait(subject, `its data is on ${name}, which is lost`, {});
   } else if (current.isStopped) planRelocation(subject, current, 'is going away');
   else if (current.standing === 'leaving') planLeaving(subject, current, `${name} is shutting down`);
-  else if (current.standing === 'lost') planReplacement(subject, current, `${name} lost for ${absenceOf(current)}`);
+  else if (current.standing === 'lost') planLost(subject, current, name);
   else planMissing(subject, current, name);
 }
 
-/** `keep`: starts elsewhere at once. `stop`: its node ends it anyway, but only the receipt of an order proves that it has. */
+/** Replaced as soon as its workload says; until then it waits for its node. */
+function planLost(subject: Subject, current: Copy, name: string): void {
+  const reason = `${name} lost for ${absenceOf(current)}`;
+  if (planGoOn(subject, current, reason)) return;
+  const delay = delayReason(subject, current.view, name);
+  if (delay === undefined) planReplacement(subject, current, reason);
+  else planWait(subject, delay, {});
+}
+
+/**
+ * `keep`: starts elsewhere at once. `stop`: its node ends it anyway, but only the receipt of an order proves that it has. What
+ * would rather wait for its node isn't touched.
+ */
 function planLeaving(subject: Subject, current: Copy, reason: string): void {
+  if (planGoOn(subject, current, reason) || isPatient(subject)) return;
   if (subject.mode === 'keep') planReplacement(subject, current, reason);
   else if (current.assignment.value.order === 'run') {
     new StepDraft(subject).stop(current, reason).emit('stop-to-move', reason);
@@ -34,7 +49,7 @@ function planReplacement(subject: Subject, current: Copy, reason: string): void 
   }
   const draft = new StepDraft(subject).run(target.node.id, reason);
   if (subject.mode === 'keep') {
-    draft.supersede(current);
+    draft.supersede(current, true);
     if (current.standing === 'lost') draft.whilePresenceIs(current.node);
   }
   fenceOthers(subject, target.node.id, draft, reason);

@@ -1,4 +1,5 @@
 import { StepDraft } from './plan-cluster-draft.ts';
+import { endReason } from './plan-cluster-return.ts';
 import type { StepAction } from './plan-cluster-step.ts';
 import type { Copy, Subject } from './plan-cluster-subject.ts';
 
@@ -11,32 +12,30 @@ export function planOthers(subject: Subject, current: Copy, keepPending: boolean
   if (!keepPending) draft.unpend();
   let action: StepAction = 'tidy';
   let reason = 'the record was not up to date';
-  const where = subject.ctx.nodeName(current.node);
-  const why = current.assignment.value.order === 'run' ? `runs on ${where}` : `must end before it runs on ${where}`;
-  const mayEnd = subject.mode === 'stop' || current.isHealthy;
   for (const other of subject.others) {
     if (other.isStopped) {
       draft.drop(other);
       if (action === 'tidy') [action, reason] = ['receipt', 'the replaced copy has stopped'];
-    } else if (
-      mayEnd &&
-      other.assignment.value.order === 'run' &&
-      (other.standing === 'present' || subject.mode === 'stop')
-    ) {
+    } else if (other.assignment.value.order === 'run') {
+      const why = endReason(subject, current, other);
+      if (why === undefined) continue;
       [action, reason] = ['stop-superseded', why];
-      draft.stop(other, reason, true);
+      draft.stop(other, why, true);
+      if (other.isReplaced) draft.move(other.node, current.node, why);
     }
   }
-  for (const ghost of subject.ghosts) {
-    if (
-      !mayEnd ||
-      (!ghost.isReported && subject.mode === 'keep') ||
-      ghost.standing !== 'present' ||
-      ghost.node === current.node
-    )
-      continue;
-    [action, reason] = ['stop-superseded', why];
-    draft.stopGhost(ghost.node, ghost.spec, reason);
-  }
+  const ended = endGhosts(subject, current, draft);
+  if (ended !== undefined) [action, reason] = ['stop-superseded', ended];
   draft.emit(action, reason);
+}
+
+function endGhosts(subject: Subject, current: Copy, draft: StepDraft): string | undefined {
+  if (subject.mode === 'keep' && !current.isHealthy) return undefined;
+  const where = subject.ctx.nodeName(current.node);
+  const why = current.assignment.value.order === 'run' ? `runs on ${where}` : `must end before it runs on ${where}`;
+  const ghosts = subject.ghosts.filter(({ node, standing, isReported }) => {
+    return (isReported || subject.mode === 'stop') && standing === 'present' && node !== current.node;
+  });
+  for (const ghost of ghosts) draft.stopGhost(ghost.node, ghost.spec, why);
+  return ghosts.length === 0 ? undefined : why;
 }

@@ -1,9 +1,11 @@
 import { evictionReason } from './placement/choose-node.ts';
 import { StepDraft } from './plan-cluster-draft.ts';
+import { planFailing, planFailingRelocation, planForgiveness, wasStoppedToMove } from './plan-cluster-failing.ts';
 import { planGone } from './plan-cluster-lost.ts';
 import { canMoveAway, planMove, planRelocation } from './plan-cluster-move.ts';
 import { planOthers } from './plan-cluster-others.ts';
 import { planPlacement } from './plan-cluster-place.ts';
+import { planReturn } from './plan-cluster-return.ts';
 import type { Copy, Subject } from './plan-cluster-subject.ts';
 import { unsafeNodes } from './plan-cluster-target.ts';
 import { planUpdate } from './plan-cluster-update.ts';
@@ -23,14 +25,20 @@ function planPresent(subject: Subject, current: Copy): void {
     return;
   }
   if (why !== undefined && planMove(subject, current, why)) return;
-  if (planUpdate(subject, current)) return;
-  planOthers(subject, current, why !== undefined);
+  if (planUpdate(subject, current) || planReturn(subject, current) || planForgiveness(subject, current)) return;
+  const failing = planFailing(subject, current);
+  if (failing === 'stays') planOthers(subject, current, true);
+  else if (failing === 'well') planOthers(subject, current, why !== undefined);
 }
 
 /** It was ordered to stop, to move away or because it wasn't wanted for a while, and is wanted. */
 function planStopped(subject: Subject, current: Copy, why: string | undefined): void {
   if (why !== undefined && canMoveAway(subject)) {
     if (current.isStopped) planRelocation(subject, current, why);
+    return;
+  }
+  if (wasStoppedToMove(subject, current)) {
+    if (current.isStopped) planFailingRelocation(subject, current);
     return;
   }
   const mayRunElsewhere = [...unsafeNodes(subject)].some((node) => node !== current.node);

@@ -7,6 +7,7 @@ export type StepAction =
   | 'adopt'
   | 'move'
   | 'replace'
+  | 'reinstate'
   | 'update'
   | 'resume'
   | 'stop'

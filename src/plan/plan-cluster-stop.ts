@@ -9,7 +9,7 @@ import type { Subject } from './plan-cluster-subject.ts';
  */
 export function planStop(subject: Subject, reason: string, forget: boolean): void {
   const { current, others, ghosts } = subject;
-  const draft = new StepDraft(subject).unpend();
+  const draft = new StepDraft(subject).unpend().forgive();
   let action: StepAction = 'tidy';
   let mayForget = true;
   for (const copy of current === undefined ? others : [current, ...others]) {

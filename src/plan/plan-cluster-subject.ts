@@ -16,6 +16,10 @@ export interface Copy {
   readonly standing: Standing;
   /** Its node was told to stop it, and says for that very order that it has. */
   readonly isStopped: boolean;
+  /** Its node went away and another copy replaced it: when the node is back, `onReturn` chooses between the two. */
+  readonly isReplaced: boolean;
+  /** What its node says answers its present order. */
+  readonly isAnswered: boolean;
   /** Its node says for the present order that it's well, or has come to its own good end (a unit may). */
   readonly isHealthy: boolean;
 }
@@ -89,6 +93,7 @@ export function makeNewInstance(key: InstanceKey, slot: Slot): InstanceView {
 }
 
 function readCopies(ctx: PlanContext, instance: InstanceView, mode: DisconnectMode): Copy[] {
+  const replaced = new Set(instance.record?.value.copies.flatMap(({ node, lost }) => (lost === true ? [node] : [])));
   return sortedCopies(instance).flatMap(({ node, assignment, status }) => {
     if (assignment === undefined) return [];
     const { order, disconnect } = assignment.value;
@@ -103,6 +108,8 @@ function readCopies(ctx: PlanContext, instance: InstanceView, mode: DisconnectMo
       assignment,
       status: status?.value,
       standing: standing === 'lost' && outlives ? 'missing' : standing,
+      isReplaced: replaced.has(node),
+      isAnswered: answered,
       isStopped: order === 'stop' && answered && status.value.phase === 'stopped',
       isHealthy: order === 'run' && answered && (status.value.healthy || status.value.phase === 'stopped'),
     };

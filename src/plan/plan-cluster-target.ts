@@ -8,10 +8,10 @@ import type { Copy, Subject } from './plan-cluster-subject.ts';
 /** Where an instance can go, or why nowhere. */
 export type Target = { readonly node: NodeView } | { readonly failure: NoNode };
 
-/** The node that should run the instance as the copy that counts. */
-export function findTarget(subject: Subject): Target {
+/** The node that should run the instance as the copy that counts; any but `not`. */
+export function findTarget(subject: Subject, not?: NodeId): Target {
   const { ctx, seeker } = subject;
-  const only = allowedNodes(subject);
+  const only = allowedNodes(subject, not);
   const own = ownNodes(subject);
   if (only === undefined && own.size === 0) {
     const failure = ctx.knownFailure(seeker.workloadName);
@@ -21,6 +21,7 @@ export function findTarget(subject: Subject): Target {
   const scope = { seeker, preferred: preferredNodes(subject), zones, own, ownZones: ownZones(subject, own) };
   const best = chooseNode(ctx.candidates(seeker), scope, only);
   if (best !== undefined && best.node.id !== subject.current?.node) return { node: best.node };
+  if (not !== undefined) return { failure: explainOthers(subject, not) };
   return { failure: only === undefined ? ctx.explainNoNode(seeker) : explainOnly(subject, only) };
 }
 
@@ -51,12 +52,13 @@ export function fenceOthers(subject: Subject, target: NodeId, draft: StepDraft, 
 }
 
 /** The nodes to which the choice is limited, whatever the rules say; undefined: all. */
-function allowedNodes(subject: Subject): ReadonlySet<NodeId> | undefined {
-  const { workload, instance, isGlobal } = subject;
+function allowedNodes(subject: Subject, not: NodeId | undefined): ReadonlySet<NodeId> | undefined {
+  const { ctx, workload, instance, isGlobal } = subject;
   const limits: ReadonlySet<NodeId>[] = [];
   if (isGlobal) limits.push(new Set([instance.slot as string as NodeId]));
   const data = dataNode(subject);
   if (workload.value.sticky && data !== undefined) limits.push(new Set([data]));
+  if (not !== undefined) limits.push(new Set(ctx.allNodes().flatMap(({ node: { id } }) => (id === not ? [] : [id]))));
   const unsafe = unsafeNodes(subject);
   if (unsafe.size === 1) limits.push(unsafe);
   if (unsafe.size > 1) limits.push(new Set());
@@ -66,6 +68,12 @@ function allowedNodes(subject: Subject): ReadonlySet<NodeId> | undefined {
 
 function dataNode({ instance, current }: Subject): NodeId | undefined {
   return instance.record?.value.lastNode ?? current?.node;
+}
+
+function explainOthers({ ctx, seeker }: Subject, not: NodeId): NoNode {
+  const others = ctx.allNodes().filter(({ node }) => node.id !== not);
+  const failure = explainNoNode(seeker, others);
+  return others.length === 0 ? { ...failure, reason: 'there is no other node' } : failure;
 }
 
 function explainOnly(subject: Subject, only: ReadonlySet<NodeId>): NoNode {
@@ -88,14 +96,15 @@ function explainOnly(subject: Subject, only: ReadonlySet<NodeId>): NoNode {
 
 /** A rule's words behind "which". */
 function asClause(why: string): string {
-  return /^(has|is|conflicts|doubts|label|its|port) /.test(why) ? why : `is ${why}`;
+  return /^(has|is|was|conflicts|doubts|label|its|port) /.test(why) ? why : `is ${why}`;
 }
 
-/** What runs somewhere already is worth most, then where it last ran. */
+/** What runs somewhere already is worth most, then where it last ran; where it has failed is the last resort. */
 function preferredNodes({ instance, others, ghosts }: Subject): ReadonlyMap<NodeId, number> {
   const preferred = new Map<NodeId, number>();
   const last = instance.record?.value.lastNode;
   if (last !== undefined) preferred.set(last, 1);
+  for (const [at, node] of (instance.record?.value.failing?.nodes ?? []).entries()) preferred.set(node, -1 - at);
   for (const other of others) preferred.set(other.node, other.assignment.value.order === 'run' ? 4 : 2);
   for (const ghost of ghosts) if (ghost.isReported) preferred.set(ghost.node, 3);
   return preferred;

@@ -13,6 +13,8 @@ export interface ClusterPlan {
   readonly problems: readonly PlanProblem[];
   /** When time alone changes the answer; undefined: it doesn't. */
   readonly nextInMs: number | undefined;
+  /** Of these workloads, for the sake of their policies; of the others that were looked at, never. */
+  readonly wakes: ReadonlyMap<WorkloadName, number>;
   /** Workloads that are to be planned again once the steps are applied: the limit was reached before their end. */
   readonly unfinished: ReadonlySet<WorkloadName>;
 }
@@ -39,8 +41,10 @@ export function planCluster(
       ctx.problems.push({ workload: workload.name, instance: undefined, reason });
     }
   }
-  const { steps, problems, unfinished } = ctx;
-  return { steps, problems, unfinished, nextInMs: nextLossInMs(view.nodes.values()) };
+  const { steps, problems, unfinished, wakes } = ctx;
+  const lossInMs = nextLossInMs(view.nodes.values());
+  const nextInMs = Math.min(lossInMs ?? Infinity, ...wakes.values());
+  return { steps, problems, unfinished, wakes, nextInMs: nextInMs === Infinity ? undefined : nextInMs };
 }
 
 /** By name; those that follow others (`MachineOf=`) after all others, so that they see where these go. */

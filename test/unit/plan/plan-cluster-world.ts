@@ -1,6 +1,14 @@
 import { type InstanceKey, type NodeId, splitInstanceKey, type WorkloadName } from '../../../src/domain/ids.ts';
 import type { NodeRecord, NodeSettings, Presence, PresenceState } from '../../../src/domain/node.ts';
-import type { Assignment, InstanceRecord, Needs, Placement, Workload } from '../../../src/domain/spec.ts';
+import type {
+  Assignment,
+  DisconnectPolicy,
+  InstanceRecord,
+  Needs,
+  Placement,
+  ReschedulePolicy,
+  Workload,
+} from '../../../src/domain/spec.ts';
 import type { InstanceStatus } from '../../../src/domain/status.ts';
 import type {
   ClusterView,
@@ -29,6 +37,10 @@ export interface WorkloadOptions {
   readonly replicas?: number;
   readonly global?: boolean;
   readonly mode?: 'keep' | 'stop';
+  readonly replaceAfterMs?: number | 'never';
+  readonly onReturn?: NonNullable<DisconnectPolicy['onReturn']>;
+  readonly offlineStart?: boolean;
+  readonly reschedule?: ReschedulePolicy | 'never';
   readonly spec?: number;
   readonly desired?: 'run' | 'stop';
   readonly placement?: Partial<Placement>;
@@ -46,7 +58,13 @@ export function makeWorkload(options: WorkloadOptions = {}): Workload {
     scale: options.global === true ? { kind: 'global' } : { kind: 'replicas', replicas: options.replicas ?? 1 },
     desired: options.desired ?? 'run',
     placement: { ...noPlacement, ...options.placement },
-    disconnect: { mode: options.mode ?? 'keep' },
+    disconnect: {
+      mode: options.mode ?? 'keep',
+      ...(options.replaceAfterMs === undefined ? {} : { replaceAfterMs: options.replaceAfterMs }),
+      ...(options.onReturn === undefined ? {} : { onReturn: options.onReturn }),
+    },
+    ...(options.offlineStart === undefined ? {} : { offlineStart: options.offlineStart }),
+    ...(options.reschedule === undefined ? {} : { reschedule: options.reschedule }),
     moveOrder: options.moveOrder ?? 'start-first',
     sticky: options.sticky ?? false,
     needs: { ...noNeeds, ...options.needs },
@@ -71,15 +89,21 @@ export class World {
   readonly presences = new Map<NodeId, Versioned<Presence>>();
   readonly settings = new Map<NodeId, NodeSettings>();
   readonly goneAtMs = new Map<NodeId, number>();
+  /** What leaders have written of them. */
+  readonly lostSince = new Map<NodeId, string>();
   readonly workloads = new Map<WorkloadName, Versioned<Workload>>();
   readonly instances = new Map<InstanceKey, Versioned<InstanceRecord>>();
   /** By `<node> <instance>`, as all that follows. */
   readonly assignments = new Map<string, Versioned<Assignment>>();
   readonly statuses = new Map<string, Versioned<InstanceStatus>>();
   /** What really runs, whatever the store says. */
-  readonly processes = new Map<string, { readonly mode: 'keep' | 'stop'; readonly spec: number }>();
+  readonly processes = new Map<string, Process>();
   /** Instances that run but never get well. */
   readonly sick = new Set<InstanceKey>();
+  /** By `<node> <instance>`: it runs there, but never gets well. */
+  readonly sickOn = new Set<string>();
+  /** By `<node> <instance>`: it fails there whenever it's started, until its node waits long before it tries again. */
+  readonly failsOn = new Set<string>();
 
   addNode(name: string, options: NodeOptions = {}): NodeId {
     const id = nodeId(name);
@@ -104,6 +128,7 @@ export class World {
     const value = { nonce: 'n', bootId: 'boot', ttlMs: TTL_MS, state };
     this.presences.set(id, { value, revision: ++this.revision });
     this.goneAtMs.delete(id);
+    this.lostSince.delete(id);
   }
 
   /** Its presence vanishes; what runs there goes on. */
@@ -111,6 +136,11 @@ export class World {
     if (!this.presences.delete(id)) return;
     this.revision += 1;
     this.goneAtMs.set(id, this.nowMs);
+  }
+
+  /** Another node leads: it knows of absences what it sees from now on, and what is written. */
+  changeLeader(): void {
+    for (const id of this.goneAtMs.keys()) this.goneAtMs.set(id, this.nowMs);
   }
 
   setSettings(id: NodeId, settings: Partial<NodeSettings>): void {
@@ -192,7 +222,7 @@ export class World {
         unreadable: new Set(),
       });
     }
-    return { nowIso: new Date(this.nowMs).toISOString(), nodes, workloads };
+    return { nowIso: isoOf(this.nowMs), nodes, workloads };
   }
 
   plan(): ClusterPlan {
@@ -246,6 +276,8 @@ export class World {
   advance(ms: number): void {
     this.nowMs += ms;
     for (const [id, goneAtMs] of this.goneAtMs) {
+      const isWritten = this.lostSince.has(id) || this.nowMs - goneAtMs < 1_000;
+      if (!isWritten) this.lostSince.set(id, isoOf(goneAtMs + 1_000));
       if (this.nowMs - goneAtMs < TTL_MS) continue;
       for (const [at, { mode }] of this.processes) if (mode === 'stop' && at.startsWith(id)) this.processes.delete(at);
     }
@@ -288,16 +320,28 @@ export class World {
     }
     const { order, disconnect: mode, spec } = assignment.value;
     const mayRun = order === 'run' && !(state === 'leaving' && (mode === 'stop' || !runs));
-    if (mayRun) this.processes.set(at, { mode, spec });
+    if (mayRun && this.failsOn.has(at)) this.processes.delete(at);
+    else if (mayRun) this.#start(at, { mode, spec });
     else if (order === 'stop' || mode === 'stop') this.processes.delete(at);
     const isRunning = this.processes.has(at);
-    const isWell = isRunning && !this.sick.has(key);
+    const isWell = isRunning && !this.sick.has(key) && !this.sickOn.has(at);
+    const hasFailed = mayRun && this.failsOn.has(at);
+    const startedAtMs = this.processes.get(at)?.startedAtMs;
     this.#say(at, {
       assignmentRevision: assignment.revision,
-      phase: isRunning ? 'running' : 'stopped',
+      phase: isRunning ? 'running' : hasFailed ? 'failed' : 'stopped',
       healthy: isWell,
       spec,
+      failures: hasFailed ? 99 : 0,
+      ...(startedAtMs === undefined ? {} : { startedAt: isoOf(startedAtMs) }),
     });
+  }
+
+  /** What runs already in that spec runs on. */
+  #start(at: string, { mode, spec }: Pick<Process, 'mode' | 'spec'>): void {
+    const had = this.processes.get(at);
+    const startedAtMs = had?.spec === spec ? had.startedAtMs : this.nowMs;
+    this.processes.set(at, { mode, spec, startedAtMs });
   }
 
   #say(at: string, said: Partial<InstanceStatus>): void {
@@ -306,7 +350,8 @@ export class World {
       had !== undefined && Object.entries(said).every(([name, value]) => had[name as keyof InstanceStatus] === value);
     if (same) return;
     const [node, key] = at.split(' ') as [NodeId, string];
-    this.report(node, key, said);
+    const since = had !== undefined && had.phase === said.phase ? had.since : isoOf(this.nowMs);
+    this.report(node, key, { since, ...said });
   }
 
   #nodeIds(): Set<NodeId> {
@@ -330,6 +375,7 @@ export class World {
       settings,
       labels: { ...record?.labels, ...settings.labels },
       absentForMs: goneAtMs === undefined ? undefined : this.nowMs - goneAtMs,
+      lostSince: this.lostSince.get(id),
       trustAbsenceInMs: 0,
       ttlMs: TTL_MS,
       copies: new Map<InstanceKey, CopyView>(),
@@ -350,6 +396,18 @@ export class World {
         return this.presences.get(guard.node)?.revision ?? 0;
     }
   }
+}
+
+/** A process, and since when it runs. */
+interface Process {
+  readonly mode: 'keep' | 'stop';
+  readonly spec: number;
+  readonly startedAtMs: number;
+}
+
+/** The wall clock of all nodes: what is written is dated by it. */
+function isoOf(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 type MutableWorkload = WorkloadView & { instances: Map<InstanceView['slot'], InstanceView> };

@@ -231,7 +231,7 @@ test('planCluster() goes back to a superseded copy when the one that replaced it
   });
   world.lose(ids[1]);
   world.advance(2_000);
-  assert.deepEqual(draw(world), ['replace web/0 b → a']);
+  assert.deepEqual(draw(world), ['reinstate web/0 b → a']);
 });
 
 const leavings: [name: string, options: WorkloadOptions, expected: string[]][] = [
