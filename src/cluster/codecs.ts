@@ -52,6 +52,8 @@ function shorten(received: string): string {
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 /** What an agent can keep to: a shorter one would have it renew, resign and stand again without pause. */
 const lifetimeMs = v.pipe(count, v.minValue(1_000), v.maxValue(24 * 3_600_000));
+/** JSON's `1e999` is Infinity, with which nothing can be placed. */
+const amount = v.pipe(v.number(), v.finite());
 const text = v.string();
 const texts = v.array(v.string());
 const stringMap = v.record(v.string(), v.string());
@@ -75,10 +77,10 @@ export const nodeRecordCodec: Codec<NodeRecord> = makeCodec(
     addresses: texts,
     advertise: text,
     labels: stringMap,
-    capacity: v.object({ cpus: v.number(), memoryBytes: v.number() }),
+    capacity: v.object({ cpus: amount, memoryBytes: amount }),
     runtimes: v.object({ systemd: v.exactOptional(text), docker: v.exactOptional(text) }),
     agentVersion: text,
-    formats: v.array(v.number()),
+    formats: v.array(amount),
     at: text,
   }),
 );
@@ -110,7 +112,7 @@ export const clusterSettingsCodec: Codec<ClusterSettings> = makeCodec(
     confirmedStore: v.exactOptional(v.object({ clusterId: text, raftTerm: count, revision: count })),
     massLoss: v.exactOptional(
       v.object({
-        share: v.exactOptional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
+        share: v.exactOptional(v.pipe(amount, v.minValue(0), v.maxValue(1))),
         nodes: v.exactOptional(count),
         holdMs: v.exactOptional(lifetimeMs),
       }),
@@ -166,8 +168,8 @@ export const workloadCodec: Codec<Workload> = makeCodec(
     sticky: v.boolean(),
     needs: v.object({
       runtime: runtimeKind,
-      memoryBytes: v.number(),
-      cpus: v.number(),
+      memoryBytes: amount,
+      cpus: amount,
       ports: v.array(v.object({ hostIp: v.exactOptional(text), port: count, protocol })),
       volumes: texts,
     }),
@@ -197,7 +199,7 @@ const containerSpec = v.object({
   workingDir: v.exactOptional(text),
   hostname: v.exactOptional(text),
   memoryBytes: v.exactOptional(count),
-  cpus: v.exactOptional(v.number()),
+  cpus: v.exactOptional(amount),
   stopSignal: v.exactOptional(text),
   stopGraceMs: count,
   healthCheck: v.exactOptional(
@@ -259,7 +261,7 @@ export const statusCodec: Codec<InstanceStatus> = makeCodec(
     since: text,
     startedAt: v.exactOptional(text),
     finishedAt: v.exactOptional(text),
-    exitCode: v.exactOptional(v.number()),
+    exitCode: v.exactOptional(amount),
     restarts: count,
     failures: v.exactOptional(count),
     gaveUp: v.exactOptional(v.boolean()),
