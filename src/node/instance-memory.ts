@@ -5,7 +5,7 @@ import type { InstanceStatus, ObservedInstance } from '../domain/status.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { ActionFailure } from '../loop/in-flight.ts';
-import { type InstanceMemory, isAlive, type NodeAction } from '../plan/plan-node.ts';
+import { type InstanceMemory, isAlive, isRestartedByAgent, type NodeAction } from '../plan/plan-node.ts';
 
 /** How restarts are spaced: the first at once, then `firstMs` doubling to `maxMs`, forgotten after `resetAfterMs` of running. */
 export interface RestartPolicy {
@@ -36,6 +36,8 @@ export interface Remembered {
   fencingToken: string | undefined;
   restarts: number;
   failures: number;
+  /** The runtime's own restarts that don't count as failures any more; undefined until it has been seen. */
+  forgivenRestarts: number | undefined;
   retryAtMs: number;
   /** What must end now and would not is asked again after this; see {@link URGENT_RETRY_MS}. */
   urgentRetryAtMs: number;
@@ -77,6 +79,7 @@ export class NodeMemory {
         fencingToken: undefined,
         restarts: 0,
         failures: 0,
+        forgivenRestarts: undefined,
         retryAtMs: 0,
         urgentRetryAtMs: 0,
         ordered: undefined,
@@ -93,6 +96,7 @@ export class NodeMemory {
     const entry = this.of(key);
     entry.lastAction = status.lastAction;
     entry.fencingToken = status.fencingToken;
+    entry.failures = status.failures ?? 0;
     if (runtimeOf(key) === 'docker') entry.restarts = status.restarts;
   }
 
@@ -142,6 +146,7 @@ export class NodeMemory {
     entry.startingHash = specHash;
     entry.progress = undefined;
     entry.lastAction = { kind: action.kind, reason: action.reason, at: this.#clock.wallTime().toISOString() };
+    if (action.kind === 'start') entry.forgivenRestarts = 0; // the runtime begins to count anew
     if (action.kind === 'start' && action.reason === 'ended') entry.restarts += 1;
   }
 
@@ -173,15 +178,23 @@ export class NodeMemory {
   /** What a pass saw of an instance that should run: its end sets when it's started again, long running forgives. */
   noteObserved(observed: ObservedInstance): void {
     const entry = this.of(observed.key);
+    const { runtimeRestarts } = observed;
+    // What an earlier process had counted goes on to count, within its failures; none counts twice.
+    entry.forgivenRestarts = Math.min(entry.forgivenRestarts ?? runtimeRestarts, runtimeRestarts);
+    if (observed.unit?.sub === 'auto-restart' && observed.error === undefined) {
+      entry.forgivenRestarts = runtimeRestarts + 1; // it ended well, and starts again since that's what it's told
+    }
     if (isAlive(observed)) {
       entry.wasAlive = true;
       if (observed.runningForMs < this.#policy.resetAfterMs) return;
       entry.failures = 0;
+      entry.forgivenRestarts = runtimeRestarts;
       entry.retryAtMs = 0;
       return;
     }
     if (!entry.wasAlive || entry.action !== undefined) return;
     entry.wasAlive = false;
+    if (!isRestartedByAgent(observed.key, observed.disconnect)) return; // its end is nothing to wait after
     if (entry.failures > 0) this.#delay(entry, entry.failures, this.#policy.firstMs);
     entry.failures += 1;
   }

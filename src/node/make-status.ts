@@ -52,6 +52,7 @@ export function makeStatus(input: StatusInput): InstanceStatus {
     health: observed?.health ?? 'none',
     since: previous?.phase === phase ? previous.since : nowIso,
     restarts: (memory?.restarts ?? 0) + (observed?.runtimeRestarts ?? 0),
+    ...failing(observed, memory),
     ...(observed === undefined ? {} : seen(observed)),
     ...(lastError === undefined ? {} : { lastError: lastError.slice(0, ERROR_LIMIT) }),
     ...(memory?.lastAction === undefined ? {} : { lastAction: memory.lastAction }),
@@ -87,6 +88,16 @@ function unseenPhase({ order, previous, observed }: StatusInput): Phase {
   const isOver = last === 'stopped' || last === 'failed' || last === 'pending';
   if (order === undefined) return isOver ? last : 'orphan';
   return isOver || last === 'orphan' ? 'pending' : last;
+}
+
+/** The agent's failed attempts and the runtime's own restarts in a row. A unit that has used up its own Restart= stays down. */
+function failing(observed: ObservedInstance | undefined, memory: Remembered | undefined): Partial<InstanceStatus> {
+  const runtimeRestarts = observed?.runtimeRestarts ?? 0;
+  const own = Math.max(0, runtimeRestarts - (memory?.forgivenRestarts ?? runtimeRestarts));
+  const failures = own + (memory?.failures ?? 0);
+  if (failures === 0) return {};
+  const gaveUp = own > 0 && observed?.restartsItself === true && observed.phase === 'failed';
+  return { failures, ...(gaveUp ? { gaveUp } : {}) };
 }
 
 function seen(observed: ObservedInstance): Partial<InstanceStatus> {

@@ -20,7 +20,9 @@ export function fitnessOf({ ctx }: Subject, copy: Copy): Fitness {
 
 /** Its node says that it has failed, though it may be about to restart it. */
 export function isDown({ isAnswered, status }: Copy): boolean {
-  return isAnswered && (status?.phase === 'failed' || status?.unit?.sub === 'auto-restart');
+  if (!isAnswered || status === undefined) return false;
+  // A unit that systemd starts again after a good end is no worse for that.
+  return status.phase === 'failed' || (status.unit?.sub === 'auto-restart' && status.lastError !== undefined);
 }
 
 /** How long a copy still has to become healthy: from its order, and from its present phase; one that has failed, no longer. */

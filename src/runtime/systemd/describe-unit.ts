@@ -92,8 +92,8 @@ function exitCodeOf(properties: UnitProperties): number | undefined {
 function errorOf(phase: ObservedInstance['phase'], properties: UnitProperties): string | undefined {
   const load = text(properties, 'LoadState');
   if (phase === 'failed' && load !== 'loaded') return `systemd cannot load the unit: ${load}`;
-  const isBetweenRestarts = text(properties, 'SubState') === 'auto-restart';
-  return phase === 'failed' || isBetweenRestarts ? describeFailure(properties) : undefined;
+  const endedBadly = text(properties, 'SubState') === 'auto-restart' && text(properties, 'Result') !== 'success';
+  return phase === 'failed' || endedBadly ? describeFailure(properties) : undefined;
 }
 
 /** Why the unit's last run failed, in systemd's word and ours: `exit-code: the main process exited with status 3`. */

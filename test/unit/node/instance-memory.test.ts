@@ -4,6 +4,7 @@ import { AgentError } from '../../../src/domain/errors.ts';
 import type { InstanceKey } from '../../../src/domain/ids.ts';
 import type { ObservedInstance } from '../../../src/domain/status.ts';
 import { defaultRestartPolicy, NodeMemory } from '../../../src/node/instance-memory.ts';
+import { makeStatus, type StatusInput } from '../../../src/node/make-status.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const key = 'web/0' as InstanceKey;
@@ -94,4 +95,110 @@ test('an instance that is neither ordered nor seen is forgotten', () => {
   memory.noteObserved(seen('running'));
   memory.retain(() => false);
   assert.equal(memory.get(key), undefined);
+});
+
+const failuresOf = (memory: NodeMemory, observed: ObservedInstance): number | undefined =>
+  makeStatus({ ...plainInput, observed, memory: memory.get(observed.key) }).failures;
+const plainInput: StatusInput = {
+  order: { revision: 1, spec: 1, order: 'run' },
+  isOutdated: false,
+  mustStop: false,
+  observed: undefined,
+  memory: undefined,
+  previous: undefined,
+  unreadable: undefined,
+  specError: undefined,
+  nowIso: '2026-01-01T00:00:00.000Z',
+};
+
+test('failures in a row are told until it has run well for 10 minutes', () => {
+  const { memory, restart } = make();
+  memory.noteObserved(seen('running'));
+  for (let end = 1; end <= 3; end += 1) {
+    memory.noteObserved(seen('failed'));
+    assert.equal(failuresOf(memory, seen('failed')), end);
+    restart();
+  }
+  memory.noteObserved(seen('running', 599_999));
+  assert.equal(failuresOf(memory, seen('running')), 3);
+  memory.noteObserved(seen('running', 600_000));
+  assert.equal(failuresOf(memory, seen('running')), undefined);
+});
+
+test('an agent that starts anew goes on counting where the one before it was', () => {
+  const { memory } = make();
+  const previous = makeStatus({ ...plainInput, observed: seen('failed') });
+  memory.inherit(key, { ...previous, failures: 4 });
+  memory.noteObserved(seen('running'));
+  memory.noteObserved(seen('failed'));
+  assert.equal(failuresOf(memory, seen('failed')), 5);
+});
+
+const unitKey = 'job.service/0' as InstanceKey;
+const unit = (over: Partial<ObservedInstance>): ObservedInstance => ({
+  ...seen('running'),
+  key: unitKey,
+  restartsItself: true,
+  ...over,
+});
+const between = { load: 'loaded', active: 'activating', sub: 'auto-restart' };
+
+test('of a unit that systemd restarts its own restarts are the failures, from when it was started', () => {
+  const { memory } = make();
+  memory.noteBegin({ kind: 'start', key: unitKey, reason: 'assigned-here' }, 'v1');
+  memory.noteEnd(unitKey, undefined);
+  const crashed = unit({ phase: 'starting', unit: between, error: 'exit-code', runtimeRestarts: 4 });
+  memory.noteObserved(crashed);
+  assert.equal(failuresOf(memory, crashed), 4);
+  const long = unit({ runningForMs: 600_000, runtimeRestarts: 5 });
+  memory.noteObserved(long);
+  assert.equal(failuresOf(memory, long), undefined);
+  const again = unit({ phase: 'starting', unit: between, error: 'exit-code', runtimeRestarts: 6 });
+  memory.noteObserved(again);
+  assert.equal(failuresOf(memory, again), 1);
+});
+
+test('a unit that ends well and is started again has not failed, however often', () => {
+  const { memory } = make();
+  memory.noteBegin({ kind: 'start', key: unitKey, reason: 'assigned-here' }, 'v1');
+  memory.noteEnd(unitKey, undefined);
+  for (let runtimeRestarts = 0; runtimeRestarts < 9; runtimeRestarts += 1) {
+    const ended = unit({ phase: 'starting', unit: between, runtimeRestarts });
+    memory.noteObserved(ended);
+    assert.equal(failuresOf(memory, ended), undefined);
+  }
+});
+
+test('what restarts an agent found are no failures that it saw', () => {
+  const { memory } = make();
+  const old = unit({ runtimeRestarts: 300 });
+  memory.noteObserved(old);
+  assert.equal(failuresOf(memory, old), undefined);
+});
+
+test('a keep unit whose end is nobody’s to repair waits for nothing, and has no failures', () => {
+  const { memory, clock } = make();
+  for (let end = 0; end < 3; end += 1) {
+    memory.noteObserved(unit({ restartsItself: false }));
+    memory.noteObserved(unit({ phase: 'stopped', restartsItself: false }));
+  }
+  assert.equal(failuresOf(memory, unit({ phase: 'stopped', restartsItself: false })), undefined);
+  assert.ok(memory.of(unitKey).retryAtMs <= clock.monotonicMs());
+});
+
+test('a unit that has used up its own restarts is told to have given up, one without any is not', () => {
+  const { memory } = make();
+  memory.noteBegin({ kind: 'start', key: unitKey, reason: 'assigned-here' }, 'v1');
+  memory.noteEnd(unitKey, undefined);
+  for (const [over, gaveUp] of [
+    [{ phase: 'failed', runtimeRestarts: 5 }, true],
+    [{ phase: 'starting', runtimeRestarts: 5 }, undefined],
+    [{ phase: 'failed', runtimeRestarts: 0 }, undefined],
+    [{ phase: 'failed', runtimeRestarts: 5, restartsItself: false }, undefined],
+  ] as const) {
+    memory.of(unitKey).forgivenRestarts = 0;
+    const observed = unit(over);
+    memory.noteObserved(observed);
+    assert.equal(makeStatus({ ...plainInput, observed, memory: memory.get(unitKey) }).gaveUp, gaveUp);
+  }
 });
