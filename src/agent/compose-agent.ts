@@ -1,8 +1,13 @@
 import { Election, type Leadership } from '../cluster/election.ts';
 import { type Layout, makeLayout } from '../cluster/layout.ts';
+import { ObservedKv } from '../cluster/observed-kv.ts';
 import { type Membership, Registration } from '../cluster/registration.ts';
+import { type StoreHealth, StoreHealthMonitor } from '../cluster/store-health.ts';
+import { TrustedKv } from '../cluster/trusted-kv.ts';
 import type { Config } from '../config/read-config.ts';
 import type { NodeId } from '../domain/ids.ts';
+import type { Kv } from '../etcd/port.ts';
+import type { LeaseSplit } from '../etcd/session.ts';
 import { Leader } from '../leader/leader.ts';
 import { supervise } from '../loop/supervise.ts';
 import { defaultRestartPolicy } from '../node/instance-memory.ts';
@@ -25,6 +30,8 @@ export interface AgentState {
   readonly joined: boolean;
   readonly leader: boolean;
   readonly text: string;
+  /** How the store does, as this agent sees it. */
+  readonly store: StoreHealth;
 }
 
 /** The agent as wired: a node's side, a registration, and a candidate for leader. */
@@ -36,6 +43,9 @@ export class Agent {
   readonly #nonce: string;
   readonly #node: Node;
   readonly #registration: Registration;
+  readonly #monitor: StoreHealthMonitor;
+  /** The store for all that acts on what it says. */
+  readonly #trusted: Kv;
   readonly #watchers = new Set<() => void>();
   #election: Election | undefined;
   #isDeparting = false;
@@ -46,32 +56,18 @@ export class Agent {
     this.#facts = facts;
     this.#nonce = ports.makeNonce();
     this.layout = makeLayout(config.prefix, config.cluster);
-    const { kv, runtimes, host, clock, log, random } = ports;
-    this.#registration = new Registration({
-      kv,
-      layout: this.layout,
-      node: facts.node,
-      nonce: this.#nonce,
-      makeRecord: (signal) => makeNodeRecord(config, facts.version, ports, signal),
-      defaults: { ttlMs: config.ttlMs, agentAwayMs: config.agentAwayMs },
-      clock,
-      log,
-      random,
-      onChange: () => this.#changed(),
-      onRenewed: () => this.#node.renewed(),
-      whileMember: (membership, signal) => this.#whileMember(membership, signal),
-    });
+    const { clock, log } = ports;
+    this.#monitor = new StoreHealthMonitor(clock, log, () => this.#changed());
+    const observed = new ObservedKv(ports.kv, this.#monitor, clock);
+    this.#registration = this.#makeRegistration(observed);
+    this.#trusted = new TrustedKv(observed, this.#registration.trust, clock);
     this.#node = new Node({
-      kv,
+      ...ports,
+      kv: this.#trusted,
       layout: this.layout,
       clusterId: config.cluster,
       node: facts.node,
-      runtimes,
       rights: this.#registration,
-      host,
-      clock,
-      log,
-      random,
       parallelism: config.parallelism ?? 2 * facts.cpus,
       restartPolicy: defaultRestartPolicy,
       offlineStartAfterMs: config.offlineStartAfterMs,
@@ -81,7 +77,16 @@ export class Agent {
   get state(): AgentState {
     const { kind, text } = this.#registration.state;
     const leader = kind === 'joined' && this.#election?.term !== undefined;
-    return { joined: kind === 'joined', leader, text: leader ? `${text}, leader` : text };
+    const store = this.#store;
+    const said = leader ? `${text}, leader` : text;
+    const isWorthSaying = kind === 'joined' && store.state !== 'good' && store.state !== 'unknown';
+    return { joined: kind === 'joined', leader, store, text: isWorthSaying ? `${said}; ${store.text}` : said };
+  }
+
+  get #store(): StoreHealth {
+    const { health } = this.#monitor;
+    const { trust } = this.#registration;
+    return trust.doubt === undefined ? health : { ...health, state: 'in-doubt', text: trust.doubt };
   }
 
   /** Resolves once the runtimes have been observed for the first time. */
@@ -131,13 +136,31 @@ export class Agent {
     await this.#registration.withdraw(signal);
   }
 
+  #makeRegistration(kv: Kv): Registration {
+    const config = this.#config;
+    return new Registration({
+      ...this.#ports,
+      kv,
+      layout: this.layout,
+      node: this.#facts.node,
+      nonce: this.#nonce,
+      makeRecord: (signal) => makeNodeRecord(config, this.#facts.version, this.#ports, signal),
+      defaults: { ttlMs: config.ttlMs, agentAwayMs: config.agentAwayMs },
+      split: splitOf(config),
+      files: this.#ports.host.stateFiles,
+      onChange: () => this.#changed(),
+      onRenewed: () => this.#node.renewed(),
+      whileMember: (membership, signal) => this.#whileMember(membership, signal),
+    });
+  }
+
   async #whileMember(membership: Membership, signal: AbortSignal): Promise<void> {
-    const { kv, clock, log, random } = this.#ports;
+    const { clock, log, random } = this.#ports;
     await this.#node.registered(signal);
     if (!this.#config.leader || this.#isDeparting || signal.aborted) return;
     const { ttlMs } = membership.settings;
     const election = new Election({
-      kv,
+      kv: this.#trusted,
       layout: this.layout,
       node: this.#facts.node,
       nonce: this.#nonce,
@@ -155,9 +178,9 @@ export class Agent {
   }
 
   async #lead(leadership: Leadership, ttlMs: number, signal: AbortSignal): Promise<void> {
-    const { kv, clock, log, random } = this.#ports;
+    const { clock, log, random } = this.#ports;
     this.#changed();
-    const leader = new Leader({ kv, layout: this.layout, clock, log, random, ttlMs });
+    const leader = new Leader({ kv: this.#trusted, layout: this.layout, clock, log, random, ttlMs });
     try {
       await leader.run(leadership, signal);
     } finally {
@@ -169,6 +192,15 @@ export class Agent {
     this.#node.nudge();
     for (const watcher of this.#watchers) watcher();
   }
+}
+
+function splitOf(config: Config): LeaseSplit {
+  return {
+    renewPart: config.leaseRenewPart,
+    attemptPart: config.leaseAttemptPart,
+    fencePart: config.leaseFencePart,
+    killPart: config.leaseKillPart,
+  };
 }
 
 /** Wires the agent; nothing runs yet. The simulation composes it too. */

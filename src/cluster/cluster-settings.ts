@@ -1,34 +1,70 @@
-import { AgentError } from '../domain/errors.ts';
+import { AgentError, errorCodeOf, errorText } from '../domain/errors.ts';
 import type { ClusterSettings } from '../domain/node.ts';
-import type { Kv } from '../etcd/port.ts';
+import type { KeyValue, Kv } from '../etcd/port.ts';
 import { clusterSettingsCodec } from './codecs.ts';
 import type { Layout } from './layout.ts';
 
 /** The major version of the layout that this agent reads and writes. */
 export const LAYOUT_VERSION = 1;
 
+/** What the agent that creates a cluster writes. */
+export type NewCluster = Omit<ClusterSettings, 'layout'>;
+
 /** The cluster's settings; the first agent of the cluster writes them. Refuses (`INVALID_INPUT`) a later layout. */
 export async function ensureCluster(
-  kv: Kv,
+  kv: Pick<Kv, 'get' | 'commit'>,
   layout: Layout,
-  defaults: Omit<ClusterSettings, 'layout' | 'epoch'>,
+  fresh: NewCluster,
   signal: AbortSignal,
 ): Promise<ClusterSettings> {
   const key = layout.cluster;
   for (;;) {
     const { kv: found } = await kv.get(key, signal);
-    if (found !== undefined) {
-      const settings = clusterSettingsCodec.decode(found.value, key);
-      if (settings.layout <= LAYOUT_VERSION) return settings;
-      throw new AgentError(
-        'INVALID_INPUT',
-        `Cannot join: the cluster has layout ${settings.layout}, expected at most ${LAYOUT_VERSION}: upgrade this agent`,
-      );
-    }
-    const fresh: ClusterSettings = { layout: LAYOUT_VERSION, epoch: 1, ...defaults };
-    await kv.commit(
-      { compares: [{ key, createRevision: 0 }], writes: [{ put: key, value: clusterSettingsCodec.encode(fresh) }] },
-      signal,
-    );
+    if (found !== undefined) return decodeSettings(found);
+    const value = clusterSettingsCodec.encode({ layout: LAYOUT_VERSION, ...fresh });
+    await kv.commit({ compares: [{ key, createRevision: 0 }], writes: [{ put: key, value }] }, signal);
   }
+}
+
+/**
+ * Tells the settings now and at each change, until the signal aborts. What can't be read, or is gone, is told as a problem, and
+ * changes nothing. Rejects only where the store can't be read.
+ */
+export async function followSettings(
+  kv: Pick<Kv, 'get' | 'watch'>,
+  layout: Layout,
+  tell: { readonly settings: (settings: ClusterSettings) => void; readonly problem: (text: string) => void },
+  signal: AbortSignal,
+): Promise<void> {
+  const look = (found: KeyValue | undefined): void => {
+    try {
+      if (found === undefined)
+        tell.problem('the settings of the cluster are gone: the next agent that joins writes new ones');
+      else tell.settings(decodeSettings(found));
+    } catch (error) {
+      tell.problem(errorText(error));
+    }
+  };
+  while (!signal.aborted) {
+    const { kv: found, revision } = await kv.get(layout.cluster, signal);
+    look(found);
+    try {
+      const onBatch: Parameters<Kv['watch']>[2] = ({ events }) => {
+        const last = events.at(-1);
+        if (last !== undefined) look(last.type === 'delete' ? undefined : last.kv);
+      };
+      await kv.watch({ key: layout.cluster }, revision + 1, onBatch, signal);
+    } catch (error) {
+      if (signal.aborted || errorCodeOf(error) !== 'STALE') throw error; // compacted past: look again
+    }
+  }
+}
+
+function decodeSettings(found: KeyValue): ClusterSettings {
+  const settings = clusterSettingsCodec.decode(found.value, found.key);
+  if (settings.layout <= LAYOUT_VERSION) return settings;
+  throw new AgentError(
+    'INVALID_INPUT',
+    `Cannot join: the cluster has layout ${settings.layout}, expected at most ${LAYOUT_VERSION}: upgrade this agent`,
+  );
 }

@@ -50,8 +50,10 @@ function shorten(received: string): string {
 }
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+/** Far longer than any that makes sense; a timer takes it. */
+const LIFETIME_LIMIT_MS = 24 * 3_600_000;
 /** What an agent can keep to: a shorter one would have it renew, resign and stand again without pause. */
-const lifetimeMs = v.pipe(count, v.minValue(1_000), v.maxValue(24 * 3_600_000));
+const lifetimeMs = v.pipe(count, v.minValue(1_000), v.maxValue(LIFETIME_LIMIT_MS));
 /** JSON's `1e999` is Infinity, with which nothing can be placed. */
 const amount = v.pipe(v.number(), v.finite());
 const text = v.string();
@@ -89,9 +91,10 @@ export const presenceCodec: Codec<Presence> = makeCodec(
   v.object({
     nonce: text,
     bootId: text,
-    ttlMs: count,
+    ttlMs: v.pipe(count, v.maxValue(LIFETIME_LIMIT_MS)),
     state: v.picklist(['up', 'leaving', 'away', 'in-doubt']),
     doubt: v.exactOptional(text),
+    epoch: v.exactOptional(count),
   }),
 );
 

@@ -1,12 +1,15 @@
 import { AgentError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
-import type { NodeRecord, Presence, PresenceState } from '../domain/node.ts';
+import type { NodeRecord, Presence } from '../domain/node.ts';
 import type { Compare, KeyValue, Kv, LeaseId, Write } from '../etcd/port.ts';
 import type { Session } from '../etcd/session.ts';
 import type { Clock } from '../loop/clock.ts';
 import { nodeRecordCodec, presenceCodec } from './codecs.ts';
 import type { Layout } from './layout.ts';
 import { readPresence } from './own-presence.ts';
+
+/** What presence says besides whose it is. */
+export type PresenceWords = Pick<Presence, 'state' | 'doubt' | 'epoch'>;
 
 /** A lease that is ours, with presence bound to it. */
 export interface TakenPresence {
@@ -30,7 +33,7 @@ export interface TakePresenceOptions {
   readonly nonce: string;
   readonly record: NodeRecord;
   /** What it says of the node. */
-  readonly state: PresenceState;
+  readonly says: PresenceWords;
   readonly ttlMs: number;
   /** How often a living twin would renew. */
   readonly renewIntervalMs: number;
@@ -49,7 +52,7 @@ export async function takePresence(options: TakePresenceOptions, signal: AbortSi
   const presence = readPresence(found);
   const isThisBoot = presence?.bootId === record.bootId || presence?.nonce === nonce;
   if (presence === undefined || !isThisBoot) return takeOver(options, found, presence, signal);
-  if (presence.state === 'up') {
+  if (presence.state === 'up' || presence.state === 'in-doubt') {
     const adopted = await adopt(options, found, signal);
     if (adopted !== undefined) return adopted;
   }
@@ -102,8 +105,8 @@ async function adopt(
   return { session, revision, stopMayStartAtMs: 0, how: 'adopted' };
 }
 
-function ownWrites({ layout, node, nonce, record, state, ttlMs }: TakePresenceOptions, lease: LeaseId): Write[] {
-  const presence: Presence = { nonce, bootId: record.bootId, ttlMs, state };
+function ownWrites({ layout, node, nonce, record, says, ttlMs }: TakePresenceOptions, lease: LeaseId): Write[] {
+  const presence: Presence = { nonce, bootId: record.bootId, ttlMs, ...says };
   return [
     { put: layout.nodeRecord(node), value: nodeRecordCodec.encode(record) },
     { put: layout.presence(node), value: presenceCodec.encode(presence), lease },

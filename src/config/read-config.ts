@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parseDocument } from 'yaml';
 import { AgentError } from '../domain/errors.ts';
 import { type ClusterId, parseClusterId } from '../domain/ids.ts';
+import { checkLeaseSplit } from './check-lease-split.ts';
 import { environmentName, flagName, parseSetting, refusedKeys, type Setting, settings } from './settings.ts';
 
 type Values = { readonly [Key in keyof typeof settings]: (typeof settings)[Key] extends Setting<infer T> ? T : never };
@@ -159,5 +160,6 @@ function checkWhole(values: Values, source: string): Config {
       `Cannot use etcd.tls with ${values.endpoints.join(', ')} (${source}): expected https:// endpoints`,
     );
   }
+  checkLeaseSplit(values, source);
   return Object.freeze({ ...values, cluster: parseClusterId(values.cluster) });
 }

@@ -1,5 +1,5 @@
 import { AgentError } from '../domain/errors.ts';
-import { parseDurationMs } from '../domain/quantity.ts';
+import { count, duration, flag, list, map, matching, NotExpected, part } from './parse-values.ts';
 
 /** One configuration key: its path in the file; environment variable and flag are derived from it. */
 export interface Setting<T> {
@@ -10,73 +10,6 @@ export interface Setting<T> {
   readonly fallback: T;
   /** Takes a value of the file, or the text of the environment or a flag. Throws a plain Error when it isn't one. */
   readonly parse: (value: unknown) => T;
-}
-
-class NotExpected extends Error {}
-
-function text(value: unknown): string {
-  if (typeof value === 'string' && value !== '') return value;
-  if (typeof value === 'number') return String(value);
-  throw new NotExpected();
-}
-
-function flag(value: unknown): boolean {
-  if (value === true || value === 'true') return true;
-  if (value === false || value === 'false') return false;
-  throw new NotExpected();
-}
-
-function list(value: unknown): readonly string[] {
-  const items = typeof value === 'string' ? value.split(',').map((item) => item.trim()) : value;
-  if (!Array.isArray(items) || items.length === 0) throw new NotExpected();
-  return items.map(text);
-}
-
-function map(value: unknown): Readonly<Record<string, string>> {
-  if (value === null || value === '') return {};
-  const entries = typeof value === 'string' ? value.split(',').map((pair) => splitPair(pair.trim())) : entriesOf(value);
-  return Object.fromEntries(entries.map(([key, item]) => [labelKey(key), text(item)]));
-}
-
-function entriesOf(value: unknown): [string, unknown][] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new NotExpected();
-  return Object.entries(value);
-}
-
-function splitPair(pair: string): [string, string] {
-  const at = pair.indexOf('=');
-  if (at < 1) throw new NotExpected();
-  return [pair.slice(0, at), pair.slice(at + 1)];
-}
-
-function labelKey(key: string): string {
-  if (/^[A-Za-z0-9_.-]{1,64}$/.test(key)) return key;
-  throw new NotExpected();
-}
-
-function duration(minMs: number, maxMs: number): (value: unknown) => number {
-  return (value) => {
-    const ms = parseDurationMs(text(value));
-    if (ms < minMs || ms > maxMs) throw new NotExpected();
-    return ms;
-  };
-}
-
-function count(min: number, max: number): (value: unknown) => number {
-  return (value) => {
-    const number = typeof value === 'string' ? Number(value) : value;
-    if (typeof number !== 'number' || !Number.isInteger(number) || number < min || number > max)
-      throw new NotExpected();
-    return number;
-  };
-}
-
-function matching(pattern: RegExp): (value: unknown) => string {
-  return (value) => {
-    const string = text(value);
-    if (!pattern.test(string)) throw new NotExpected();
-    return string;
-  };
 }
 
 function optional<T>(parse: (value: unknown) => T): (value: unknown) => T | undefined {
@@ -182,6 +115,34 @@ export const settings = {
     10_000,
     duration(2_000, 300_000),
     'How long a dead node counts as present. Only heeded by the agent that creates the cluster.',
+  ),
+  leaseRenewPart: setting(
+    'lease.renew',
+    'a part of the TTL of 5% to 50%, such as "25%"',
+    0.25,
+    part(0.05, 0.5),
+    'When a lease is renewed, counted from when the last answered renewal was sent.',
+  ),
+  leaseAttemptPart: setting(
+    'lease.attempt',
+    'a part of the TTL of 5% to 50%, such as "20%"',
+    0.2,
+    part(0.05, 0.5),
+    'How long one endpoint has to answer a renewal; the next one is asked before that.',
+  ),
+  leaseFencePart: setting(
+    'lease.fence',
+    'a part of the TTL of 20% to 80%, such as "60%"',
+    0.6,
+    part(0.2, 0.8),
+    'When "stop" instances are told to end, if no renewal was answered since.',
+  ),
+  leaseKillPart: setting(
+    'lease.kill',
+    'a part of the TTL of 30% to 90%, such as "80%"',
+    0.8,
+    part(0.3, 0.9),
+    'When "stop" instances are dead, SIGKILL included. What is left of the TTL is the margin.',
   ),
   agentAwayMs: setting(
     'agentAway',

@@ -30,8 +30,10 @@ export interface Presence {
   readonly bootId: string;
   readonly ttlMs: number;
   readonly state: PresenceState;
-  /** For `in-doubt`: what it found about the store, for people. */
+  /** What it found about the store, for people; also in another state than `in-doubt`. While one node has it nothing is planned. */
   readonly doubt?: string;
+  /** With a doubt: the highest epoch that this node knows. Only a higher one ends it. */
+  readonly epoch?: number;
 }
 
 /** `nodes/<node>/settings`: what operators set. */

@@ -8,6 +8,7 @@ import type { NodeRecord } from '../../../src/domain/node.ts';
 import { silentLog } from '../../../src/loop/log.ts';
 import { advanceUntil } from '../../support/advance-until.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeStateFiles } from '../../support/fake-state-files.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 
 const layout = makeLayout('/muster', parseClusterId('demo'));
@@ -38,10 +39,14 @@ afterEach(async () => {
 function makeWorld() {
   const clock = new FakeClock();
   const store = new MemoryStore(clock);
-  return { clock, store };
+  return { clock, store, files: new FakeStateFiles() };
 }
 
-function startAgent({ clock, store }: ReturnType<typeof makeWorld>, nonce: string, over: Partial<NodeRecord> = {}) {
+function startAgent(
+  { clock, store, files }: ReturnType<typeof makeWorld>,
+  nonce: string,
+  over: Partial<NodeRecord> = {},
+) {
   const kv = store.client(nonce);
   const stop = new AbortController();
   const memberships: string[] = [];
@@ -52,6 +57,7 @@ function startAgent({ clock, store }: ReturnType<typeof makeWorld>, nonce: strin
     nonce,
     makeRecord: () => Promise.resolve(record(over)),
     defaults: { ttlMs, agentAwayMs: 60_000 },
+    files,
     clock,
     log: silentLog,
     random: () => 0.5,

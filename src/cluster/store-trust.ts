@@ -1,0 +1,250 @@
+import { AgentError } from '../domain/errors.ts';
+import type { ClusterSettings, StoreLine } from '../domain/node.ts';
+import type { Kv, Revision } from '../etcd/port.ts';
+import { backoffMs } from '../loop/backoff.ts';
+import { Changes } from '../loop/changes.ts';
+import type { Clock } from '../loop/clock.ts';
+import type { Log } from '../loop/log.ts';
+import { ReconcileLoop } from '../loop/reconcile-loop.ts';
+import {
+  decodeKnownStores,
+  describeDoubt,
+  encodeKnownStores,
+  isContinuation,
+  judgeStore,
+  type KnownStore,
+  laterLine,
+} from './store-line.ts';
+
+/** Where it's kept: files of this machine, as the host has them. */
+export interface LineFiles {
+  read(name: string): Promise<string | undefined>;
+  write(name: string, text: string): Promise<void>;
+  setAside(name: string, problem: string): Promise<void>;
+}
+
+export interface StoreTrustOptions {
+  readonly kv: Pick<Kv, 'identity'>;
+  readonly files: LineFiles;
+  /** The cluster's range in the store. */
+  readonly root: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** Trust has been lost or found again. */
+  readonly onChange: () => void;
+}
+
+const FILE = 'store-line';
+/** A line that moves is written no more often than this. */
+const SAVE_INTERVAL_MS = 30_000;
+const FAR_MS = 3_600_000;
+
+type Settings = Pick<ClusterSettings, 'epoch' | 'confirmedStore'>;
+
+/**
+ * Whether the store is the one that this node has known, and not an older copy or another one. Every answer is compared with how
+ * far the store was known to be when it was asked; one that falls short is cleared up by one linearizable read. What is known
+ * outlives the process.
+ */
+export class StoreTrust {
+  readonly #options: StoreTrustOptions;
+  readonly #changes = new Changes();
+  readonly #loop: ReconcileLoop;
+  readonly #lostListeners = new Set<() => void>();
+  #stores = new Map<string, KnownStore>();
+  #isLoaded = false;
+  #isJudged = false;
+  #isSuspect = false;
+  /** How far the store that answers has come; the line that is known, but for a doubt. */
+  #current: StoreLine | undefined;
+  #settings: Settings | undefined;
+  #savedAtMs = Number.NEGATIVE_INFINITY;
+  #saved = '';
+  #cannotSave = false;
+
+  constructor(options: StoreTrustOptions) {
+    const { clock, log, random } = options;
+    this.#options = options;
+    this.#loop = new ReconcileLoop({
+      clock,
+      intervalMs: FAR_MS,
+      backoffMs: (failures) => backoffMs(failures, { firstMs: 200, maxMs: 2_000, jitter: 0.5, random }),
+      pass: (signal) => this.#pass(signal),
+      onFailure: (err) => log.debug({ err }, 'store line not read yet'),
+    });
+  }
+
+  /** For people; undefined while nothing speaks against the store. */
+  get doubt(): string | undefined {
+    return describeDoubt(this.#known);
+  }
+
+  /** What is known of the store: its line when it was last trusted, and what is in doubt. */
+  get known(): KnownStore | undefined {
+    return this.#known;
+  }
+
+  /** The highest epoch seen; 0 before the first. */
+  get epoch(): number {
+    return this.#known?.epoch ?? 0;
+  }
+
+  /** It has been judged by this process, and is not in doubt: what it says may be acted on. */
+  get isUsable(): boolean {
+    return this.#isJudged && this.#known?.doubt === undefined;
+  }
+
+  /** How far the store that answers is known to have come. An answer to a question asked now can't come from before. */
+  get revision(): Revision {
+    return this.#current?.revision ?? 0;
+  }
+
+  /** Resolves once it's usable, or the signal aborts. */
+  untilUsable(signal: AbortSignal): Promise<void> {
+    return this.#changes.until(() => this.isUsable, signal);
+  }
+
+  /** Calls `lost` once each time it stops being usable; returns the way to stop that. */
+  onLost(lost: () => void): () => void {
+    this.#lostListeners.add(lost);
+    return () => this.#lostListeners.delete(lost);
+  }
+
+  /** What an earlier process knew. A disk that doesn't work, or a file that is none, leaves nothing to compare with. */
+  async load(): Promise<void> {
+    if (this.#isLoaded) return;
+    const { files, log } = this.#options;
+    try {
+      const text = await files.read(FILE);
+      const stores = text === undefined ? undefined : decodeKnownStores(text);
+      if (stores !== undefined) this.#stores = new Map(stores);
+      else if (text !== undefined) await files.setAside(FILE, 'it holds no line of a store');
+    } catch (err) {
+      log.error({ err }, 'store line of the last run cannot be read: a restored store may not be noticed');
+    }
+    this.#isLoaded = true;
+    if (this.#known?.doubt !== undefined) this.#options.onChange();
+  }
+
+  /** Reads where the store is, and judges it with the settings it holds. True: it's usable. */
+  async judge(settings: Settings, signal: AbortSignal): Promise<boolean> {
+    this.#settings = settings;
+    const before = this.#known;
+    const found = await this.#options.kv.identity(signal);
+    const wasUsable = this.isUsable;
+    const hadDoubt = this.#known?.doubt !== undefined;
+    const judged = judgeStore(before, found, settings);
+    const now = this.#known;
+    const hasMoved = judged.doubt === undefined && now?.doubt === undefined && now?.line.clusterId === found.clusterId;
+    this.#know(hasMoved ? { ...judged, line: laterLine(judged.line, now.line) } : judged);
+    this.#current = judged.doubt === undefined ? this.#known?.line : found;
+    this.#isJudged = true;
+    this.#isSuspect = false;
+    if (hadDoubt !== (judged.doubt !== undefined)) this.#logChange();
+    if (wasUsable && !this.isUsable) for (const lost of [...this.#lostListeners]) lost();
+    await this.#save();
+    if (this.isUsable !== wasUsable || hadDoubt !== (judged.doubt !== undefined)) {
+      this.#changes.tell();
+      this.#options.onChange();
+    }
+    return this.isUsable;
+  }
+
+  /** The settings have changed: an operator may have confirmed the store. */
+  noteSettings(settings: Settings): void {
+    const isNewEpoch = settings.epoch > this.epoch;
+    this.#settings = settings;
+    if (isNewEpoch) this.#suspect();
+  }
+
+  /** What a member said of the store in passing. It may lag behind; a term may be of an election that isn't over. */
+  noteHint(hint: StoreLine): void {
+    const current = this.#current;
+    if (current === undefined) return;
+    if (!isContinuation(current, hint) || hint.raftTerm > current.raftTerm) this.#suspect();
+    else this.noteRevision(hint.revision);
+  }
+
+  /** The store has come so far, by an answer of its own. */
+  noteRevision(revision: Revision): void {
+    const current = this.#current;
+    if (current === undefined || revision <= current.revision) return;
+    this.#current = { ...current, revision };
+    const known = this.#known;
+    if (known === undefined || known.doubt !== undefined) return;
+    this.#know({ ...known, line: this.#current });
+    if (this.#options.clock.monotonicMs() - this.#savedAtMs >= SAVE_INTERVAL_MS) this.#loop.nudge();
+  }
+
+  /** Passes a linearizable answer on. `UNAVAILABLE` where the store was known to be further when it was asked. */
+  async checked<T extends { readonly revision: Revision }>(ask: () => Promise<T>): Promise<T> {
+    const known = this.revision;
+    const answer = await ask();
+    const { revision } = answer;
+    if (revision >= known) {
+      this.noteRevision(revision);
+      return answer;
+    }
+    this.#suspect();
+    throw new AgentError(
+      'UNAVAILABLE',
+      `Cannot rely on the answer of etcd: expected it to be at revision ${known} at least, got ${revision}`,
+    );
+  }
+
+  /** Clears up what is suspected, and writes down what moves, until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#loop.run(signal);
+  }
+
+  /** Writes down what is known, where that has changed. Never rejects. */
+  async flush(): Promise<void> {
+    if (this.#isLoaded) await this.#save();
+  }
+
+  get #known(): KnownStore | undefined {
+    return this.#stores.get(this.#options.root);
+  }
+
+  /** The latest is the last of the map. */
+  #know(known: KnownStore): void {
+    const { root } = this.#options;
+    this.#stores.delete(root);
+    this.#stores.set(root, known);
+  }
+
+  #suspect(): void {
+    this.#isSuspect = true;
+    this.#loop.nudge();
+  }
+
+  async #pass(signal: AbortSignal): Promise<void> {
+    if (this.#isSuspect && this.#settings !== undefined) await this.judge(this.#settings, signal);
+    const isDue = this.#options.clock.monotonicMs() - this.#savedAtMs >= SAVE_INTERVAL_MS;
+    if (isDue && this.#isJudged) await this.#save();
+  }
+
+  async #save(): Promise<void> {
+    const { files, clock, log } = this.#options;
+    const text = encodeKnownStores(this.#stores);
+    if (text === this.#saved) return;
+    this.#savedAtMs = clock.monotonicMs();
+    try {
+      await files.write(FILE, text);
+      this.#saved = text;
+      this.#cannotSave = false;
+    } catch (err) {
+      if (!this.#cannotSave) log.error({ err }, 'store line cannot be written');
+      this.#cannotSave = true;
+    }
+  }
+
+  #logChange(): void {
+    const { log } = this.#options;
+    const known = this.#known;
+    if (known?.doubt !== undefined) {
+      log.error({ known: known.line, found: known.doubt, reason: this.doubt }, 'store in doubt');
+    } else log.warn({ line: known?.line, epoch: known?.epoch }, 'store trusted again');
+  }
+}

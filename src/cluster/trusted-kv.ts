@@ -1,0 +1,123 @@
+import { AgentError } from '../domain/errors.ts';
+import type {
+  Granted,
+  KeyValue,
+  Kv,
+  LeaseId,
+  Range,
+  Renewed,
+  Revision,
+  StoreIdentity,
+  Transaction,
+  WatchBatch,
+} from '../etcd/port.ts';
+import { ChildAbort } from '../loop/child-abort.ts';
+import type { Clock } from '../loop/clock.ts';
+import type { StoreTrust } from './store-trust.ts';
+
+/** A call waits so long for the store to be trusted, as it would wait for one that doesn't answer. */
+const WAIT_MS = 5_000;
+
+/**
+ * The store for all that acts on what it says. While it's in doubt it is as if it were away: calls end `UNAVAILABLE`, watches
+ * break, and begin anew from a list once it's trusted again. An answer from before what was known is never passed on.
+ */
+export class TrustedKv implements Kv {
+  readonly #kv: Kv;
+  readonly #trust: StoreTrust;
+  readonly #clock: Clock;
+
+  constructor(kv: Kv, trust: StoreTrust, clock: Clock) {
+    this.#kv = kv;
+    this.#trust = trust;
+    this.#clock = clock;
+  }
+
+  get(key: string, signal: AbortSignal): Promise<{ kv: KeyValue | undefined; revision: Revision }> {
+    return this.#checked(signal, () => this.#kv.get(key, signal));
+  }
+
+  list(prefix: string, signal: AbortSignal): Promise<{ kvs: readonly KeyValue[]; revision: Revision }> {
+    return this.#checked(signal, () => this.#kv.list(prefix, signal));
+  }
+
+  commit(txn: Transaction, signal: AbortSignal): Promise<{ applied: boolean; revision: Revision }> {
+    return this.#checked(signal, () => this.#kv.commit(txn, signal));
+  }
+
+  async grantLease(ttlMs: number, signal: AbortSignal): Promise<Granted> {
+    await this.#usable(signal);
+    return this.#kv.grantLease(ttlMs, signal);
+  }
+
+  async renewLease(id: LeaseId, attemptMs: number, signal: AbortSignal): Promise<Renewed> {
+    await this.#usable(signal);
+    return this.#kv.renewLease(id, attemptMs, signal);
+  }
+
+  async leaseTimeToLive(id: LeaseId, signal: AbortSignal): Promise<{ remainingMs: number; grantedMs: number }> {
+    await this.#usable(signal);
+    return this.#kv.leaseTimeToLive(id, signal);
+  }
+
+  async revokeLease(id: LeaseId, signal: AbortSignal): Promise<void> {
+    await this.#usable(signal);
+    await this.#kv.revokeLease(id, signal);
+  }
+
+  identity(signal: AbortSignal): Promise<StoreIdentity> {
+    return this.#kv.identity(signal);
+  }
+
+  async watch(
+    range: Range,
+    fromRevision: Revision,
+    onBatch: (batch: WatchBatch) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#usable(signal);
+    using stop = new ChildAbort(signal);
+    const unwatch = this.#trust.onLost(() => stop.abort(untrusted()));
+    try {
+      await this.#kv.watch(
+        range,
+        fromRevision,
+        (batch) => {
+          this.#trust.noteRevision(batch.revision);
+          onBatch(batch);
+        },
+        stop.signal,
+      );
+    } finally {
+      unwatch();
+    }
+    if (!signal.aborted && stop.signal.aborted) throw stop.signal.reason;
+  }
+
+  /** Ends the store below it too. */
+  close(): void {
+    this.#kv.close();
+  }
+
+  async #checked<T extends { readonly revision: Revision }>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+    await this.#usable(signal);
+    const answer = await this.#trust.checked(call);
+    if (!this.#trust.isUsable) throw untrusted();
+    return answer;
+  }
+
+  async #usable(signal: AbortSignal): Promise<void> {
+    if (this.#trust.isUsable) return;
+    signal.throwIfAborted();
+    using limit = new ChildAbort(signal);
+    const cancel = this.#clock.after(WAIT_MS, () => limit.abort());
+    await this.#trust.untilUsable(limit.signal);
+    cancel();
+    signal.throwIfAborted();
+    if (!this.#trust.isUsable) throw untrusted();
+  }
+}
+
+function untrusted(): AgentError {
+  return new AgentError('UNAVAILABLE', 'Cannot use etcd: expected it to be the store that this node has known');
+}
