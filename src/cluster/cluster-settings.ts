@@ -1,4 +1,4 @@
-import { AgentError, errorCodeOf, errorText } from '../domain/errors.ts';
+import { AgentError, errorText } from '../domain/errors.ts';
 import type { ClusterSettings } from '../domain/node.ts';
 import type { KeyValue, Kv } from '../etcd/port.ts';
 import { clusterSettingsCodec } from './codecs.ts';
@@ -28,7 +28,7 @@ export async function ensureCluster(
 
 /**
  * Tells the settings now and at each change, until the signal aborts. What can't be read, or is gone, is told as a problem, and
- * changes nothing. Rejects only where the store can't be read.
+ * changes nothing. Rejects where the store can't be read, or has forgotten what came in between: then it's to be begun anew.
  */
 export async function followSettings(
   kv: Pick<Kv, 'get' | 'watch'>,
@@ -45,19 +45,13 @@ export async function followSettings(
       tell.problem(errorText(error));
     }
   };
-  while (!signal.aborted) {
-    const { kv: found, revision } = await kv.get(layout.cluster, signal);
-    look(found);
-    try {
-      const onBatch: Parameters<Kv['watch']>[2] = ({ events }) => {
-        const last = events.at(-1);
-        if (last !== undefined) look(last.type === 'delete' ? undefined : last.kv);
-      };
-      await kv.watch({ key: layout.cluster }, revision + 1, onBatch, signal);
-    } catch (error) {
-      if (signal.aborted || errorCodeOf(error) !== 'STALE') throw error; // compacted past: look again
-    }
-  }
+  const { kv: found, revision } = await kv.get(layout.cluster, signal);
+  look(found);
+  const onBatch: Parameters<Kv['watch']>[2] = ({ events }) => {
+    const last = events.at(-1);
+    if (last !== undefined) look(last.type === 'delete' ? undefined : last.kv);
+  };
+  await kv.watch({ key: layout.cluster }, revision + 1, onBatch, signal);
 }
 
 function decodeSettings(found: KeyValue): ClusterSettings {

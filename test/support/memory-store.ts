@@ -22,6 +22,13 @@ interface Lease {
   cancel: () => void;
 }
 
+/** @see MemoryStore.snapshot */
+export interface StoreSnapshot {
+  readonly kvs: readonly KeyValue[];
+  readonly leases: readonly { readonly id: LeaseId; readonly ttlMs: number; readonly keys: readonly string[] }[];
+  readonly revision: Revision;
+}
+
 const requestBytes = 1.5 * 1024 * 1024;
 
 /** etcd in memory, on the test's clock: revisions, transactions, leases, history. Clients reach it through {@link client}. */
@@ -37,6 +44,7 @@ export class MemoryStore {
   #firstKept: Revision = 2;
   #revision: Revision = 1;
   #compactedAt: Revision = 0;
+  #clusterId = 'memory';
   #term = 2;
   #lastLease = 1_000;
   #isDown = false;
@@ -81,6 +89,33 @@ export class MemoryStore {
     this.#wakeAll();
   }
 
+  /** All that a snapshot of etcd holds. */
+  snapshot(): StoreSnapshot {
+    const leases = [...this.#leases].map(([id, { ttlMs, keys }]) => ({ id, ttlMs, keys: [...keys] }));
+    return { kvs: [...this.#data.values()], leases, revision: this.#revision };
+  }
+
+  /**
+   * The store is made anew from a snapshot, as `etcdctl snapshot restore` does while all members are stopped: the same cluster ID
+   * unless another is given, the first term, the snapshot's revision, its leases with their full time, and no history.
+   */
+  restore(snapshot: StoreSnapshot, clusterId = this.#clusterId): void {
+    const wasDown = this.#isDown;
+    this.stop();
+    this.#clusterId = clusterId;
+    this.#term = 1;
+    this.#revision = snapshot.revision;
+    this.#history = [];
+    this.#firstKept = snapshot.revision + 1;
+    this.#compactedAt = snapshot.revision;
+    this.#data.clear();
+    for (const kv of snapshot.kvs) this.#data.set(kv.key, kv);
+    this.#leases.clear();
+    for (const { id, ttlMs, keys } of snapshot.leases)
+      this.#leases.set(id, { ttlMs, keys: new Set(keys), expiresAtMs: 0, cancel: () => {} });
+    if (!wasDown) this.start();
+  }
+
   get isFull(): boolean {
     return this.#isFull;
   }
@@ -112,7 +147,7 @@ export class MemoryStore {
   }
 
   identity(): StoreIdentity {
-    return { clusterId: 'memory', raftTerm: this.#term, revision: this.#revision };
+    return { clusterId: this.#clusterId, raftTerm: this.#term, revision: this.#revision };
   }
 
   commit(txn: Transaction): { applied: boolean; revision: Revision } {
