@@ -75,7 +75,7 @@ const shapes: Readonly<Record<FaultKind, Shape>> = {
   drain: { weight: 1, minMs: 5_000, maxMs: 20_000, stopsMember: false },
 };
 
-const meanGapMs = 4_000;
+const meanGapMs = 2_000;
 /** How often etcd may lose its majority: of the faults that would cost it. */
 const majorityLossChance = 0.15;
 /** What a member needs to be one again. */

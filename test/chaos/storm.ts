@@ -44,7 +44,7 @@ export async function runStorm(options: StormOptions): Promise<StormSummary> {
   signal.throwIfAborted();
   await prepareClocks(field.lab);
   await field.begin();
-  return new Storm(field, options).run();
+  return await new Storm(field, options).run();
 }
 
 class Storm {

@@ -200,15 +200,13 @@ function hasEnded(run: Run, { faults, atMs }: Evidence): boolean {
 
 function explainEnd(run: Run, { faults, reasons }: Evidence): 'fault' | 'reason' | undefined {
   const endedMs = lastBeatMs(run);
-  const recorded = reasons.some(({ instance, node, atMs, kind }) => {
+  const around = { fromMs: endedMs - slackMs, toMs: endedMs + slackMs };
+  if (faults.some((fault) => fault.node === run.node && mayEnd(fault, run) && touches(fault, around))) return 'fault';
+  const isRecorded = reasons.some(({ instance, node, atMs, kind }) => {
     const isOfIt = instance === run.instance && node === run.node;
     return isOfIt && atMs > beganMs(run) && atMs < endedMs + lagMs[kind];
   });
-  if (recorded) return 'reason';
-  const around = { fromMs: endedMs - slackMs, toMs: endedMs + slackMs };
-  return faults.some((fault) => fault.node === run.node && mayEnd(fault, run) && touches(fault, around))
-    ? 'fault'
-    : undefined;
+  return isRecorded ? 'reason' : undefined;
 }
 
 function mayEnd({ endsRuns }: Fault, { instance }: Run): boolean {

@@ -1,0 +1,98 @@
+import type { LabNode } from '../../lab/lab-node.ts';
+import { eventually } from '../../support/eventually.ts';
+import { awaitConverged } from '../convergence.ts';
+import { setDraining } from '../faults.ts';
+import type { Field } from '../field.ts';
+import { pass, type Row } from '../row.ts';
+import { expectedOf, start, units } from '../row-work.ts';
+
+/**
+ * The leader's packets are dropped, but not those that it's sent: it sees what is applied, plans, and its commit stays on the
+ * way. Then its process is frozen. Another leads and places the work; the packets pass again, so that the kernel delivers the
+ * old commit; and the old leader goes on where it was.
+ */
+export const row: Row = {
+  name: 'leader-frozen',
+  fault: 'leader frozen between plan and commit for 60 s, and thawed',
+  mustShow: '0 writes after thaw',
+  lab: { nodes: 3, ttlMs: 4_000 },
+  times: { quick: 1, full: 5 },
+  run: async ({ field, times, quick, signal, say }) => {
+    const failures: string[] = [];
+    let late = 0;
+    let caught = 0;
+    for (let time = 0; time < times; time += 1) {
+      if (time > 0) await field.clear();
+      const found = await once(field, quick ? 20_000 : 60_000, signal);
+      late += found.writes.length;
+      caught += found.unsentBytes > 0 ? 1 : 0;
+      failures.push(...found.writes.map((path) => `the old leader, or somebody, wrote ${path} after the thaw`));
+      say(`time ${time + 1}: ${found.unsentBytes} bytes were on the way, ${found.writes.length} writes after the thaw`);
+    }
+    if (caught === 0) failures.push('no commit was on the way when the leader was frozen: nothing was shown');
+    failures.push(...(await field.judge()).violations);
+    const measured = `${late} writes after thaw (${times} ×, ${caught} with a commit on the way)`;
+    return { failures, measured };
+  },
+};
+
+async function once(
+  field: Field,
+  frozenMs: number,
+  signal: AbortSignal,
+): Promise<{ writes: string[]; unsentBytes: number }> {
+  const { cluster } = field;
+  const leader = await cluster.leader();
+  // Nothing runs on it, so that its return gives the next leader nothing to write.
+  await setDraining(field, leader, true);
+  const work = [units('late', 12, 'keep')];
+  await start(field, [units('early', 4, 'keep')]);
+  const [operator] = cluster.others(leader);
+  if (operator === undefined) throw new Error('three nodes');
+  await keepMembersOff(field, leader);
+  await leader.cutOff('from-node');
+  const applied = operator.run(['muster', 'apply', '--name', 'late@.service', '--no-wait', '-'], {
+    input: work[0]?.text ?? '',
+    timeoutMs: 20_000,
+  });
+  await applied;
+  await pass(400, signal);
+  const unsentBytes = await bytesOnTheWay(leader);
+  await leader.freezeProcess('muster');
+  const frozenAtMs = performance.now();
+  await eventually('another leader', 6 * field.lab.ttlMs, async () => {
+    const { leader: now } = await cluster.ask(async (client, abort) => client.cluster(abort), operator);
+    return now !== undefined && now.hostname !== leader.name;
+  });
+  const expected = expectedOf([...work, units('early', 4, 'keep')]);
+  await awaitConverged(field, expected, 60_000);
+  await leader.reconnect();
+  await eventually('the old commit delivered', 130_000, async () => (await bytesOnTheWay(leader)) === 0, 500);
+  await pass(Math.max(0, frozenMs - (performance.now() - frozenAtMs)), signal);
+  // What the late commit itself did counts too: from when the new leader had done its work.
+  const before = field.history.changes.length;
+  await leader.thawProcess('muster');
+  await cluster.awaitJoined(leader, 30_000);
+  await pass(2 * field.lab.ttlMs, signal);
+  await awaitConverged(field, expected, 30_000);
+  const writes = field.history.changes
+    .slice(before)
+    .filter(({ path }) => /^(assignments|instances|holds)\//.test(path));
+  return { writes: writes.map(({ path }) => path), unsentBytes };
+}
+
+/** What the machine's connections to etcd have sent without an acknowledgement. */
+async function bytesOnTheWay(node: LabNode): Promise<number> {
+  const { stdout } = await node.run(['ss', '-Htn', 'state', 'established', 'dport', '=', ':2379'], {
+    timeoutMs: 5_000,
+  });
+  return stdout
+    .split('\n')
+    .map((line) => Number(line.trim().split(/\s+/)[1] ?? 0))
+    .reduce((sum, each) => sum + each, 0);
+}
+
+/** etcd's own lead is on another machine: it must go on while this one is cut off. */
+async function keepMembersOff(field: Field, leader: LabNode): Promise<void> {
+  await field.cluster.keepEtcdLeadOff(leader);
+}
