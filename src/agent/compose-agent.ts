@@ -3,9 +3,11 @@ import { type Layout, makeLayout } from '../cluster/layout.ts';
 import { ObservedKv } from '../cluster/observed-kv.ts';
 import { type Membership, Registration } from '../cluster/registration.ts';
 import { type StoreHealth, StoreHealthMonitor } from '../cluster/store-health.ts';
+import { StorePulse, tapRenewals } from '../cluster/store-pulse.ts';
 import { TrustedKv } from '../cluster/trusted-kv.ts';
 import type { Config } from '../config/read-config.ts';
 import type { NodeId } from '../domain/ids.ts';
+import type { ClusterSettings } from '../domain/node.ts';
 import type { Kv } from '../etcd/port.ts';
 import type { LeaseSplit } from '../etcd/session.ts';
 import { Leader } from '../leader/leader.ts';
@@ -43,6 +45,7 @@ export class Agent {
   readonly #nonce: string;
   readonly #node: Node;
   readonly #registration: Registration;
+  readonly #pulse: StorePulse;
   readonly #monitor: StoreHealthMonitor;
   /** The store for all that acts on what it says. */
   readonly #trusted: Kv;
@@ -59,7 +62,8 @@ export class Agent {
     const { clock, log } = ports;
     this.#monitor = new StoreHealthMonitor(clock, log, () => this.#changed());
     const observed = new ObservedKv(ports.kv, this.#monitor, clock);
-    this.#registration = this.#makeRegistration(observed);
+    this.#pulse = new StorePulse(clock);
+    this.#registration = this.#makeRegistration(tapRenewals(observed, this.#pulse));
     this.#trusted = new TrustedKv(observed, this.#registration.trust, clock);
     this.#node = new Node({
       ...ports,
@@ -145,7 +149,7 @@ export class Agent {
       node: this.#facts.node,
       nonce: this.#nonce,
       makeRecord: (signal) => makeNodeRecord(config, this.#facts.version, this.#ports, signal),
-      defaults: { ttlMs: config.ttlMs, agentAwayMs: config.agentAwayMs },
+      defaults: clusterDefaults(config),
       split: splitOf(config),
       files: this.#ports.host.stateFiles,
       onChange: () => this.#changed(),
@@ -158,7 +162,7 @@ export class Agent {
     const { clock, log, random } = this.#ports;
     await this.#node.registered(signal);
     if (!this.#config.leader || this.#isDeparting || signal.aborted) return;
-    const { ttlMs } = membership.settings;
+    const { settings } = membership;
     const election = new Election({
       kv: this.#trusted,
       layout: this.layout,
@@ -169,18 +173,20 @@ export class Agent {
       clock,
       log,
       random,
-      standAsideMs: ttlMs,
-      lead: (leadership, stop) => this.#lead(leadership, ttlMs, stop),
+      standAsideMs: settings.ttlMs,
+      lead: (leadership, stop) => this.#lead(leadership, settings, stop),
     });
     this.#election = election;
     await election.run(signal);
     this.#election = undefined;
   }
 
-  async #lead(leadership: Leadership, ttlMs: number, signal: AbortSignal): Promise<void> {
+  async #lead(leadership: Leadership, settings: ClusterSettings, signal: AbortSignal): Promise<void> {
     const { clock, log, random } = this.#ports;
     this.#changed();
-    const leader = new Leader({ kv: this.#trusted, layout: this.layout, clock, log, random, ttlMs });
+    const { ttlMs } = settings;
+    const parts = { kv: this.#trusted, layout: this.layout, clock, log, random };
+    const leader = new Leader({ ...parts, ttlMs, settings, pulse: this.#pulse });
     try {
       await leader.run(leadership, signal);
     } finally {
@@ -192,6 +198,17 @@ export class Agent {
     this.#node.nudge();
     for (const watcher of this.#watchers) watcher();
   }
+}
+
+/** What the first agent of a cluster writes down for all. */
+function clusterDefaults(config: Config): Omit<ClusterSettings, 'layout' | 'epoch'> {
+  const { ttlMs, agentAwayMs, massLossShare: share, massLossNodes: nodes, massLossHoldMs: holdMs } = config;
+  return {
+    ttlMs,
+    agentAwayMs,
+    massLoss: { nodes, ...(share === undefined ? {} : { share }), ...(holdMs === undefined ? {} : { holdMs }) },
+    calm: { firstMs: config.calmFirstMs, mostMs: config.calmMostMs },
+  };
 }
 
 function splitOf(config: Config): LeaseSplit {

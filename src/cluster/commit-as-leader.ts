@@ -30,7 +30,12 @@ export async function commitAsLeader(
   const guard: Compare = { key: term.electionKey, modRevision: term.createRevision };
   const result = await kv.commit({ compares: [guard, ...txn.compares], writes: txn.writes }, signal);
   if (result.applied) return result;
-  const { kv: candidate } = await kv.get(term.electionKey, signal);
-  if (candidate?.modRevision === term.createRevision) return result;
+  if (await isLeadingStill(kv, term, signal)) return result;
   throw new AgentError('FENCED', `Cannot commit in term ${term.createRevision}: it has ended`);
+}
+
+/** Whether the term goes on, by a linearizable read: for what can't be part of a transaction. */
+export async function isLeadingStill(kv: LeaderKv, term: Term, signal: AbortSignal): Promise<boolean> {
+  const { kv: candidate } = await kv.get(term.electionKey, signal);
+  return candidate?.modRevision === term.createRevision;
 }

@@ -1,9 +1,11 @@
 import {
   assignmentCodec,
   type Codec,
+  holdCodec,
   instanceCodec,
   nodeRecordCodec,
   nodeSettingsCodec,
+  nodeVerdictCodec,
   presenceCodec,
   statusCodec,
   workloadCodec,
@@ -11,12 +13,13 @@ import {
 import { type Layout, parseInstancePath, parseNodeInstancePath, parseNodeKey } from '../cluster/layout.ts';
 import type { Mirror } from '../cluster/mirror.ts';
 import { type NodeId, parseWorkloadName, splitInstanceKey, type WorkloadName } from '../domain/ids.ts';
-import type { Presence } from '../domain/node.ts';
+import type { Hold, Presence } from '../domain/node.ts';
 import type { Workload } from '../domain/spec.ts';
 import type { ClusterView, Versioned } from '../plan/cluster-view.ts';
-import { standingOf } from '../plan/plan-cluster-loss.ts';
+import { Attendance } from './attendance.ts';
 import { Dirty } from './dirty.ts';
 import type { LossClock } from './loss-clock.ts';
+import { ageAbsent, ageCalm, ageLeaving, type Braking, endAbsence, noBrake } from './node-times.ts';
 import { type InstanceEntry, NodeEntry } from './state-entries.ts';
 import { StateIndex } from './state-index.ts';
 
@@ -24,6 +27,8 @@ export interface ClusterStateOptions {
   readonly layout: Layout;
   readonly ttlMs: number;
   readonly lossClock: LossClock;
+  /** No calm lasts longer, whatever the clock of the leader that began it. */
+  readonly calmAtMostMs?: number;
   /** A key or a value that isn't ours to understand: it's left alone. */
   readonly onUnreadable: (key: string, error: unknown) => void;
 }
@@ -36,7 +41,9 @@ export class ClusterState {
   readonly #options: ClusterStateOptions;
   readonly #dirty = new Dirty();
   #index: StateIndex;
-  readonly #absent = new Set<NodeEntry>();
+  readonly attendance = new Attendance();
+  /** As it's stored; `value` is undefined where it can't be read. */
+  hold: { readonly value: Hold | undefined; readonly revision: number } | undefined;
   #touched = new Set<NodeEntry>();
   /** Room or company on some node has changed: what waits for either is looked at again. */
   #roomChanged = false;
@@ -52,8 +59,8 @@ export class ClusterState {
 
   /** True for keys that this state reads. */
   reads(key: string): boolean {
-    const { nodes, workloads, instances, assignments, statuses } = this.#options.layout;
-    return [nodes, workloads, instances, assignments, statuses].some((range) => key.startsWith(range));
+    const { nodes, workloads, instances, assignments, statuses, holds } = this.#options.layout;
+    return [holds, nodes, workloads, instances, assignments, statuses].some((range) => key.startsWith(range));
   }
 
   /** Takes over what has changed. */
@@ -61,7 +68,8 @@ export class ClusterState {
     if (changed === 'all') {
       const before = this.#index.nodes;
       this.#index = new StateIndex((id) => this.#meetNode(id, before));
-      this.#absent.clear();
+      this.attendance.clear();
+      this.hold = undefined;
       this.#dirty.addAll('all');
     }
     for (const key of changed === 'all' ? entries.keys() : changed) {
@@ -75,16 +83,22 @@ export class ClusterState {
   }
 
   /** The view as of now. Nodes whose loss has come of age since the last look make their workloads dirty. */
-  view(nowMs: number, nowIso: string): ClusterView {
-    for (const node of this.#absent) {
-      const absence = this.#options.lossClock.absence(node.id, nowMs);
-      node.absentForMs = absence?.forMs ?? 0;
-      node.trustAbsenceInMs = absence?.trustInMs ?? 0;
-      const level = Number(standingOf(node, 'keep') === 'lost') + Number(standingOf(node, 'stop') === 'lost');
-      if (level !== node.lossLevel) this.#nodeChanged(node);
-      node.lossLevel = level;
-    }
+  view(nowMs: number, nowIso: string, brake: Braking = noBrake): ClusterView {
+    const { lossClock, calmAtMostMs = 0 } = this.#options;
+    const { absent, leaving, calming } = this.attendance;
+    for (const node of absent)
+      if (ageAbsent(node, lossClock.absence(node.id, nowMs), nowMs, brake)) this.#nodeChanged(node);
+    for (const node of leaving) if (ageLeaving(node, nowMs, brake)) this.#nodeChanged(node);
+    for (const node of calming) if (ageCalm(node, nowMs, nowIso, calmAtMostMs)) this.#nodeChanged(node);
     return { nowIso, nodes: this.#index.nodes, workloads: this.#index.workloads };
+  }
+
+  /** When time alone changes what nodes get; undefined: it doesn't. */
+  nextCalmInMs(nowMs: number): number | undefined {
+    const ends = [...this.attendance.calming].flatMap(({ calm, calmEndsAtMs }) =>
+      calm === undefined || calmEndsAtMs === undefined ? [] : [calmEndsAtMs - nowMs],
+    );
+    return ends.length === 0 ? undefined : Math.ceil(Math.max(0, Math.min(...ends)));
   }
 
   /** The workloads to plan; what is taken counts as looked at. */
@@ -106,6 +120,7 @@ export class ClusterState {
   #absorbKey(key: string, stored: Stored | undefined): void {
     const { layout } = this.#options;
     if (key.startsWith(layout.nodes)) this.#absorbNode(key, stored);
+    else if (key.startsWith(layout.holds)) this.#absorbHold(key, stored);
     else if (key.startsWith(layout.workloads)) this.#absorbWorkload(key, stored);
     else if (key.startsWith(layout.instances)) this.#absorbRecord(key, stored);
     else if (key.startsWith(layout.assignments)) this.#absorbAssignment(key, stored);
@@ -117,7 +132,7 @@ export class ClusterState {
     const node = this.#index.node(id);
     this.#touched.add(node);
     if (kind === 'verdict') {
-      node.hasVerdict = stored !== undefined;
+      this.#absorbVerdict(node, key, stored);
       return;
     }
     this.#nodeChanged(node);
@@ -125,11 +140,28 @@ export class ClusterState {
     else if (kind === 'presence') {
       // One that can't be read is there all the same: its node is not lost, and gets nothing new. It speaks for no doubt of the store.
       node.presence = this.#decode(presenceCodec, key, stored) ?? this.#unreadPresence(stored);
+      node.leaseId = stored?.lease ?? '0';
+      if (node.presence !== undefined) node.leftInOrder = node.presence.value.state === 'leaving';
       node.ttlMs = Math.max(this.#options.ttlMs, node.presence?.value.ttlMs ?? node.ttlMs);
     } else {
       const settings = this.#decode(nodeSettingsCodec, key, stored)?.value;
       node.setSettings(settings ?? (stored === undefined ? undefined : 'unreadable'));
     }
+  }
+
+  /** Who is lost says the clock; of a verdict only the time of calm changes what is planned. */
+  #absorbVerdict(node: NodeEntry, key: string, stored: Stored | undefined): void {
+    node.verdict = this.#decode(nodeVerdictCodec, key, stored)?.value;
+    node.calmEndsAtMs = undefined;
+    if (node.verdict?.calmUntil !== undefined || node.calm === undefined) return;
+    node.calm = undefined;
+    this.#nodeChanged(node);
+  }
+
+  #absorbHold(key: string, stored: Stored | undefined): void {
+    if (key !== this.#options.layout.hold('mass-loss')) return;
+    const value = this.#decode(holdCodec, key, stored)?.value;
+    this.hold = stored === undefined ? undefined : { value, revision: stored.modRevision };
   }
 
   #unreadPresence(stored: Stored | undefined): Versioned<Presence> | undefined {
@@ -217,7 +249,9 @@ export class ClusterState {
   }
 
   #meetNode(id: NodeId, before: ReadonlyMap<NodeId, NodeEntry>): NodeEntry {
-    const node = new NodeEntry(id, before.get(id)?.ttlMs ?? this.#options.ttlMs);
+    const known = before.get(id);
+    const node = new NodeEntry(id, known?.ttlMs ?? this.#options.ttlMs);
+    node.leftInOrder = known?.leftInOrder ?? false;
     this.#touched.add(node);
     return node;
   }
@@ -225,16 +259,13 @@ export class ClusterState {
   #noteAbsences(nowMs: number): void {
     const { lossClock } = this.#options;
     for (const node of this.#touched) {
-      if (node.presence !== undefined) {
-        lossClock.present(node.id);
-        this.#absent.delete(node);
-        node.absentForMs = undefined;
-        node.trustAbsenceInMs = 0;
-        node.lossLevel = 0;
-      } else {
+      this.attendance.note(node);
+      if (node.presence === undefined) {
         lossClock.absent(node.id, nowMs, node.hasVerdict);
-        this.#absent.add(node);
+        continue;
       }
+      lossClock.present(node.id);
+      endAbsence(node);
     }
     this.#touched = new Set();
   }

@@ -2,7 +2,9 @@ import type { LeaderKv } from '../cluster/commit-as-leader.ts';
 import type { Leadership } from '../cluster/election.ts';
 import type { Layout } from '../cluster/layout.ts';
 import { Mirror } from '../cluster/mirror.ts';
+import { StorePulse } from '../cluster/store-pulse.ts';
 import { AgentError, errorText } from '../domain/errors.ts';
+import type { CalmSettings, ClusterSettings } from '../domain/node.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
@@ -10,10 +12,13 @@ import { ReconcileLoop } from '../loop/reconcile-loop.ts';
 import { ReportOnce } from '../loop/report-once.ts';
 import { planCluster } from '../plan/plan-cluster.ts';
 import type { PlanProblem } from '../plan/plan-cluster-step.ts';
+import { Brake } from './brake.ts';
 import { ClusterState } from './cluster-state.ts';
 import { Committer } from './committer.ts';
+import { EarlyLoss } from './early-loss.ts';
 import { LossClock } from './loss-clock.ts';
-import { planVerdicts } from './verdicts.ts';
+import { calmSettings, massLossSettings } from './mass-loss.ts';
+import { planLosses, planReturns, type VerdictChange } from './verdicts.ts';
 import { WakeTimes } from './wake-times.ts';
 
 /** An idle leader passes so rarely, only to see that it still can. */
@@ -22,6 +27,8 @@ const IDLE_PASS_MS = 3_600_000;
 const OVERTAKEN_WORTH_SAYING = 10;
 /** A pass plans and commits no more at once: what comes up meanwhile, as the loss of a node, doesn't wait for long. */
 const STEPS_PER_PASS = 1_000;
+/** What the leader has just changed for itself is seen in the next pass, which waits so long for the mirror. */
+const OVERTAKEN_WAIT_MS = 10;
 /** A leader whose passes fail for so many TTLs steps down. */
 const RESIGN_AFTER_TTLS = 3;
 
@@ -32,6 +39,10 @@ export interface LeaderOptions {
   readonly log: Log;
   readonly random: () => number;
   readonly ttlMs: number;
+  /** What operators may have set; the rest has its defaults. */
+  readonly settings?: Pick<ClusterSettings, 'massLoss' | 'calm'>;
+  /** How the store did, also before the term. */
+  readonly pulse?: StorePulse;
 }
 
 /** One term of a leader: a mirror of the cluster, and a loop that plans on it and commits. */
@@ -41,6 +52,9 @@ export class LeaderTerm {
   readonly #state: ClusterState;
   readonly #mirror: Mirror;
   readonly #committer: Committer;
+  readonly #brake: Brake;
+  readonly #earlyLoss: EarlyLoss;
+  readonly #calm: CalmSettings;
   readonly #loop: ReconcileLoop;
   readonly #reports: ReportOnce;
   readonly #wakes = new WakeTimes();
@@ -50,6 +64,7 @@ export class LeaderTerm {
   #lastFailure: unknown;
   #lostCompares = 0;
   #hasBegun = false;
+  #isDoubted = false;
 
   constructor(options: LeaderOptions, leadership: Leadership) {
     const { kv, layout, clock, log, random, ttlMs } = options;
@@ -61,6 +76,7 @@ export class LeaderTerm {
       layout,
       ttlMs,
       lossClock,
+      calmAtMostMs: calmSettings(options.settings ?? {}).mostMs,
       onUnreadable: (key, err) => {
         this.#reports.report(key, errorText(err), () =>
           log.warn({ key: key.slice(0, 300), err }, 'stored value left alone'),
@@ -79,7 +95,19 @@ export class LeaderTerm {
         this.#loop.nudge();
       },
     });
-    this.#committer = new Committer({ kv, layout, mirror: this.#mirror, term: leadership.term, log });
+    const { term } = leadership;
+    this.#committer = new Committer({ kv, layout, mirror: this.#mirror, term, log });
+    const { pulse = new StorePulse(clock), settings = {} } = options;
+    this.#calm = calmSettings(settings);
+    const parts = { kv, layout, state: this.#state, pulse, ttlMs, clock, log };
+    this.#brake = new Brake({
+      ...parts,
+      lossClock,
+      committer: this.#committer,
+      settings: massLossSettings({ ...settings, ttlMs }),
+      onAnswers: () => this.#loop.nudge(),
+    });
+    this.#earlyLoss = new EarlyLoss({ ...parts, term, isTooMany: (more) => this.#brake.isTooMany(more) });
     this.#loop = new ReconcileLoop({
       clock,
       intervalMs: IDLE_PASS_MS,
@@ -95,7 +123,9 @@ export class LeaderTerm {
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
     try {
-      await Promise.all([this.#mirror.run(this.#end.signal), this.#loop.run(this.#end.signal)]);
+      const { signal: end } = this.#end;
+      const early = this.#mirror.waitForList(end).then(() => this.#earlyLoss.run(end));
+      await Promise.all([this.#mirror.run(end), this.#loop.run(end), early]);
     } finally {
       this.#end.abort();
       this.#cancelDeadline?.();
@@ -109,28 +139,62 @@ export class LeaderTerm {
     if (!this.#mirror.synced) return;
     await this.#committer.settle(signal);
     signal.throwIfAborted();
+    this.#logBeginning();
+    if (!this.#seesDoubt() && (await this.#judgeNodes(signal))) await this.#plan(signal);
+    this.#succeeded();
+  }
+
+  /** Which nodes are back, and what of the others is held. False: that has just changed; the next pass sees it. */
+  async #judgeNodes(signal: AbortSignal): Promise<boolean> {
     const { clock } = this.#options;
     const nowIso = clock.wallTime().toISOString();
-    const view = this.#state.view(clock.monotonicMs(), nowIso);
-    this.#logBeginning();
-    this.#state.markDirty(this.#wakes.due(clock.monotonicMs()));
+    const returns = planReturns(this.#options.layout, this.#state.nodes.values(), nowIso, this.#calm);
+    await this.#commitVerdicts(returns, signal);
+    const isSettled = await this.#brake.apply(clock.monotonicMs(), nowIso, signal);
+    if (isSettled && returns.length === 0) return true;
+    this.#loop.nudgeWithin(OVERTAKEN_WAIT_MS);
+    return false;
+  }
+
+  async #plan(signal: AbortSignal): Promise<void> {
+    const { clock, layout } = this.#options;
+    const nowIso = clock.wallTime().toISOString();
+    const nowMs = clock.monotonicMs();
+    const view = this.#state.view(nowMs, nowIso, this.#brake);
+    this.#state.markDirty(this.#wakes.due(nowMs));
     const dirty = this.#state.takeDirty();
     try {
       const plan = planCluster(view, dirty, STEPS_PER_PASS);
       this.#reportProblems(plan.problems);
       this.#replan(await this.#committer.commitSteps(plan.steps, signal));
-      await this.#commitVerdicts(nowIso, signal);
+      await this.#commitVerdicts(planLosses(layout, this.#state.attendance.absent, nowIso), signal);
       this.#state.markDirty(plan.unfinished);
       if (plan.unfinished.size > 0) this.#loop.nudge();
       this.#wakes.learn(dirty, plan.wakes, clock.monotonicMs());
-      for (const inMs of [plan.nextInMs, this.#wakes.nextInMs(clock.monotonicMs())]) {
-        if (inMs !== undefined) this.#loop.nudgeWithin(inMs);
-      }
+      this.#nudgeInTime(plan.nextInMs);
     } catch (error) {
       this.#state.markDirty(dirty);
       throw error;
     }
-    this.#succeeded();
+  }
+
+  #nudgeInTime(planInMs: number | undefined): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    const times = [planInMs, this.#wakes.nextInMs(nowMs), this.#brake.nextInMs(nowMs), this.#state.nextCalmInMs(nowMs)];
+    for (const inMs of times) if (inMs !== undefined) this.#loop.nudgeWithin(inMs);
+  }
+
+  /** While any node doubts the store, what it holds may be of the past: nothing is planned on it. */
+  #seesDoubt(): boolean {
+    const { inDoubt } = this.#state.attendance;
+    if (inDoubt.size > 0 !== this.#isDoubted) {
+      const nodes = [...inDoubt].map(({ name, presence }) => `${name}: ${presence?.value.doubt ?? 'no reason given'}`);
+      if (inDoubt.size > 0)
+        this.#options.log.warn({ nodes }, 'nodes doubt the store: nothing is planned until none does');
+      else this.#options.log.info('no node doubts the store any more: planning again');
+    }
+    this.#isDoubted = inDoubt.size > 0;
+    return this.#isDoubted;
   }
 
   /** Somebody else has written meanwhile: the mirror will show it, and nudge; the wait is for the case that it had already. */
@@ -148,12 +212,12 @@ export class LeaderTerm {
     this.#lostCompares += 1;
   }
 
-  async #commitVerdicts(nowIso: string, signal: AbortSignal): Promise<void> {
-    const { layout, log } = this.#options;
-    for (const change of planVerdicts(layout, this.#state.nodes.values(), nowIso)) {
+  async #commitVerdicts(changes: readonly VerdictChange[], signal: AbortSignal): Promise<void> {
+    const { log } = this.#options;
+    for (const change of changes) {
       if (!(await this.#committer.commit(change, signal))) continue;
-      if (change.lost) log.warn({ node: change.node }, 'node lost');
-      else log.info({ node: change.node }, 'node is back');
+      if (change.what === 'lost') log.warn({ node: change.node }, 'node lost');
+      else if (change.what === 'back') log.info({ node: change.node }, 'node is back');
     }
   }
 

@@ -1,5 +1,5 @@
 import { type InstanceKey, makeInstanceKey, type NodeId, type Slot, type WorkloadName } from '../domain/ids.ts';
-import type { NodeRecord, NodeSettings, Presence } from '../domain/node.ts';
+import type { NodeRecord, NodeSettings, NodeVerdict, Presence } from '../domain/node.ts';
 import type { Assignment, InstanceRecord, Workload } from '../domain/spec.ts';
 import type { InstanceStatus } from '../domain/status.ts';
 import type { CopyView, InstanceView, NodeView, Versioned, WorkloadView } from '../plan/cluster-view.ts';
@@ -30,8 +30,18 @@ export class NodeEntry implements NodeView {
   readonly id: NodeId;
   readonly copies = new Map<InstanceKey, CopyEntry>();
   presence: Versioned<Presence> | undefined;
-  /** An earlier leader's word, or this one's, that it's lost. */
-  hasVerdict = false;
+  /** What its presence is bound to. */
+  leaseId = '0';
+  /** An earlier leader's word, or this one's. */
+  verdict: NodeVerdict | undefined;
+  /** It said that it shuts down before it went: no flapping. */
+  leftInOrder = false;
+  isHeld = false;
+  /** Gone for so long that it's lost, whether that is held or not. */
+  isGone = false;
+  calm: NodeView['calm'];
+  /** Monotonic; undefined until the verdict has been looked at. */
+  calmEndsAtMs: number | undefined;
   absentForMs: number | undefined;
   trustAbsenceInMs = 0;
   ttlMs: number;
@@ -44,6 +54,20 @@ export class NodeEntry implements NodeView {
   constructor(id: NodeId, ttlMs: number) {
     this.id = id;
     this.ttlMs = ttlMs;
+  }
+
+  /** Declared lost in the store. */
+  get hasVerdict(): boolean {
+    return this.verdict?.lostSince !== undefined;
+  }
+
+  /** It has registered, now or ever. */
+  get isKnown(): boolean {
+    return this.#record !== undefined;
+  }
+
+  get name(): string {
+    return this.#record?.hostname ?? this.id.slice(0, 8);
   }
 
   /** Undefined also while the settings can't be read: nothing is placed on such a node, and nothing leaves it. */

@@ -2,30 +2,82 @@ import { nodeVerdictCodec } from '../cluster/codecs.ts';
 import type { LeaderTransaction } from '../cluster/commit-as-leader.ts';
 import type { Layout } from '../cluster/layout.ts';
 import type { NodeId } from '../domain/ids.ts';
-import { standingOf } from '../plan/plan-cluster-loss.ts';
+import type { CalmSettings, NodeVerdict } from '../domain/node.ts';
 import type { NodeEntry } from './state-entries.ts';
+import { isoAfter, millisecondsBetween } from './wall-time.ts';
 
 /** A verdict to write or to take back. */
 export interface VerdictChange extends LeaderTransaction {
   readonly node: NodeId;
-  readonly lost: boolean;
+  /** `forgotten`: it has been calm for so long that nothing of its losses counts any more. */
+  readonly what: 'lost' | 'back' | 'forgotten';
+}
+
+/** So long without a loss takes one off the count of losses. */
+const DECAY_MS = 3_600_000;
+
+/** None after the first loss, then the first calm, doubled with each further loss up to the longest. */
+export function calmMs(flaps: number, { firstMs, mostMs }: CalmSettings): number {
+  return flaps < 2 ? 0 : Math.min(mostMs, firstMs * 2 ** (flaps - 2));
+}
+
+/** Declares nodes lost in the store, so that the next leader needn't wait to know it. One that is overtaken holds up no other. */
+export function planLosses(layout: Layout, absent: Iterable<NodeEntry>, nowIso: string): VerdictChange[] {
+  const changes: VerdictChange[] = [];
+  for (const node of absent) {
+    if (node.hasVerdict || node.record === undefined || !node.isGone) continue;
+    const compares = [{ key: layout.presence(node.id), modRevision: 0 }];
+    changes.push({ node: node.id, what: 'lost', compares, writes: [write(layout, node, lostVerdict(node, nowIso))] });
+  }
+  return changes;
 }
 
 /**
- * Declares nodes lost in the store, so that the next leader needn't wait to know it, and takes that back when they return. Each is
- * a change of its own: one that is overtaken holds up no other.
+ * Takes verdicts back when nodes return: what is left of them is how often they were lost of late, and how long they get no new work
+ * for it. Must be seen before anything is planned.
  */
-export function planVerdicts(layout: Layout, nodes: Iterable<NodeEntry>, nowIso: string): VerdictChange[] {
+export function planReturns(
+  layout: Layout,
+  nodes: Iterable<NodeEntry>,
+  nowIso: string,
+  calm: CalmSettings,
+): VerdictChange[] {
   const changes: VerdictChange[] = [];
   for (const node of nodes) {
-    const key = layout.verdict(node.id);
-    if (node.presence !== undefined) {
-      if (node.hasVerdict) changes.push({ node: node.id, lost: false, compares: [], writes: [{ delete: key }] });
-    } else if (!node.hasVerdict && node.record !== undefined && standingOf(node, 'keep') === 'lost') {
-      const compares = [{ key: layout.presence(node.id), modRevision: 0 }];
-      const value = nodeVerdictCodec.encode({ lostSince: nowIso });
-      changes.push({ node: node.id, lost: true, compares, writes: [{ put: key, value }] });
-    }
+    const { id, presence, verdict } = node;
+    if (presence === undefined || verdict === undefined) continue;
+    if (node.hasVerdict)
+      changes.push({
+        node: id,
+        what: 'back',
+        compares: [],
+        writes: [write(layout, node, backVerdict(node, nowIso, calm))],
+      });
+    else if (flapsOf(verdict, nowIso) === 0)
+      changes.push({ node: id, what: 'forgotten', compares: [], writes: [{ delete: layout.verdict(id) }] });
   }
   return changes;
+}
+
+function write(layout: Layout, { id }: NodeEntry, verdict: NodeVerdict): LeaderTransaction['writes'][number] {
+  const key = layout.verdict(id);
+  return Object.keys(verdict).length === 0 ? { delete: key } : { put: key, value: nodeVerdictCodec.encode(verdict) };
+}
+
+/** A machine that said that it goes down, and one that many others vanished with, doesn't flap. */
+function lostVerdict({ verdict, leftInOrder, isHeld }: NodeEntry, nowIso: string): NodeVerdict {
+  const flaps = flapsOf(verdict, nowIso) + (leftInOrder || isHeld ? 0 : 1);
+  return { lostSince: nowIso, ...(flaps === 0 ? {} : { flaps }) };
+}
+
+function backVerdict({ verdict }: NodeEntry, nowIso: string, calm: CalmSettings): NodeVerdict {
+  const flaps = verdict?.flaps ?? 0;
+  return flaps === 0 ? {} : { flaps, calmUntil: isoAfter(nowIso, calmMs(flaps, calm)) };
+}
+
+/** Losses of late: each hour since it's trusted again takes one off. */
+function flapsOf(verdict: NodeVerdict | undefined, nowIso: string): number {
+  const { flaps = 0, calmUntil } = verdict ?? {};
+  const calmForMs = calmUntil === undefined ? 0 : (millisecondsBetween(calmUntil, nowIso) ?? 0);
+  return Math.max(0, flaps - Math.floor(Math.max(0, calmForMs) / DECAY_MS));
 }

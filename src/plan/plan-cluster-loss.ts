@@ -19,7 +19,10 @@ export function lostAfterMs(mode: DisconnectMode, ttlMs: number): number {
 export function standingOf(node: NodeView | undefined, mode: DisconnectMode): Standing {
   if (node === undefined || (node.presence === undefined && node.absentForMs === undefined)) return 'missing';
   const remainingMs = lostInMs(node, mode);
-  if (remainingMs === undefined) return node.presence?.value.state === 'leaving' ? 'leaving' : 'present';
+  if (remainingMs === undefined) {
+    if (node.presence?.value.state !== 'leaving') return 'present';
+    return node.isHeld === true ? 'missing' : 'leaving';
+  }
   return remainingMs <= 0 ? 'lost' : 'missing';
 }
 

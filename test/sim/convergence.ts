@@ -3,6 +3,7 @@ import {
   instanceCodec,
   nodeRecordCodec,
   nodeSettingsCodec,
+  nodeVerdictCodec,
   presenceCodec,
   specCodec,
   statusCodec,
@@ -90,7 +91,9 @@ class Check {
       else if (presenceCodec.decode(presence.value, presence.key).state !== 'up') this.#tell(`${name} is not up`);
       if (record === undefined || nodeRecordCodec.decode(record.value, record.key).bootId !== host.current.bootId)
         this.#tell(`${name} has an old record`);
-      if (store.get(layout.verdict(node)) !== undefined) this.#tell(`${name} is still counted as lost`);
+      const verdict = store.get(layout.verdict(node));
+      if (verdict !== undefined && nodeVerdictCodec.decode(verdict.value, verdict.key).lostSince !== undefined)
+        this.#tell(`${name} is still counted as lost`);
     }
   }
 

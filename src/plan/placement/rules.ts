@@ -1,3 +1,4 @@
+import { clockText } from '../../domain/hold.ts';
 import type { InstanceKey, WorkloadName } from '../../domain/ids.ts';
 import type { Workload } from '../../domain/spec.ts';
 import type { NodeView } from '../cluster-view.ts';
@@ -46,6 +47,13 @@ export const placementRules: readonly PlacementRule[] = [
     of: 'node',
     fits: (_seeker, node) => node.record !== undefined && node.presence?.value.state === 'up',
     why: (_seeker, node) => describeAbsence(node),
+  },
+  {
+    name: 'calm',
+    of: 'node',
+    fits: (_seeker, node) => node.calm === undefined,
+    why: (_seeker, { calm }) =>
+      calm === undefined ? '' : `was lost ${calm.flaps} times of late, gets new work from ${clockText(calm.until)}`,
   },
   {
     name: 'cordoned',

@@ -1,0 +1,69 @@
+import type { LeaderKv } from '../cluster/commit-as-leader.ts';
+import type { NodeId } from '../domain/ids.ts';
+import { ChildAbort } from '../loop/child-abort.ts';
+import type { Clock } from '../loop/clock.ts';
+import type { NodeEntry } from './state-entries.ts';
+
+/** A present node and what its presence is bound to. */
+export interface HeldLease {
+  readonly node: NodeId;
+  readonly leaseId: string;
+}
+
+/** What etcd says of a lease; it counts in whole seconds and drops the rest. */
+export interface LeaseAnswer {
+  readonly remainingMs: number;
+  readonly grantedMs: number;
+}
+
+export interface AskOptions {
+  readonly kv: Pick<LeaderKv, 'leaseTimeToLive'>;
+  readonly clock: Clock;
+  /** For all of them together. */
+  readonly limitMs: number;
+  /** Called with each answer; true: the rest needn't be asked. */
+  readonly onAnswer: (lease: HeldLease, answer: LeaseAnswer) => boolean;
+}
+
+/** So many are asked side by side. */
+const PARALLEL = 32;
+/** etcd drops the part of a second. */
+export const ROUNDED_BY_MS = 1_000;
+/** Parts of the TTL: agents renew each quarter; one and a half of that is a renewal missed. */
+const MISSED_PART = 1.5 * 0.25;
+
+/** True when the lease has surely missed a renewal, however etcd has rounded. */
+export function hasMissedRenewal({ remainingMs, grantedMs }: LeaseAnswer): boolean {
+  return remainingMs + ROUNDED_BY_MS < grantedMs * (1 - MISSED_PART);
+}
+
+/** The leases whose remaining time tells something: those that are renewed all the time. */
+export function renewedLeases(nodes: Iterable<NodeEntry>): HeldLease[] {
+  const leases: HeldLease[] = [];
+  for (const { id, presence, leaseId } of nodes) {
+    const state = presence?.value.state;
+    if ((state === 'up' || state === 'in-doubt') && leaseId !== '0') leases.push({ node: id, leaseId });
+  }
+  return leases;
+}
+
+/** Asks how long each of these leases still lives. One that isn't answered for in time is left out; never rejects. */
+export async function askLeases(leases: readonly HeldLease[], options: AskOptions, signal: AbortSignal): Promise<void> {
+  const { kv, clock, limitMs, onAnswer } = options;
+  using stop = new ChildAbort(signal);
+  const cancel = clock.after(limitMs, () => stop.abort());
+  const waiting = leases.values();
+  const askInTurn = async () => {
+    for (const lease of waiting) {
+      if (stop.signal.aborted) return;
+      try {
+        const answer = await kv.leaseTimeToLive(lease.leaseId, stop.signal);
+        if (onAnswer(lease, answer)) stop.abort();
+      } catch {
+        // No word of it: it's taken for renewed.
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(PARALLEL, leases.length) }, askInTurn));
+  cancel();
+}

@@ -1,0 +1,57 @@
+import { KEEP_LOST_AFTER_MS, standingOf } from '../plan/plan-cluster-loss.ts';
+import type { Absence } from './loss-clock.ts';
+import type { NodeEntry } from './state-entries.ts';
+import { remainingUntil } from './wall-time.ts';
+
+/** What the leader's brake has to say of a node that is gone, or about to go. */
+export interface Braking {
+  /** How long nobody knows yet whether others vanished with it. */
+  judgedInMs(node: NodeEntry, nowMs: number): number;
+  /** How long what it ran is held. */
+  heldForMs(node: NodeEntry, nowMs: number): number;
+}
+
+/** For a view that nothing holds. */
+export const noBrake: Braking = { judgedInMs: () => 0, heldForMs: () => 0 };
+
+/** Says of an absent node what the time makes of it; true when that changes what may become of its work. */
+export function ageAbsent(node: NodeEntry, absence: Absence | undefined, nowMs: number, brake: Braking): boolean {
+  const { forMs = 0, trustInMs = 0 } = absence ?? {};
+  const heldForMs = brake.heldForMs(node, nowMs);
+  const unknownForMs = Math.max(trustInMs, brake.judgedInMs(node, nowMs));
+  node.isHeld = heldForMs > 0;
+  node.isGone = Math.max(unknownForMs, KEEP_LOST_AFTER_MS - forMs) <= 0;
+  node.absentForMs = forMs;
+  node.trustAbsenceInMs = Math.max(unknownForMs, heldForMs);
+  const before = node.lossLevel;
+  node.lossLevel = Number(standingOf(node, 'keep') === 'lost') + Number(standingOf(node, 'stop') === 'lost');
+  return node.lossLevel !== before;
+}
+
+/** The same of a node that shuts down. */
+export function ageLeaving(node: NodeEntry, nowMs: number, brake: Braking): boolean {
+  const before = node.isHeld;
+  node.isHeld = brake.heldForMs(node, nowMs) > 0;
+  return node.isHeld !== before;
+}
+
+/** The same of a node that came and went. */
+export function ageCalm(node: NodeEntry, nowMs: number, nowIso: string, atMostMs: number): boolean {
+  const { calmUntil: until, flaps = 1 } = node.verdict ?? {};
+  const before = node.calm;
+  if (until === undefined) node.calm = undefined;
+  else {
+    node.calmEndsAtMs ??= nowMs + remainingUntil(until, nowIso, atMostMs);
+    node.calm = nowMs < node.calmEndsAtMs ? { until, flaps } : undefined;
+  }
+  return (node.calm === undefined) !== (before === undefined);
+}
+
+/** It's back: nothing of its absence counts any more. */
+export function endAbsence(node: NodeEntry): void {
+  node.absentForMs = undefined;
+  node.trustAbsenceInMs = 0;
+  node.lossLevel = 0;
+  node.isGone = false;
+  if (node.presence?.value.state !== 'leaving') node.isHeld = false;
+}
