@@ -29,11 +29,21 @@ export interface OpenedPorts {
 
 const systemBusAddress = 'unix:path=/run/dbus/system_bus_socket';
 
+/** Of the lease's TTL: what the dead man's switch leaves between SIGTERM and SIGKILL. */
+const FENCE_GRACE_PART = 0.1;
+
 /** The real adapters. Nothing has been connected to when it returns; files of certificates have been read. */
 export async function openPorts(config: Config, facts: ProcessFacts, clock: Clock, log: Log): Promise<OpenedPorts> {
   const bus = openBus({ address: systemBusAddress }, clock, log);
   const { pid, environment } = facts;
-  const host = openHost({ bus, log, pid, environment, stateFolder: config.stateFolder });
+  const host = openHost({
+    bus,
+    log,
+    pid,
+    environment,
+    stateFolder: config.stateFolder,
+    fenceGraceMs: config.ttlMs * FENCE_GRACE_PART,
+  });
   const { nodeId } = await host.identity();
   const kv = openKv(
     {
@@ -51,6 +61,7 @@ export async function openPorts(config: Config, facts: ProcessFacts, clock: Cloc
   const ports: Ports = { kv, runtimes, host, clock, log, random: Math.random, makeNonce: randomUUID };
   const close = () => {
     for (const runtime of runtimes) runtime.close();
+    host.deadMansSwitch.close();
     kv.close();
     bus.close();
   };

@@ -24,6 +24,9 @@ export function checkPolicies(document: WorkloadDocument): void {
   if (mode === 'stop' && moveOrder === 'start-first') {
     throw refuse('move order "stop-first" with disconnect "stop": at most one copy may run');
   }
+  if (mode === 'stop' && /\.(auto)?mount$/.test(name)) {
+    throw refuse('disconnect "keep" of a mount: a file system in use cannot be unmounted in time');
+  }
   if (mode === 'stop' && onReturn !== undefined) {
     throw refuse(`no onReturn with disconnect "stop": there is never a second copy to choose from`);
   }

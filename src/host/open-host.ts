@@ -18,11 +18,15 @@ export interface HostOptions {
   /** This process. */
   readonly pid: number;
   readonly environment: ServiceEnvironment;
-  /** Prefixed to the paths of the identity's files; empty by default. */
+  /** Between SIGTERM and SIGKILL of what the dead man's switch ends: 1 s by default. */
+  readonly fenceGraceMs?: number;
+  /** Prefixed to the paths of the identity's files and of the switch; empty by default. */
   readonly root?: string;
   /** Absent: /var/lib/muster. */
   readonly stateFolder?: string;
 }
+
+const DEFAULT_FENCE_GRACE_MS = 1_000;
 
 /** The machine that this process runs on. */
 export function openHost(options: HostOptions): Host {
@@ -38,10 +42,10 @@ class LocalHost implements Host {
   #release: ReturnType<typeof makeMemoryRelease> | undefined;
 
   constructor(options: HostOptions) {
-    const { environment, pid, log } = options;
+    const { bus, environment, pid, log, fenceGraceMs = DEFAULT_FENCE_GRACE_MS, root = '' } = options;
     this.#options = options;
     this.#notifier = new ServiceNotifier(environment, pid, log);
-    this.deadMansSwitch = openDeadMansSwitch();
+    this.deadMansSwitch = openDeadMansSwitch({ bus, clock: systemClock, graceMs: fenceGraceMs, root });
     this.stateFiles = openStateFiles({ folder: options.stateFolder ?? STATE_FOLDER, clock: systemClock, log });
     this.watchdogIntervalMs = watchdogIntervalMs(environment, pid);
   }

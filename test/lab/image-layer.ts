@@ -6,9 +6,21 @@ import { pipeline } from 'node:stream/promises';
 import { cachedName, ensureCached } from './base-tree.ts';
 import { repository } from './paths.ts';
 
+/** The dead man's switch: where each file of it goes. */
+export const switchFiles: Readonly<Record<string, string>> = {
+  'units/muster-switch.service': 'etc/systemd/system/muster-switch.service',
+  'units/muster-lease.target': 'etc/systemd/system/muster-lease.target',
+  'units/muster-fence.target': 'etc/systemd/system/muster-fence.target',
+  'units/muster-fence.service': 'etc/systemd/system/muster-fence.service',
+  'units/muster.slice': 'etc/systemd/system/muster.slice',
+  'units/muster-stop.slice': 'etc/systemd/system/muster-stop.slice',
+  'units/muster-switch.sh': 'etc/muster/switch.sh',
+};
+
 /** What README's "Baking the image" puts into an image, and where. */
 const baked: Readonly<Record<string, string>> = {
   'units/muster.service': 'etc/systemd/system/muster.service',
+  ...switchFiles,
   'units/muster.sysusers': 'usr/lib/sysusers.d/muster.conf',
 };
 

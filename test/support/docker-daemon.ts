@@ -94,6 +94,11 @@ export class DockerDaemon {
     }
   }
 
+  /** Stands in for the slice of `stop` instances: goes with the rest. */
+  get stopGroupPath(): string {
+    return `/${this.#cgroup}/stop`;
+  }
+
   /** Runs a program inside the daemon's namespaces. */
   spawnInside(args: readonly string[]): ChildProcess {
     const log = createWriteStream(join(this.directory, `${basename(args[0] ?? '')}.log`), { flags: 'a' });

@@ -40,7 +40,7 @@ export async function lackedBySystemdMachine(): Promise<string | undefined> {
 }
 
 /** Boots one from the lab's base tree, which is made first when there's none. One that is left by a killed process is removed by the next. */
-export async function bootSystemdMachine(): Promise<SystemdMachine> {
+export async function bootSystemdMachine(options: { readonly cgroups?: 1 | 2 } = {}): Promise<SystemdMachine> {
   const progress = (line: string): void => console.error(line);
   const [tree = ''] = await withHostLock(join(cacheRoot, 'lock'), async () => ensureBaseTree('3.4', progress));
   await removeDeadGroups();
@@ -54,7 +54,9 @@ export async function bootSystemdMachine(): Promise<SystemdMachine> {
     ...group.wrap(nspawnCommand(tree, machineId, `st-${directory.slice(-6)}`)),
   ];
   // Without its lock nspawn boots any number of machines from one tree: nobody writes to it.
-  const env = { PATH: process.env['PATH'] ?? '', SYSTEMD_NSPAWN_LOCK: '0' };
+  const unified =
+    options.cgroups === undefined ? {} : { SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: options.cgroups === 2 ? '1' : '0' };
+  const env = { PATH: process.env['PATH'] ?? '', SYSTEMD_NSPAWN_LOCK: '0', ...unified };
   const child = spawn(file, args, { stdio: 'ignore', env });
   const ended = new Promise<void>((resolve) => {
     child.on('error', () => resolve());

@@ -6,6 +6,7 @@ import type { ObservedInstance } from '../../domain/status.ts';
 import type { Clock } from '../../loop/clock.ts';
 import type { Log } from '../../loop/log.ts';
 import type { LogLine, LogOptions, Runtime, StartOrder, StartProgress } from '../port.ts';
+import { findStopGroup } from './cgroup-parent.ts';
 import { Containers } from './containers.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { InTurn } from './in-turn.ts';
@@ -31,6 +32,8 @@ export interface DockerRuntimeOptions {
   readonly random: () => number;
   /** A call that is answered from the daemon's memory may take so long: 15 s by default. */
   readonly callLimitMs?: number;
+  /** Below which control group `stop` instances live where dockerd manages the groups itself: the slice's path by default. */
+  readonly stopGroupPath?: string;
   /** A pull that makes no progress is given up after this: 3 min by default. */
   readonly pullStallMs?: number;
 }
@@ -95,7 +98,8 @@ class DockerRuntime implements Runtime {
   /** The ID of the instance's container, made if need be. Whether the image is here is learnt by creating: it mostly is. */
   async #create(order: StartOrder, spec: ContainerSpec, onProgress: OnProgress, signal: AbortSignal): Promise<string> {
     const name = containerName(order.key);
-    const body = makeContainerBody(this.#options.clusterId, order, spec);
+    const group = order.disconnect === 'stop' ? await this.#findStopGroup(signal) : undefined;
+    const body = makeContainerBody(this.#options.clusterId, order, spec, group);
     let refused = 'expected its name to be free';
     for (let attempt = 0; attempt < 4; attempt += 1) {
       signal.throwIfAborted();
@@ -112,6 +116,10 @@ class DockerRuntime implements Runtime {
       }
     }
     throw new AgentError('INTERNAL', `Cannot create container "${name}": ${refused}`);
+  }
+
+  #findStopGroup(signal: AbortSignal): Promise<string> {
+    return findStopGroup(this.#engine, this.#options.stopGroupPath, signal);
   }
 
   async #pull(image: string, onProgress: OnProgress, signal: AbortSignal): Promise<void> {

@@ -3,8 +3,17 @@ import type { ContainerSpec, HealthCheck, Mount, PortMapping } from '../../domai
 import type { StartOrder } from '../port.ts';
 import { makeLabels } from './labels.ts';
 
-/** The body of `POST /containers/create` for an order. Docker's own restart policy stays off: the agent restarts. */
-export function makeContainerBody(clusterId: ClusterId, order: StartOrder, spec: ContainerSpec): object {
+/**
+ * The body of `POST /containers/create` for an order. Docker's own restart policy stays off: the agent restarts.
+ *
+ * @param cgroupParent below which control group it lives; undefined: where the daemon puts all
+ */
+export function makeContainerBody(
+  clusterId: ClusterId,
+  order: StartOrder,
+  spec: ContainerSpec,
+  cgroupParent?: string,
+): object {
   return {
     Image: order.resolvedImage ?? spec.image,
     ...(spec.entrypoint && { Entrypoint: spec.entrypoint }),
@@ -18,7 +27,7 @@ export function makeContainerBody(clusterId: ClusterId, order: StartOrder, spec:
     StopTimeout: Math.ceil(spec.stopGraceMs / 1000),
     ...(spec.healthCheck && { Healthcheck: makeHealthcheck(spec.healthCheck) }),
     ExposedPorts: Object.fromEntries(spec.ports.map((port) => [portKey(port), {}])),
-    HostConfig: makeHostConfig(spec),
+    HostConfig: { ...makeHostConfig(spec), ...(cgroupParent !== undefined && { CgroupParent: cgroupParent }) },
   };
 }
 

@@ -13,6 +13,7 @@ export interface OwnershipRecord {
 }
 
 const MARK = '# muster: ';
+const STOP_SLICE = 'Slice=muster-stop.slice';
 
 /**
  * The file of a unit: the record, the text byte for byte, and our own settings last, where they win. They are no drop-in:
@@ -26,10 +27,25 @@ export function composeUnitFile(record: OwnershipRecord, text: string): string {
 
 /** The empty lines end a continuation that the text might end with. */
 function ownSettings(unit: string, disconnect: DisconnectMode): string {
-  if (unitType(unit) !== 'service') return '\n';
-  const lines = ['', '', '# Added by muster', '[Service]', `EnvironmentFile=-/run/muster/env/%n`];
-  if (disconnect === 'stop') lines.push('Restart=no');
-  return `${lines.join('\n')}\n`;
+  const type = unitType(unit);
+  const lines = disconnect === 'stop' ? fenceSettings(type) : [];
+  if (type === 'service') {
+    if (disconnect === 'keep') lines.push('[Service]');
+    lines.push(`EnvironmentFile=-/run/muster/env/%n`);
+  }
+  return lines.length === 0 ? '\n' : `${['', '', '# Added by muster', ...lines].join('\n')}\n`;
+}
+
+/**
+ * With the lease's target gone, systemd stops the unit and refuses to start it, whoever asks: with `BindsTo=` a late start would
+ * pull the target in. Processes are where the dead man's switch finds them. A unit's own way to stop stays as its file says.
+ */
+function fenceSettings(type: string): string[] {
+  const lease = 'muster-lease.target';
+  const lines = ['[Unit]', `Requisite=${lease}`, `PartOf=${lease}`, `After=${lease}`];
+  if (type === 'socket') lines.push('[Socket]', STOP_SLICE);
+  if (type === 'service') lines.push('[Service]', STOP_SLICE, 'Restart=no');
+  return lines;
 }
 
 /** The record that heads a file of this name; undefined when the file is not ours. */

@@ -32,6 +32,7 @@ function open(over: Partial<DockerRuntimeOptions> = {}): Runtime {
     clock: systemClock,
     log: silentLog,
     random: Math.random,
+    stopGroupPath: daemon.stopGroupPath,
     ...over,
   });
 }

@@ -33,6 +33,7 @@ class DockerHarness implements RuntimeHarness {
       clock: systemClock,
       log: silentLog,
       random: Math.random,
+      stopGroupPath: this.#daemon.stopGroupPath,
     });
   }
 

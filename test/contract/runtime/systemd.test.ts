@@ -29,6 +29,9 @@ class SystemdHarness implements RuntimeHarness {
   }
 
   async open(cluster: 'ours' | 'other'): Promise<Runtime> {
+    // Without it no `stop` instance starts; the switch that goes with it has its own tests.
+    await writeFile(join(this.#machine.root, 'run/systemd/system/muster-lease.target'), '[Unit]\n');
+    await this.#machine.run(['systemctl', 'start', 'muster-lease.target']);
     return openSystemdRuntime({
       clusterId: cluster as ClusterId,
       bus: this.#bus,

@@ -34,12 +34,26 @@ test('a unit file ends a continued line before our own settings', () => {
 
 test('a unit file leaves restarts to systemd in mode keep, to the agent in mode stop', () => {
   assert.ok(!composeUnitFile(record, text).includes('Restart=no'));
-  assert.ok(composeUnitFile({ ...record, disconnect: 'stop' }, text).endsWith('\nRestart=no\n'));
+  assert.ok(composeUnitFile({ ...record, disconnect: 'stop' }, text).includes('\nRestart=no\n'));
 });
 
-test('a unit file of another type than service gets no section of that', () => {
-  const timer = { ...record, key: 'a.timer/0' as InstanceKey, disconnect: 'stop' as const };
-  assert.ok(!composeUnitFile(timer, '[Timer]\nOnBootSec=1\n').includes('[Service]'));
+const fence = '[Unit]\nRequisite=muster-lease.target\nPartOf=muster-lease.target\nAfter=muster-lease.target\n';
+
+test('a unit file in mode stop binds the unit to the lease and puts its processes where the switch finds them', () => {
+  const file = composeUnitFile({ ...record, disconnect: 'stop' }, text);
+  const environment = 'EnvironmentFile=-/run/muster/env/%n\n';
+  assert.ok(file.endsWith(`# Added by muster\n${fence}[Service]\nSlice=muster-stop.slice\nRestart=no\n${environment}`));
+  assert.ok(!composeUnitFile(record, text).includes('muster-lease'));
+});
+
+test('a unit file of another type than service gets what its type can have', () => {
+  const ownOf = (type: string, disconnect: 'keep' | 'stop') => {
+    const other = { ...record, key: `a.${type}/0` as InstanceKey, disconnect };
+    return composeUnitFile(other, '[X]\n').split('\n[X]\n')[1];
+  };
+  for (const type of ['timer', 'path', 'socket']) assert.equal(ownOf(type, 'keep'), '\n');
+  for (const type of ['timer', 'path']) assert.equal(ownOf(type, 'stop'), `\n\n# Added by muster\n${fence}`);
+  assert.equal(ownOf('socket', 'stop'), `\n\n# Added by muster\n${fence}[Socket]\nSlice=muster-stop.slice\n`);
 });
 
 const notOurs: readonly (readonly [why: string, file: string])[] = [

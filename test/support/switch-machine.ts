@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { openBus } from '../../src/bus/open-bus.ts';
+import { openDeadMansSwitch } from '../../src/host/dead-mans-switch.ts';
+import type { DeadMansSwitch } from '../../src/host/port.ts';
+import { silentLog } from '../../src/loop/log.ts';
+import { systemClock } from '../../src/loop/system-clock.ts';
+import { switchFiles } from '../lab/image-layer.ts';
+import { repository } from '../lab/paths.ts';
+import { eventually } from './eventually.ts';
+import { bootSystemdMachine, type SystemdMachine } from './systemd-machine.ts';
+
+const beatsMs = 10;
+
+/** Between SIGTERM and SIGKILL in these tests. */
+export const graceMs = 500;
+
+/** A machine with systemd and the dead man's switch's units, and the agent's side of the switch. */
+export class SwitchMachine {
+  readonly machine: SystemdMachine;
+  readonly #bus: ReturnType<typeof openBus>;
+  readonly #opened: DeadMansSwitch[] = [];
+
+  private constructor(machine: SystemdMachine) {
+    this.machine = machine;
+    this.#bus = openBus({ address: machine.busAddress }, systemClock, silentLog);
+  }
+
+  static async boot(cgroups: 1 | 2): Promise<SwitchMachine> {
+    const machine = await bootSystemdMachine({ cgroups });
+    for (const [from, to] of Object.entries(switchFiles)) {
+      await mkdir(join(machine.root, dirname(to)), { recursive: true });
+      await copyFile(join(repository, from), join(machine.root, to));
+    }
+    await machine.run(['systemctl', 'daemon-reload']);
+    await machine.run(['mkdir', '-p', '/run/beats']);
+    return new SwitchMachine(machine);
+  }
+
+  /** One more agent's side. */
+  openSwitch(): DeadMansSwitch {
+    const opened = openDeadMansSwitch({ bus: this.#bus, clock: systemClock, graceMs, root: this.machine.root });
+    this.#opened.push(opened);
+    return opened;
+  }
+
+  async run(...argv: string[]): Promise<string> {
+    return (await this.machine.run(argv)).stdout.trim();
+  }
+
+  /** Its output whatever its exit code. */
+  async say(...argv: string[]): Promise<string> {
+    const { stdout, stderr } = await this.machine.run(argv, { reject: false });
+    return `${stdout}${stderr}`.trim();
+  }
+
+  async state(unit: string): Promise<string> {
+    return this.run('systemctl', 'show', '--value', '--property=ActiveState', unit);
+  }
+
+  /** Writes a unit of a `stop` instance, or of a `keep` one, that does what the lines say. */
+  async write(
+    unit: string,
+    lines: readonly string[],
+    mode: 'keep' | 'stop' = 'stop',
+    unitLines: readonly string[] = [],
+  ): Promise<void> {
+    const lease = 'muster-lease.target';
+    const text = [
+      ...['[Unit]', ...unitLines, '[Service]', ...lines],
+      ...(mode === 'keep' ? [] : ['[Unit]', `Requisite=${lease}`, `PartOf=${lease}`, `After=${lease}`]),
+      ...(mode === 'keep' ? [] : ['[Service]', 'Slice=muster-stop.slice', 'Restart=no']),
+    ];
+    await writeFile(join(this.machine.root, 'run/systemd/system', basename(unit)), `${text.join('\n')}\n`);
+  }
+
+  /** A program that writes the monotonic time again and again for as long as it runs, and ends at SIGTERM or not. */
+  beating(name: string, isStubborn = false): string[] {
+    const trap = isStubborn ? "trap '' TERM; " : '';
+    const loop = `while read -r up rest </proc/uptime; do echo $$up >>/run/beats/${name}; sleep ${beatsMs / 1000}; done`;
+    return [`ExecStart=/bin/sh -c "${trap}${loop}"`, 'TimeoutStopSec=60'];
+  }
+
+  /** When it last ran, on this process's monotonic clock. Uptime is the same for all machines of one kernel. */
+  lastBeatMs(name: string): number {
+    const beats = readFileSync(join(this.machine.root, 'run/beats', name), 'latin1').trim();
+    const uptime = readFileSync('/proc/uptime', 'latin1');
+    const agoMs = (Number.parseFloat(uptime) - Number.parseFloat(beats.slice(beats.lastIndexOf('\n') + 1))) * 1000;
+    return systemClock.monotonicMs() - agoMs;
+  }
+
+  /** Waits until nothing of it has run for a second, and returns when it last did. */
+  async endOf(name: string, deadlineMs = 15_000): Promise<number> {
+    return eventually(`the end of ${name}`, deadlineMs, () => {
+      const atMs = this.lastBeatMs(name);
+      return systemClock.monotonicMs() - atMs > 1_000 ? atMs : undefined;
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const each of this.#opened) each.close();
+    this.#bus.close();
+    await this.machine.close();
+  }
+}

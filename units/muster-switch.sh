@@ -1,0 +1,206 @@
+#!/bin/bash
+# The dead man's switch: ends the `stop` instances of this machine when nobody re-arms it in time. It's a process of its own,
+# run by systemd, so that it works with an agent or a dockerd that is dead, hung or frozen. While nothing happens it waits in one
+# read; it forks nothing, logs nothing, and asks nobody before it kills.
+#
+#   switch.sh hold    waits, armed by lines on the FIFO: `<term> <kill>` in milliseconds of uptime; `0 0` disarms
+#   switch.sh fence   ends all and holds it down: by freezing (version 2 of control groups), else by killing again and again
+#
+# Times are absolute, so that a line that comes late prolongs nothing.
+
+set -u
+shopt -s globstar nullglob
+
+slice=muster.slice/muster-stop.slice
+fifo=/run/muster/switch
+# Between SIGTERM and SIGKILL, in milliseconds: as it was armed last.
+grace_file=/run/muster/switch-grace
+default_grace=1000
+# How long what was left behind may take to die before the switch counts as broken, in milliseconds.
+clear_limit=3000
+# Version 1: between two kills, in seconds.
+latch_interval=0.25
+
+# A pipe that nobody writes to: reading from it is a sleep without a process.
+exec 4<> <(:)
+
+# now: milliseconds of uptime. Steps of the clock don't touch it.
+now() {
+  local up
+  read -r up _ </proc/uptime
+  now=$((10#${up/./} * 10))
+}
+
+# snooze <milliseconds>
+snooze() {
+  local seconds
+  (($1 > 0)) || return 0
+  printf -v seconds '%d.%03d' $(($1 / 1000)) $(($1 % 1000))
+  read -r -t "$seconds" -u 4 _
+  return 0
+}
+
+# dirs: where the slice lies: in one hierarchy of version 2, or in each of version 1.
+find_dirs() {
+  if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then
+    dirs=(/sys/fs/cgroup/"$slice")
+  else
+    dirs=(/sys/fs/cgroup/*/"$slice"/)
+  fi
+}
+
+# signal_below <signal> <directory>: each process in it and in whatever is below it.
+signal_below() {
+  local file pid
+  for file in "$2"/**/cgroup.procs; do
+    while read -r pid; do
+      [[ $pid =~ ^[1-9][0-9]*$ ]] && kill -"$1" "$pid"
+    done <"$file"
+  done 2>/dev/null
+}
+
+# Whether a process is left.
+is_populated() {
+  local dir file pid
+  for dir in "${dirs[@]}"; do
+    for file in "$dir"/**/cgroup.procs; do
+      read -r pid <"$file" && return 0
+    done
+  done 2>/dev/null
+  return 1
+}
+
+freeze() {
+  local dir
+  for dir in "${dirs[@]}"; do
+    [[ -e $dir/cgroup.freeze ]] && echo "$1" >"$dir/cgroup.freeze"
+  done 2>/dev/null
+}
+
+# Frozen first, so that nothing is forked meanwhile: SIGKILL reaches the frozen of version 2.
+end_all() {
+  local dir
+  find_dirs
+  freeze 1
+  for dir in "${dirs[@]}"; do
+    [[ -e $dir/cgroup.kill ]] && echo 1 >"$dir/cgroup.kill"
+    signal_below KILL "$dir"
+  done 2>/dev/null
+}
+
+# systemd asks its units to end, each as its file says; containers are no units that it would ask.
+ask_containers() {
+  local dir child
+  find_dirs
+  for dir in "${dirs[@]}"; do
+    for child in "$dir"/*/; do
+      case $child in
+        *.service/ | *.socket/) ;;
+        *) signal_below TERM "${child%/}" ;;
+      esac
+    done
+  done
+}
+
+# Until it's heard: systemd may be executing itself anew.
+tell_systemd() {
+  until systemctl --quiet --no-block start muster-fence.target 2>/dev/null; do
+    snooze 50
+  done
+}
+
+# Takes the next line; not a well-formed one: ignored. Fails when none came within the seconds given.
+take_line() {
+  local term kill
+  read -r "$@" -u 3 term kill _ || return 1
+  [[ $term =~ ^[0-9]{1,15}$ && $kill =~ ^[0-9]{1,15}$ ]] || return 0
+  term_at=$((10#$term))
+  kill_at=$((10#$kill))
+  local grace=$((kill_at - term_at))
+  if ((term_at > 0 && grace >= 0 && grace != noted_grace)); then
+    noted_grace=$grace
+    echo "$grace" >"$grace_file"
+  fi
+  return 0
+}
+
+# Returns once it's due. A line that is there counts before the time of the one before it.
+wait_until_due() {
+  local left seconds
+  while :; do
+    if ((term_at == 0)); then
+      take_line
+      continue
+    fi
+    now
+    left=$((term_at - now))
+    if ((left > 0)); then
+      printf -v seconds '%d.%03d' $((left / 1000)) $((left % 1000))
+      take_line -t "$seconds"
+    elif read -r -t 0 -u 3; then
+      take_line
+    else
+      return 0
+    fi
+  done
+}
+
+# What an earlier fence has left is ended before anything may start.
+clear_slice() {
+  local until
+  now
+  until=$((now + clear_limit))
+  end_all
+  while is_populated; do
+    now
+    ((now < until)) || return 1
+    snooze 10
+    end_all
+  done
+  freeze 0
+  return 0
+}
+
+hold() {
+  term_at=0
+  kill_at=0
+  noted_grace=-1
+  mkdir -p "${fifo%/*}"
+  [[ -p $fifo ]] || { rm -rf "$fifo" && mkfifo -m 600 "$fifo"; } || exit 1
+  # For reading and writing: it never ends, whoever closes it.
+  exec 3<>"$fifo"
+  while ((term_at == 0)); do take_line; done
+  clear_slice || exit 1
+  systemd-notify --ready || exit 1
+  wait_until_due
+  # From here on nobody can re-arm it, and who tries learns so.
+  exec 3>&-
+  trap '' TERM
+  tell_systemd &
+  ask_containers
+  now
+  snooze $((kill_at - now))
+  end_all
+}
+
+fence() {
+  local grace=$default_grace text
+  [[ -e $grace_file ]] && read -r text <"$grace_file" && [[ $text =~ ^[0-9]{1,6}$ ]] && grace=$((10#$text))
+  if [[ -p $fifo ]]; then
+    # A holder that isn't the one who asked for this fires too.
+    now
+    exec 3<>"$fifo"
+    echo "$now $((now + grace))" >&3
+    exec 3>&-
+  fi
+  ask_containers
+  snooze "$grace"
+  end_all
+  [[ -e /sys/fs/cgroup/cgroup.controllers ]] && return 0
+  while :; do
+    read -r -t "$latch_interval" -u 4 _
+    end_all
+  done
+}
+
+"$1"
