@@ -20,6 +20,8 @@ interface Subscription {
 
 /** How soon a lost connection is dialled again. The first try is at once, so that a call that follows needs not wait. */
 const redial = { firstMs: 50, maxMs: 2_000, jitter: 0.3, random: Math.random };
+/** A connection that was lost sooner has failed as much as one that was refused. */
+const STEADY_MS = 1_000;
 
 /** Makes the connection; it is dialled by the first call or by {@link Bus.subscribe}, and dialled again whenever it's lost. */
 export function openBus(options: BusOptions, clock: Clock, log: Log): Bus {
@@ -37,6 +39,9 @@ class ReconnectingBus implements Bus {
   #dialing: Promise<BusConnection> | undefined;
   #cancelRedial: () => void = () => {};
   #failures = 0;
+  #connectedAtMs = 0;
+  /** After a failure it's not dialled before, whoever asks. */
+  #notBeforeMs = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(address: string, clock: Clock, log: Log) {
@@ -47,6 +52,11 @@ class ReconnectingBus implements Bus {
 
   async call(call: BusCall, signal: AbortSignal): Promise<readonly unknown[]> {
     signal.throwIfAborted();
+    if (this.#connection === undefined && this.#clock.monotonicMs() < this.#notBeforeMs)
+      throw new AgentError(
+        'UNAVAILABLE',
+        `Cannot use the bus at "${this.#address}": it can't be reached, and was asked a moment ago`,
+      );
     const connection = this.#connection ?? (await abortable(this.#dial(), signal));
     return connection.call(call, signal);
   }
@@ -100,7 +110,7 @@ class ReconnectingBus implements Bus {
       const connection = await BusConnection.dial(this.#address, this.#clock, events);
       return this.#connected(connection);
     } catch (error) {
-      this.#failures += 1;
+      this.#noteFailure();
       throw error;
     }
   }
@@ -111,7 +121,7 @@ class ReconnectingBus implements Bus {
       throw new AgentError('UNAVAILABLE', `Cannot use the bus at "${this.#address}": it was closed`);
     }
     this.#connection = connection;
-    this.#failures = 0;
+    this.#connectedAtMs = this.#clock.monotonicMs();
     for (const { rule } of this.#subscriptions) this.#sendMatch(connection, 'AddMatch', rule);
     for (const handler of [...this.#onConnect]) handler();
     return connection;
@@ -120,16 +130,23 @@ class ReconnectingBus implements Bus {
   #lost(cause: unknown): void {
     if (this.#connection === undefined) return; // lost while dialling: the dial says so
     this.#connection = undefined;
+    if (this.#clock.monotonicMs() - this.#connectedAtMs >= STEADY_MS) this.#failures = 0;
+    else this.#noteFailure();
     this.#log.warn({ bus: this.#address, err: cause }, 'bus connection lost');
     for (const handler of [...this.#onDisconnect]) handler();
     this.#redialSoon();
+  }
+
+  #noteFailure(): void {
+    this.#failures += 1;
+    this.#notBeforeMs = this.#clock.monotonicMs() + backoffMs(this.#failures, redial);
   }
 
   /** Without subscriptions nobody would notice a connection: then the next call dials. */
   #redialSoon(): void {
     this.#cancelRedial();
     if (this.#closed || this.#dialing !== undefined || this.#subscriptions.size === 0) return;
-    const waitMs = this.#failures === 0 ? 0 : backoffMs(this.#failures, redial);
+    const waitMs = this.#failures === 0 ? 0 : Math.max(0, this.#notBeforeMs - this.#clock.monotonicMs());
     this.#cancelRedial = this.#clock.after(waitMs, () => {
       this.#dial().then(
         () => {},

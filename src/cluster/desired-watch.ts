@@ -8,6 +8,8 @@ import type { Layout } from './layout.ts';
 
 /** How long to wait for a store that went away while it was watched. */
 const RETRY_MS = 1_000;
+/** Compacted past, it's read anew: not at full speed, should that happen again and again. */
+const COMPACTED_PAUSE_MS = 100;
 
 /**
  * Calls `onChange` with the workloads that may have changed, now and after each change, until the signal aborts (then it
@@ -29,8 +31,8 @@ export async function watchWorkloadState(
     } catch (error) {
       if (signal.aborted) return;
       const code = errorCodeOf(error);
-      if (code === 'UNAVAILABLE' && wasRead) await store.clock.sleep(RETRY_MS, signal);
-      else if (code !== 'STALE') throw error; // stale: compacted past us, read anew
+      if (code !== 'STALE' && (code !== 'UNAVAILABLE' || !wasRead)) throw error;
+      await store.clock.sleep(code === 'STALE' ? COMPACTED_PAUSE_MS : RETRY_MS, signal);
     }
   }
 }

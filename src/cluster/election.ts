@@ -11,6 +11,8 @@ import type { Layout } from './layout.ts';
 
 /** More foreign keys than this are left alone in silence. */
 const MOST_REPORTED = 20;
+/** Compacted past, a watch is begun anew: not at full speed, should that happen again and again. */
+const COMPACTED_PAUSE_MS = 100;
 
 /** What a leader is told of its term. */
 export interface Leadership {
@@ -170,7 +172,7 @@ export class Election {
 
   /** One watch; aborts `over` when the candidacy is. Returns from where to go on, where the store has forgotten what came before. */
   async #watchUntilOver(key: string, fromRevision: number, over: ChildAbort): Promise<number | undefined> {
-    const { kv } = this.#options;
+    const { kv, clock } = this.#options;
     try {
       await kv.watch(
         { key },
@@ -184,6 +186,8 @@ export class Election {
     } catch (error) {
       if (errorCodeOf(error) !== 'STALE') throw error;
     }
+    await clock.sleep(COMPACTED_PAUSE_MS, over.signal);
+    over.signal.throwIfAborted();
     const { kv: found, revision } = await kv.get(key, over.signal);
     if (found === undefined || found.modRevision >= fromRevision) over.abort();
     return revision + 1;

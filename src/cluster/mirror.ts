@@ -20,6 +20,8 @@ export interface MirrorOptions {
 
 /** A range is listed anew at least this often; half of it is drawn at random, so that nodes don't do it together. */
 const RELIST_INTERVAL_MS = 3_600_000;
+/** A watch that ended sooner has failed at once. */
+const STEADY_MS = 1_000;
 const timeToList = new Error('it is time to list the range again');
 
 /**
@@ -78,19 +80,21 @@ export class Mirror {
   async run(signal: AbortSignal): Promise<void> {
     const { kv, prefix, clock, log, random } = this.#options;
     for (let failures = 0; !signal.aborted; ) {
+      let listedAtMs = Number.POSITIVE_INFINITY;
       try {
         const { kvs, revision } = await kv.list(prefix, signal);
+        listedAtMs = clock.monotonicMs();
         this.#replace(kvs, revision);
-        failures = 0;
         await this.#watchForAWhile(revision, signal);
+        failures = 0;
       } catch (error) {
         if (signal.aborted) return;
+        // A list alone is no success: a watch that ends at once, each time, must not be begun at full speed.
+        failures = clock.monotonicMs() - listedAtMs >= STEADY_MS ? 1 : failures + 1;
         if (errorCodeOf(error) === 'STALE') {
           log.info({ prefix, revision: this.#revision }, 'mirror fell behind the compaction, listing again');
-          continue;
-        }
-        failures += 1;
-        if (failures === 1 || failures % 20 === 0)
+          if (failures === 1) continue;
+        } else if (failures === 1 || failures % 20 === 0)
           log.warn({ prefix, failures, err: error }, 'mirror cannot read the store');
         await clock.sleep(backoffMs(failures, { firstMs: 100, maxMs: 2_000, jitter: 0.5, random }), signal);
       }

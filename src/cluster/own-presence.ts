@@ -13,6 +13,9 @@ export interface OwnPresenceOptions {
   readonly onOwn: (revision: Revision) => void;
 }
 
+/** A compaction may come between a look and its watch, but hardly so often in a row. */
+const COMPACTED_LIMIT = 3;
+
 /** Presence as text that may be anyone's; undefined where it can't be read. */
 export function readPresence({ key, value }: KeyValue): Presence | undefined {
   try {
@@ -59,7 +62,7 @@ export async function watchOwnPresence(options: OwnPresenceOptions, signal: Abor
 /** Aborts `gone` when presence is, with the error as its reason when another process has it. */
 async function followOwnPresence(options: OwnPresenceOptions, gone: ChildAbort): Promise<void> {
   const { kv, key } = options;
-  while (!gone.signal.aborted) {
+  for (let compacted = 0; !gone.signal.aborted; ) {
     const { kv: found, revision } = await kv.get(key, gone.signal);
     const standing = standingOf(options, found);
     if (standing === 'gone') return;
@@ -68,6 +71,7 @@ async function followOwnPresence(options: OwnPresenceOptions, gone: ChildAbort):
       { key },
       revision + 1,
       ({ events }) => {
+        compacted = 0;
         for (const { type, kv: event } of events) {
           const now = standingOf(options, type === 'delete' ? undefined : event);
           if (now !== 'ours') gone.abort(now === 'gone' ? new Error('presence is gone') : now);
@@ -77,6 +81,9 @@ async function followOwnPresence(options: OwnPresenceOptions, gone: ChildAbort):
     );
     await watching.catch((error: unknown) => {
       if (errorCodeOf(error) !== 'STALE') throw error; // compacted past: look again
+      compacted += 1;
+      if (compacted > COMPACTED_LIMIT)
+        throw new AgentError('UNAVAILABLE', `Cannot watch "${key}": it's compacted past at once`, { cause: error });
     });
   }
 }

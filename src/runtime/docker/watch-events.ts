@@ -23,27 +23,31 @@ export interface WatchOptions {
 
 /** Neither `create` (only we make ours) nor `exec_*` (each health check makes three). */
 const events = ['start', 'die', 'destroy', 'oom', 'pause', 'unpause', 'rename', 'update', 'health_status'];
+/** A stream that ended sooner has failed. */
+const steadyMs = 1_000;
 const backoff = { firstMs: 100, maxMs: 2_000, jitter: 0.3 };
 
 /** Follows the events of the cluster's containers until the signal aborts; a lost stream is opened again, however long it takes. */
 export async function watchEvents(options: WatchOptions, signal: AbortSignal): Promise<void> {
   const { clock, log, random } = options;
   for (let failures = 0; !signal.aborted; ) {
-    let opened = false;
+    let openedAtMs: number | undefined;
     try {
       await followEvents(
         options,
         () => {
-          opened = true;
+          openedAtMs = clock.monotonicMs();
         },
         signal,
       );
     } catch (error) {
       if (signal.aborted) break;
       // Once per outage: a machine without Docker, or with a stopped one, is no news every second.
-      if (opened || failures === 0) log.info({ runtime: 'docker', err: errorText(error) }, 'events not followed');
+      if (openedAtMs !== undefined || failures === 0)
+        log.info({ runtime: 'docker', err: errorText(error) }, 'events not followed');
     }
-    failures = opened ? 1 : failures + 1;
+    // One that is taken and ended at once, each time, is no more than one that is refused.
+    failures = openedAtMs !== undefined && clock.monotonicMs() - openedAtMs >= steadyMs ? 1 : failures + 1;
     await clock.sleep(backoffMs(failures, { ...backoff, random }), signal);
   }
 }

@@ -238,3 +238,30 @@ test('a closed bus takes no more calls and does not come back', async (context) 
   await assert.rejects(bus.call(listNames, never), { code: 'UNAVAILABLE', message: /it was closed/ });
   await eventually('no client', 5_000, () => broker.names().every((name) => name === 'org.freedesktop.DBus'));
 });
+
+test('a bus that ends each connection at once is not dialled at full speed, whoever asks', async (context) => {
+  const socket = scratch(context);
+  let dials = 0;
+  const server = createServer((peer) => {
+    dials += 1;
+    peer.on('error', () => {});
+    // As a daemon that has no room: it says hello, and hangs up.
+    peer.once('data', () => peer.write('OK 1234deadbeef\r\n'));
+    peer.on('data', (data) => {
+      if (data.includes('BEGIN')) peer.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  context.after(() => server.close());
+  const bus = openBus({ address: `unix:path=${socket}` }, systemClock, silentLog);
+  context.after(() => bus.close());
+  bus.subscribe({ sender: service, path: '/org/example', interface: service, member: 'Ticked' }, () => {});
+  const untilMs = performance.now() + 700;
+  let calls = 0;
+  await eventually('some time over', 5_000, async () => {
+    calls += 1;
+    await bus.call(listNames, never).catch(() => undefined);
+    return performance.now() > untilMs;
+  });
+  assert.ok(calls > 10 && dials < 12, `${dials} dials for ${calls} calls`);
+});

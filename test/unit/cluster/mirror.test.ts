@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { Mirror } from '../../../src/cluster/mirror.ts';
+import { AgentError } from '../../../src/domain/errors.ts';
 import { silentLog } from '../../../src/loop/log.ts';
 import { advanceUntil } from '../../support/advance-until.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -124,3 +125,19 @@ test('an idle mirror makes no request', async () => {
   await clock.advance(600_000);
   assert.deepEqual(kv.calls, before);
 });
+
+const endsAtOnce = [
+  ['is compacted past', new AgentError('STALE', 'Cannot watch: compacted')],
+  ['is refused', new AgentError('FORBIDDEN', 'Cannot watch: expected the permission')],
+] as const;
+for (const [how, failure] of endsAtOnce) {
+  test(`a mirror whose watch ${how} each time does not list at full speed`, async () => {
+    const { clock, kv, run, mirror } = start();
+    kv.watch = () => Promise.reject(failure);
+    run();
+    await clock.advance(60_000);
+    const lists = kv.calls.get('list') ?? 0;
+    assert.ok(lists > 25 && lists < 60, `${lists} lists in a minute`);
+    assert.ok(mirror.synced);
+  });
+}

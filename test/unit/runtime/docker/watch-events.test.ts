@@ -74,3 +74,10 @@ test('watchEvents() backs off to two seconds, and says once that Docker is away'
   await stop();
   assert.equal(clock.pendingTimers, 0);
 });
+
+test('watchEvents() does not open streams that end at once at full speed', async () => {
+  const { clock, attempts, stop } = setUp(Array.from({ length: 1_000 }, () => events()));
+  await clock.advance(60_000);
+  assert.ok(attempts() > 25 && attempts() < 40, `${attempts()} attempts in a minute`);
+  await stop();
+});
