@@ -12,8 +12,9 @@ export interface RestartPolicy {
   readonly firstMs: number;
   readonly maxMs: number;
   readonly resetAfterMs: number;
-  /** A start that failed because a daemon was away is tried again after this, doubling up to `maxMs`. */
+  /** What failed because a daemon was away is tried again after this, doubling up to `unavailableMaxMs`: its absence is no crash. */
   readonly unavailableMs: number;
+  readonly unavailableMaxMs: number;
 }
 
 export const defaultRestartPolicy: RestartPolicy = {
@@ -21,6 +22,7 @@ export const defaultRestartPolicy: RestartPolicy = {
   maxMs: 300_000,
   resetAfterMs: 600_000,
   unavailableMs: 1_000,
+  unavailableMaxMs: 15_000,
 };
 
 /** What the agent remembers of one instance; a restart of the agent forgets what its status doesn't say. */
@@ -36,6 +38,8 @@ export interface Remembered {
   fencingToken: string | undefined;
   restarts: number;
   failures: number;
+  /** In a row, because a daemon was away. */
+  absences: number;
   /** The runtime's own restarts that don't count as failures any more; undefined until it has been seen. */
   forgivenRestarts: number | undefined;
   retryAtMs: number;
@@ -79,6 +83,7 @@ export class NodeMemory {
         fencingToken: undefined,
         restarts: 0,
         failures: 0,
+        absences: 0,
         forgivenRestarts: undefined,
         retryAtMs: 0,
         urgentRetryAtMs: 0,
@@ -107,6 +112,7 @@ export class NodeMemory {
     if (entry.ordered === ordered) return;
     if (entry.ordered !== undefined) {
       entry.failures = 0;
+      entry.absences = 0;
       entry.retryAtMs = 0;
       entry.lastError = undefined;
     }
@@ -158,6 +164,7 @@ export class NodeMemory {
     entry.progress = undefined;
     if (failure === undefined) {
       entry.lastError = undefined;
+      entry.absences = 0;
       if (action?.kind === 'start') entry.wasAlive = true;
       return;
     }
@@ -168,10 +175,15 @@ export class NodeMemory {
       return;
     }
     entry.lastError = errorText(error);
-    entry.failures += 1;
     entry.urgentRetryAtMs = this.#clock.monotonicMs() + URGENT_RETRY_MS;
-    const isAway = errorCodeOf(error) === 'UNAVAILABLE';
-    this.#delay(entry, entry.failures, isAway ? this.#policy.unavailableMs : this.#policy.firstMs);
+    if (errorCodeOf(error) === 'UNAVAILABLE') {
+      const { unavailableMs: firstMs, unavailableMaxMs: maxMs } = this.#policy;
+      entry.absences += 1;
+      this.#delay(entry, entry.absences, { firstMs, maxMs });
+      return;
+    }
+    entry.failures += 1;
+    this.#delay(entry, entry.failures, this.#policy);
     entry.wasAlive = false;
   }
 
@@ -195,14 +207,13 @@ export class NodeMemory {
     if (!entry.wasAlive || entry.action !== undefined) return;
     entry.wasAlive = false;
     if (!isRestartedByAgent(observed.key, observed.disconnect)) return; // its end is nothing to wait after
-    if (entry.failures > 0) this.#delay(entry, entry.failures, this.#policy.firstMs);
+    if (entry.failures > 0) this.#delay(entry, entry.failures, this.#policy);
     entry.failures += 1;
   }
 
-  #delay(entry: Remembered, failures: number, firstMs: number): void {
-    const { maxMs } = this.#policy;
-    entry.retryAtMs =
-      this.#clock.monotonicMs() + backoffMs(failures, { firstMs, maxMs, jitter: 0.1, random: this.#random });
+  #delay(entry: Remembered, failures: number, { firstMs, maxMs }: Pick<RestartPolicy, 'firstMs' | 'maxMs'>): void {
+    const delayMs = backoffMs(failures, { firstMs, maxMs, jitter: 0.1, random: this.#random });
+    entry.retryAtMs = this.#clock.monotonicMs() + delayMs;
   }
 
   /** The soonest moment at which a delayed instance may be tried again, if there's one to come. */

@@ -1,6 +1,7 @@
 import type { InstanceKey } from '../domain/ids.ts';
 import { runtimeOf } from '../domain/runtime-of.ts';
 import type { InstanceStatus, ObservedInstance } from '../domain/status.ts';
+import { isAlive } from '../plan/plan-node.ts';
 import type { Remembered } from './instance-memory.ts';
 import { makeStatus } from './make-status.ts';
 import type { Observation } from './observer.ts';
@@ -32,6 +33,7 @@ export function makeStatuses(input: StatusesInput): Map<InstanceKey, InstanceSta
     const reading = readings.get(key);
     const observed = observation.instances.get(key);
     const previous = input.previous(key);
+    if (isLeftOver(input, key)) continue;
     if (input.isOutOfDate(key)) {
       if (previous !== undefined) statuses.set(key, previous);
       continue;
@@ -63,6 +65,13 @@ function isOutdated(
 ) {
   if (reading?.kind !== 'read' || observed === undefined) return false;
   return observed.specHash !== reading.spec.hash || observed.disconnect !== order?.assignment.disconnect;
+}
+
+/** It has ended, nothing orders it, and it's about to be removed: that is nobody's news, unless it can't be. */
+function isLeftOver(input: StatusesInput, key: InstanceKey): boolean {
+  const { orders, unreadableOrders, observation } = input;
+  if (orders.has(key) || unreadableOrders.has(key) || whyUnreadable(key, observation) !== undefined) return false;
+  return !isAlive(observation.instances.get(key)) && input.memory(key)?.lastError === undefined;
 }
 
 function whyUnreadable(key: InstanceKey, observation: Observation): string | undefined {

@@ -104,7 +104,7 @@ export class Node {
   }
 
   #makePass(nudge: () => void): NodePass {
-    const { kv, layout, node, runtimes, clock, log, rights } = this.#options;
+    const { kv, layout, node, runtimes, clock, log, random, rights } = this.#options;
     const keysInFlight = () => this.#memory.keysInFlight();
     return new NodePass({
       clock,
@@ -113,7 +113,7 @@ export class Node {
       observer: new Observer({ runtimes, clock, log, keysInFlight, onLate: nudge }),
       hasOrders: () => this.#mirror.synced,
       orders: new OrderBook({ mirror: this.#mirror, layout, node, clock, log }),
-      specs: new SpecReader({ kv, layout, clock, onRead: nudge }),
+      specs: new SpecReader({ kv, layout, clock, random, onRead: nudge }),
       lastKnown: this.#lastKnown,
       memory: this.#memory,
       actions: this.#actions,

@@ -21,13 +21,16 @@ export interface SpecReadings {
 }
 
 /** A spec that isn't there, or is garbage, will hardly change: it's asked for less and less often. */
-const RETRY = { firstMs: 2_000, maxMs: 60_000, jitter: 0, random: () => 0 } as const;
+const RETRY = { firstMs: 2_000, maxMs: 60_000, jitter: 0.2 } as const;
+/** A store that was away may be back any moment. */
+const AWAY_MAX_MS = 8_000;
 
 /** Reads specs once and keeps them: they never change. */
 export class SpecReader {
   readonly #kv: Kv;
   readonly #layout: Layout;
   readonly #clock: Clock;
+  readonly #random: () => number;
   readonly #onRead: () => void;
   /** Reads under way; none rejects. */
   readonly #inFlight = new Set<Promise<void>>();
@@ -37,11 +40,13 @@ export class SpecReader {
     readonly kv: Kv;
     readonly layout: Layout;
     readonly clock: Clock;
+    readonly random: () => number;
     readonly onRead: () => void;
   }) {
     this.#kv = options.kv;
     this.#layout = options.layout;
     this.#clock = options.clock;
+    this.#random = options.random;
     this.#onRead = options.onRead;
   }
 
@@ -90,7 +95,8 @@ export class SpecReader {
   #noteFailure(path: string, error: unknown): void {
     const before = this.#readings.get(path);
     const failures = before?.kind === 'failed' ? before.failures + 1 : 1;
-    const delayMs = errorCodeOf(error) === 'UNAVAILABLE' ? RETRY.firstMs : backoffMs(failures, RETRY);
+    const maxMs = errorCodeOf(error) === 'UNAVAILABLE' ? AWAY_MAX_MS : RETRY.maxMs;
+    const delayMs = backoffMs(failures, { ...RETRY, maxMs, random: this.#random });
     const retryAtMs = this.#clock.monotonicMs() + delayMs;
     this.#readings.set(path, { kind: 'failed', error: errorText(error), failures, retryAtMs });
   }

@@ -74,6 +74,23 @@ test('a start that failed because a daemon is away is tried again soon', () => {
   assert.match(memory.of(key).lastError ?? '', /Cannot reach dockerd/);
 });
 
+test("a daemon's absence is no crash: it's tried again within seconds, and delays no restart afterwards", () => {
+  const { memory, waitMs, restart } = make();
+  memory.noteObserved(seen('running'));
+  memory.noteObserved(seen('failed'));
+  for (let attempt = 0; attempt < 20; attempt += 1) {
+    memory.noteBegin({ kind: 'start', key, reason: 'ended' }, 'v1');
+    memory.noteEnd(key, { error: new AgentError('UNAVAILABLE', 'Cannot reach dockerd'), wasAborted: false });
+    assert.ok(waitMs() <= 15_000);
+  }
+  assert.equal(waitMs(), 15_000);
+  assert.equal(memory.of(key).failures, 1, 'the one crash');
+  restart();
+  memory.noteObserved(seen('running'));
+  memory.noteObserved(seen('failed'));
+  assert.equal(waitMs(), 10_000, 'as after a second crash');
+});
+
 test('a start on an order that is another by now is no failure, and is tried again soon', () => {
   const { memory, waitMs } = make();
   memory.noteBegin({ kind: 'start', key, reason: 'assigned-here' }, 'v1');
