@@ -23,7 +23,7 @@ function makeCodec<T>(schema: v.GenericSchema<unknown, T>): Codec<T> {
     encode: (value) => JSON.stringify({ v: FORMAT, ...value }),
     decode: (text, key) => {
       const fail = (expected: string) =>
-        new AgentError('INVALID_INPUT', `Cannot read the value of "${key}": expected ${expected}`);
+        new AgentError('INVALID_INPUT', `Cannot read the value of "${shorten(key, 300)}": expected ${expected}`);
       if (text.length > VALUE_LIMIT_CHARS) throw fail(`at most ${VALUE_LIMIT_CHARS} characters, got ${text.length}`);
       let json: unknown;
       try {
@@ -33,20 +33,20 @@ function makeCodec<T>(schema: v.GenericSchema<unknown, T>): Codec<T> {
       }
       const format = typeof json === 'object' && json !== null && 'v' in json ? json.v : undefined;
       if (format !== FORMAT)
-        throw fail(`format ${FORMAT}, got ${typeof format === 'object' ? 'a structure' : shorten(String(format))}`);
+        throw fail(`format ${FORMAT}, got ${typeof format === 'object' ? 'a structure' : shorten(String(format), 40)}`);
       const parsed = v.safeParse(schema, json);
       if (parsed.success) return parsed.output;
       const [issue] = parsed.issues;
       throw fail(
-        `${issue.expected ?? 'another value'} at "${v.getDotPath(issue) ?? ''}", got ${shorten(issue.received)}`,
+        `${issue.expected ?? 'another value'} at "${v.getDotPath(issue) ?? ''}", got ${shorten(issue.received, 40)}`,
       );
     },
   };
 }
 
 /** What is stored may be anything, of any size: an error says no more of it than tells it apart. */
-function shorten(received: string): string {
-  return received.length <= 40 ? received : `${received.slice(0, 40)}…`;
+function shorten(text: string, chars: number): string {
+  return text.length <= chars ? text : `${text.slice(0, chars)}…`;
 }
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));

@@ -55,3 +55,16 @@ test('settings that no agent could keep to are refused', () => {
     );
   }
 });
+
+test('an error about what is stored is short, however long the key and the value are', () => {
+  for (const value of [
+    'x'.repeat(1_400_000),
+    `{"v":"${'9'.repeat(100_000)}"}`,
+    `{"v":1,"layout":"${'9'.repeat(100_000)}"}`,
+  ]) {
+    assert.throws(
+      () => clusterSettingsCodec.decode(value, `/muster/${'k'.repeat(1_000_000)}`),
+      (error: Error) => error.message.length < 600,
+    );
+  }
+});
