@@ -19,7 +19,8 @@ interface Row extends Totals {
 }
 
 const oneDone: Totals = { passed: 1, failed: 0, skipped: 0, output: '' };
-const withBuild = 'lab';
+/** Suites that boot the built executable. */
+const withBuild: readonly string[] = ['lab', 'chaos', 'reliability'];
 
 function makePreparation(chosen: readonly Suite[]): Part[] {
   const packages = [...new Set(chosen.flatMap((suite) => suite.packages))];
@@ -30,7 +31,9 @@ function makePreparation(chosen: readonly Suite[]): Part[] {
       .then(() => oneDone);
   return [
     ...(packages.length > 0 ? [{ name: 'packages', budgetSeconds: 300, run: install }] : []),
-    ...(chosen.some((suite) => suite.name === withBuild) ? [{ name: 'build', budgetSeconds: 60, run: build }] : []),
+    ...(chosen.some((suite) => withBuild.includes(suite.name))
+      ? [{ name: 'build', budgetSeconds: 60, run: build }]
+      : []),
   ];
 }
 

@@ -22,6 +22,7 @@ export const newer: Row = {
   name: 'etcd-leader-frozen-3.5',
   fault: 'etcd leader frozen 15 s and thawed, 10 times, etcd 3.5.16',
   lab: { ...row.lab, etcd: '3.5' },
+  times: { quick: 0, full: 10 },
 };
 
 async function freezeLeaders({ field, times, signal, say }: RowContext): Promise<RowResult> {
