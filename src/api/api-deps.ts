@@ -1,4 +1,5 @@
 import type { StoreView } from '../cluster/desired-read.ts';
+import type { StoreHealth } from '../cluster/store-health.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
@@ -10,6 +11,8 @@ export interface LocalState {
   readonly leader: boolean;
   /** One line for people: what it is doing, or why it has not joined. */
   readonly text: string;
+  /** How etcd does, as this node sees it. */
+  readonly store?: StoreHealth;
 }
 
 /** The node that answers. */

@@ -17,6 +17,7 @@ import {
   getWorkloads,
   order,
 } from './cluster-routes.ts';
+import { confirmRestore, getDoubts } from './confirm-restore.ts';
 import { lineStream } from './line-stream.ts';
 import { Nudge } from './nudge.ts';
 import { OpenRequests, type RequestScope } from './open-requests.ts';
@@ -104,13 +105,22 @@ function addReads({ app, deps, answer, joined }: Routes): void {
     '/v1/status',
     answer(async (_context, signal) => getStatus(deps, nodeState(deps), signal)),
   );
+  app.get(
+    '/v1/cluster/doubts',
+    answer(async (_context, signal) => getDoubts(deps, signal)),
+  );
   for (const [path, handle] of Object.entries(reads)) app.get(path, joined(handle));
 }
 
-function addChanges({ app, deps, joined }: Routes): void {
+function addChanges({ app, deps, answer, joined }: Routes): void {
   app.put(
     '/v1/workloads/:name',
     joined(async (context, signal) => apply(deps, nameOf(context), await readBody(context.req.raw), signal)),
+  );
+  // Not for joined nodes alone: whoever doubts the store counts as not joined.
+  app.post(
+    '/v1/cluster/confirm-restore',
+    answer(async (_context, signal) => confirmRestore(deps, signal)),
   );
   app.post(
     '/v1/cluster/release-hold',

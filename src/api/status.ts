@@ -21,7 +21,8 @@ import { summarizeWorkload } from './summary.ts';
 /** `GET /v1/status`: also while etcd is away, or the node has not joined. */
 export async function getStatus(deps: ApiDeps, node: NodeStateAnswer, signal: AbortSignal): Promise<StatusAnswer> {
   const etcd = await readStoreState(deps, signal);
-  const base = { id: deps.cluster, node, etcd };
+  const { store } = deps.node.state();
+  const base = { id: deps.cluster, node, etcd, ...(store === undefined ? {} : { store }) };
   if (!etcd.answers) return base;
   const parts = ['nodes', 'workloads', 'instances', 'assignments', 'statuses', 'election'] as const;
   const { state } = await readState(deps.store, parts, signal);
@@ -87,7 +88,7 @@ function nodeStatus(state: DesiredState, id: NodeId, entry: NodeEntry, nowIso: s
   const lostSince = presence === undefined ? verdict?.lostSince : undefined;
   const isCalm = presence !== undefined && verdict?.calmUntil !== undefined && verdict.calmUntil > nowIso;
   const reasons = [
-    presence?.state === 'in-doubt' ? (presence.doubt ?? 'it does not trust the store') : undefined,
+    presence?.doubt ?? (presence?.state === 'in-doubt' ? 'it does not trust the store' : undefined),
     presence === undefined || presence.state === 'leaving' ? heldText(state.hold, id) : undefined,
     isCalm ? `lost ${verdict.flaps ?? 1} times of late, gets new work from ${clockText(verdict.calmUntil)}` : undefined,
   ];

@@ -4,6 +4,7 @@ import type { Command } from './command.ts';
 export const commands = {
   agent: async () => (await import('./commands/agent.ts')).agent,
   apply: async () => (await import('./commands/apply.ts')).apply,
+  'cluster confirm-restore': async () => (await import('./commands/cluster-confirm-restore.ts')).clusterConfirmRestore,
   'cluster release-hold': async () => (await import('./commands/cluster-release-hold.ts')).clusterReleaseHold,
   explain: async () => (await import('./commands/explain.ts')).explain,
   help: async () => (await import('./commands/help.ts')).help,

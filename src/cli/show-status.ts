@@ -23,6 +23,7 @@ export function showStatus(screen: Screen, answer: StatusAnswer): void {
         ? `answers (${etcd.tookMs} ms), raft term ${etcd.raftTerm}, revision ${etcd.revision}`
         : `does not answer: ${etcd.reason}`,
     ],
+    ['Store', describeStore(answer)],
     ['Leader', cluster === undefined ? undefined : describeLeader(cluster)],
     ['Nodes', cluster === undefined ? undefined : describeNodes(cluster)],
     ['Workloads', cluster === undefined ? undefined : describeWork(cluster)],
@@ -31,6 +32,12 @@ export function showStatus(screen: Screen, answer: StatusAnswer): void {
   for (const hold of cluster.holds) showHold(screen, hold);
   showUnusual(screen, cluster.unusual);
   showShort(screen, cluster);
+}
+
+/** What's wrong with it beyond that it doesn't answer. */
+function describeStore({ store }: StatusAnswer): string | undefined {
+  if (store === undefined || store.state === 'good' || store.state === 'unknown') return undefined;
+  return `${store.state} since ${store.since}: ${store.text}`;
 }
 
 function describeLeader({ leader, term }: ClusterStatus): string {

@@ -19,7 +19,7 @@ import type {
 } from './answers.ts';
 import { type ClientTarget, type Http, openHttp } from './http.ts';
 import { parseProblem } from './problem.ts';
-import type { ReleaseHoldAnswer, StatusAnswer } from './status-answers.ts';
+import type { ReleaseHoldAnswer, StatusAnswer, StoreDoubtsAnswer } from './status-answers.ts';
 
 /** A workload as a watch shows it: the frame that came, and all its rows as of it. */
 export interface WatchedWorkload extends WatchFrame {
@@ -42,6 +42,10 @@ export interface Client {
   status(signal: AbortSignal): Promise<StatusAnswer>;
   /** `NOT_FOUND` when nothing is held. */
   releaseHold(signal: AbortSignal): Promise<ReleaseHoldAnswer>;
+  /** Which nodes doubt the store. Works while the one that answers is one of them, or has not joined. */
+  doubts(signal: AbortSignal): Promise<StoreDoubtsAnswer>;
+  /** `CONFLICT` when no node doubts the store. */
+  confirmRestore(signal: AbortSignal): Promise<StoreDoubtsAnswer>;
   nodes(signal: AbortSignal): Promise<NodesAnswer>;
   /** @param node its ID, the ID's first digits, or its hostname */
   inspectNode(node: string, signal: AbortSignal): Promise<NodeAnswer>;
@@ -87,6 +91,8 @@ export function openClient(target: ClientTarget, options: ClientOptions = {}): C
     cluster: (signal) => get('/v1/cluster', signal),
     status: (signal) => get('/v1/status', signal),
     releaseHold: (signal) => post('/v1/cluster/release-hold', signal),
+    doubts: (signal) => get('/v1/cluster/doubts', signal),
+    confirmRestore: (signal) => post('/v1/cluster/confirm-restore', signal),
     nodes: (signal) => get('/v1/nodes', signal),
     inspectNode: (node, signal) => get(`/v1/nodes/${encodeURIComponent(node)}`, signal),
     workloads: (signal) => get('/v1/workloads', signal),

@@ -1,5 +1,5 @@
 import type { WorkloadName } from '../domain/ids.ts';
-import type { HoldKind } from '../domain/node.ts';
+import type { HoldKind, StoreLine } from '../domain/node.ts';
 import type { NodeRef, NodeRow, NodeStateAnswer, WorkloadSummary } from './answers.ts';
 
 /** `GET /v1/status`: what matters of the cluster, on one screen. */
@@ -9,6 +9,8 @@ export interface StatusAnswer {
   readonly node: NodeStateAnswer;
   /** As the node that answers sees it. */
   readonly etcd: StoreState;
+  /** How it has done of late; absent where the agent doesn't say. */
+  readonly store?: StoreHealthState;
   /** Absent, as all that follows, while etcd doesn't answer. */
   readonly cluster?: ClusterStatus;
 }
@@ -24,6 +26,17 @@ export type StoreState =
       readonly revision: number;
     }
   | { readonly answers: false; readonly reason: string };
+
+/** How the store has done of late, as the node that answers sees it. */
+export interface StoreHealthState {
+  readonly state: 'unknown' | 'good' | 'unavailable' | 'refusing' | 'full' | 'slow' | 'in-doubt';
+  /** ISO 8601. */
+  readonly since: string;
+  /** The last failure, also one that is over. */
+  readonly lastError?: string;
+  /** One line: what that means. */
+  readonly text: string;
+}
 
 /** The cluster as it's stored. */
 export interface ClusterStatus {
@@ -62,4 +75,13 @@ export interface HoldStatus {
 /** `POST /v1/cluster/release-hold` */
 export interface ReleaseHoldAnswer {
   readonly released: readonly HoldStatus[];
+}
+
+/** `GET /v1/cluster/doubts`, `POST /v1/cluster/confirm-restore` */
+export interface StoreDoubtsAnswer {
+  readonly doubts: readonly { readonly node: NodeRef; readonly reason: string }[];
+  /** Where the store is now. */
+  readonly store: StoreLine;
+  /** The epoch that ends the doubts. */
+  readonly epoch: number;
 }
