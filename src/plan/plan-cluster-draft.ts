@@ -57,7 +57,6 @@ export class StepDraft {
     this.#put(node, { order: 'run', spec, disconnect: disconnect.mode, ...offline, reason, at: this.#now });
     for (const [other, role] of this.#roles) if (role === 'current') this.#roles.set(other, 'superseded');
     this.#roles.set(node, 'current');
-    this.#lost.delete(node);
     this.#lastNode = node;
     this.#pending = undefined;
     this.#to = node;

@@ -70,10 +70,17 @@ function dataNode({ instance, current }: Subject): NodeId | undefined {
   return instance.record?.value.lastNode ?? current?.node;
 }
 
-function explainOthers({ ctx, seeker }: Subject, not: NodeId): NoNode {
+function explainOthers(subject: Subject, not: NodeId): NoNode {
+  const { ctx, seeker } = subject;
   const others = ctx.allNodes().filter(({ node }) => node.id !== not);
   const failure = explainNoNode(seeker, others);
-  return others.length === 0 ? { ...failure, reason: 'there is no other node' } : failure;
+  if (others.length === 0) return { ...failure, reason: 'there is no other node' };
+  const holders = [...unsafeNodes(subject)].filter((node) => node !== not).sort();
+  return holders.length === 0 ? failure : { ...failure, reason: describeHolders(subject, holders) };
+}
+
+function describeHolders({ ctx }: Subject, holders: readonly NodeId[]): string {
+  return `has not been seen to stop on ${holders.map((node) => ctx.nodeName(node)).join(', ')}`;
 }
 
 function explainOnly(subject: Subject, only: ReadonlySet<NodeId>): NoNode {
@@ -90,8 +97,7 @@ function explainOnly(subject: Subject, only: ReadonlySet<NodeId>): NoNode {
       reason: `its data is on ${ctx.nodeName(data)}${why === '' ? '' : `, which ${asClause(why)}`}`,
     };
   }
-  const holders = unsafe.map((node) => ctx.nodeName(node)).join(', ');
-  return { ...failure, reason: `has not been seen to stop on ${holders}` };
+  return { ...failure, reason: describeHolders(subject, unsafe) };
 }
 
 /** A rule's words behind "which". */

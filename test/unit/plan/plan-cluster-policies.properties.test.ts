@@ -51,6 +51,28 @@ const anyOp: fc.Arbitrary<Op> = fc.oneof(
     arbitrary: anyNode.map((id) => named(`leaving ${id}`, (w) => w.presences.has(id) && w.setPresence(id, 'leaving'))),
   },
   { weight: 1, arbitrary: anyNode.map((id) => named(`power off ${id}`, (w) => powerOff(w, id))) },
+  // The ways to two copies, of which not every one is well.
+  {
+    weight: 4,
+    arbitrary: anyNode.map((id) =>
+      named(`replace what is on ${id}`, (w) => {
+        w.lose(id);
+        w.advance(12_000);
+        writeAll(w);
+      }),
+    ),
+  },
+  { weight: 4, arbitrary: anyNode.map((id) => named(`back ${id}`, (w) => [w.setPresence(id, 'up'), w.obey(id)])) },
+  {
+    weight: 4,
+    arbitrary: fc.tuple(fc.constantFrom(...keys), fc.boolean()).map(([key, fails]) =>
+      named(`${key} ${fails ? 'fails' : 'is sick'} where it counts`, (w) => {
+        const node = w.instances.get(key)?.value.copies.find(({ role }) => role === 'current')?.node;
+        if (node !== undefined) (fails ? w.failsOn : w.sickOn).add(`${node} ${key}`);
+      }),
+    ),
+  },
+  { weight: 1, arbitrary: fc.constant(named('all is well', (w) => [w.failsOn, w.sickOn].map((set) => set.clear()))) },
   { weight: 1, arbitrary: fc.constant(named('another leader', (w) => w.changeLeader())) },
   {
     weight: 5,
@@ -144,7 +166,7 @@ function heal(world: World): void {
   }
 }
 
-const anyPast = fc.array(anyOp, { maxLength: 50 });
+const anyPast = fc.array(anyOp, { minLength: 20, maxLength: 80, size: 'max' });
 const runs = (numRuns: number) => ({ numRuns, seed: 20_260_103 });
 
 test('planCluster() never leaves a keep instance without a copy that is well, and never has two that count', () => {

@@ -293,6 +293,18 @@ test('planCluster() interrupts no healthy copy of an older spec for a replacemen
   assert.equal(world.processes.get(`${ids[0]} ${web}`)?.spec, 1);
 });
 
+test('planCluster() ends no healthy copy of an older spec for a replacement that is never healthy with the new one', () => {
+  const { world, ids } = replaced();
+  world.setWorkload('web', { spec: 2 });
+  world.sickOn.add(`${ids[1]} ${web}`);
+  settle(world);
+  world.setPresence(ids[0], 'up');
+  world.obey(ids[0]);
+  world.advance(10 * PATIENCE_MS);
+  assert.deepEqual(settle(world), []);
+  assert.equal(world.processes.get(`${ids[0]} ${web}`)?.spec, 1);
+});
+
 test('planCluster() with keep-original does not go back where a drain has just moved it from', () => {
   const { world, ids } = settled({ onReturn: 'keep-original' });
   world.setSettings(ids[0], { draining: true });
