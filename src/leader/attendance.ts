@@ -19,10 +19,10 @@ export class Attendance {
 
   /** The node's presence, record or verdict has changed. */
   note(node: NodeEntry): void {
-    const state = node.presence?.value.state;
+    const { state, doubt } = node.presence?.value ?? {};
     put(this.absent, node, state === undefined);
     put(this.leaving, node, state === 'leaving');
-    put(this.inDoubt, node, state === 'in-doubt');
+    put(this.inDoubt, node, state === 'in-doubt' || doubt !== undefined); // also while its agent is away, or it leaves
     put(this.calming, node, state !== undefined && node.verdict?.calmUntil !== undefined);
     put(this.here, node, state !== undefined && node.isKnown);
   }

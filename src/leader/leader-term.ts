@@ -247,15 +247,22 @@ export class LeaderTerm {
   }
 
   #succeeded(): void {
+    this.#spare();
+    this.#lastFailure = undefined;
+  }
+
+  /** The time in which a pass must succeed begins anew with the next one. */
+  #spare(): void {
     this.#cancelDeadline?.();
     this.#cancelDeadline = undefined;
-    this.#lastFailure = undefined;
   }
 
   #failed(error: unknown, failures: number): void {
     this.#lastFailure = error;
     if (error instanceof AgentError && error.code === 'FENCED') this.#endTerm(error);
-    else if (failures === 1 || failures % 20 === 0) this.#options.log.warn({ err: error, failures }, 'pass failed');
+    else if (error instanceof AgentError && error.code === 'FULL') this.#spare(); // another leader could write no more
+    if (this.#end.signal.aborted) return;
+    if (failures === 1 || failures % 20 === 0) this.#options.log.warn({ err: error, failures }, 'pass failed');
   }
 
   #endTerm(error: Error): void {
