@@ -3,9 +3,11 @@ import {
   assignmentCodec,
   type Codec,
   candidateCodec,
+  holdCodec,
   instanceCodec,
   nodeRecordCodec,
   nodeSettingsCodec,
+  nodeVerdictCodec,
   presenceCodec,
   specCodec,
   statusCodec,
@@ -14,8 +16,9 @@ import {
 import type { Leadership } from '../../../src/cluster/election.ts';
 import { makeLayout, parseNodeInstancePath } from '../../../src/cluster/layout.ts';
 import { type InstanceKey, type NodeId, parseClusterId, type WorkloadName } from '../../../src/domain/ids.ts';
-import type { NodeSettings, PresenceState } from '../../../src/domain/node.ts';
+import type { Hold, NodeSettings, NodeVerdict, Presence, PresenceState } from '../../../src/domain/node.ts';
 import { Leader } from '../../../src/leader/leader.ts';
+import type { LeaderOptions } from '../../../src/leader/leader-term.ts';
 import type { Log, LogMethod } from '../../../src/loop/log.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import type { MemoryKv } from '../../support/memory-kv.ts';
@@ -25,6 +28,8 @@ import { makeWorkload, nodeId, type WorkloadOptions } from '../plan/plan-cluster
 export const TTL_MS = 10_000;
 export const layout = makeLayout('/muster', parseClusterId('demo'));
 export const electionKey = `${layout.election}77`;
+
+const upPresence: Presence = { nonce: 'n', bootId: 'b', ttlMs: TTL_MS, state: 'up' };
 
 /** A store with nodes that do what they are ordered when told to, and a leader on it. */
 export class LeaderFixture {
@@ -36,6 +41,7 @@ export class LeaderFixture {
   /** How the last term ended; undefined while it goes on. */
   outcome: 'resolved' | Error | undefined;
   #running: Promise<void> | undefined;
+  readonly #beats = new Map<NodeId, () => void>();
 
   constructor(...names: string[]) {
     this.kv = this.store.client('leader');
@@ -75,7 +81,39 @@ export class LeaderFixture {
   }
 
   setPresence(node: NodeId, state: PresenceState): void {
-    this.put(layout.presence(node), presenceCodec, { nonce: 'n', bootId: 'b', ttlMs: TTL_MS, state });
+    this.put(layout.presence(node), presenceCodec, { ...upPresence, state });
+  }
+
+  /** From here on the node's presence is bound to a lease that it renews each quarter of the TTL, until it {@link die}s. */
+  async beat(node: NodeId, afterMs = 0): Promise<void> {
+    const { id } = this.store.grantLease(TTL_MS);
+    this.store.commit({
+      compares: [],
+      writes: [{ put: layout.presence(node), value: presenceCodec.encode(upPresence), lease: id }],
+    });
+    const renew = () => {
+      this.store.renewLease(id);
+      this.#beats.set(node, this.clock.after(TTL_MS / 4, renew));
+    };
+    this.#beats.set(node, this.clock.after(afterMs, renew));
+  }
+
+  /** It renews its lease no more. */
+  die(node: NodeId): void {
+    this.#beats.get(node)?.();
+    this.#beats.delete(node);
+  }
+
+  verdictOf(node: NodeId): NodeVerdict | undefined {
+    const key = layout.verdict(node);
+    const stored = this.store.get(key);
+    return stored === undefined ? undefined : nodeVerdictCodec.decode(stored.value, key);
+  }
+
+  get hold(): Hold | undefined {
+    const key = layout.hold('mass-loss');
+    const stored = this.store.get(key);
+    return stored === undefined ? undefined : holdCodec.decode(stored.value, key);
   }
 
   setSettings(node: NodeId, settings: Partial<NodeSettings>): void {
@@ -95,11 +133,11 @@ export class LeaderFixture {
   }
 
   /** Leads until {@link close}; the candidate's key is as it is now. */
-  lead(over: Partial<Leadership> = {}): void {
+  lead(over: Partial<Leadership> = {}, more: Partial<LeaderOptions> = {}): void {
     const createRevision = this.store.get(electionKey)?.createRevision ?? 0;
     const { clock, kv } = this;
     const log = this.#makeLog();
-    const leader = new Leader({ kv, layout, clock, log, random: () => 0.5, ttlMs: TTL_MS });
+    const leader = new Leader({ kv, layout, clock, log, random: () => 0.5, ttlMs: TTL_MS, ...more });
     const leadership = { term: { electionKey, createRevision }, predecessor: undefined, ...over };
     this.#running = leader.run(leadership, this.#stop.signal).then(
       () => {
@@ -113,6 +151,7 @@ export class LeaderFixture {
 
   async close(): Promise<void> {
     this.#stop.abort();
+    for (const stop of this.#beats.values()) stop();
     await this.clock.advance(0);
     await this.#running;
   }

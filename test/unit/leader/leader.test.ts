@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { errorCodeOf } from '../../../src/domain/errors.ts';
+import { AgentError, errorCodeOf } from '../../../src/domain/errors.ts';
 import type { InstanceKey, WorkloadName } from '../../../src/domain/ids.ts';
 import { nodeId } from '../plan/plan-cluster-world.ts';
 import { electionKey, LeaderFixture, layout, TTL_MS } from './leader-fixture.ts';
@@ -84,10 +84,10 @@ test('Leader writes its verdict on a lost node, and takes it back', async () => 
   const fixture = await settled({ web: {} });
   fixture.delete(layout.presence(b));
   await fixture.clock.advance(1_100);
-  assert.ok(fixture.store.get(layout.verdict(b)));
+  assert.ok(fixture.verdictOf(b)?.lostSince);
   fixture.setPresence(b, 'up');
   await fixture.settle();
-  assert.equal(fixture.store.get(layout.verdict(b)), undefined);
+  assert.equal(fixture.verdictOf(b)?.lostSince, undefined);
   assert.equal(fixture.linesOf('node is back').length, 1);
 });
 
@@ -146,13 +146,24 @@ test('Leader resolves when it is told to end', async () => {
 
 test('Leader whose passes do not succeed for three TTLs steps down, and says why', async () => {
   const fixture = await settled({ web: {} });
+  fixture.kv.commit = () => Promise.reject(new AgentError('UNAVAILABLE', 'Cannot commit: dropped'));
   fixture.setWorkload('late');
-  fixture.store.setFull(true);
   await fixture.clock.advance(3 * TTL_MS - 100);
   assert.equal(fixture.outcome, undefined);
   await fixture.clock.advance(2_100);
   assert.match(fixture.failure.message, /^Cannot go on leading: expected a pass to succeed within 30000 ms/);
-  assert.match(String((fixture.failure.cause as Error).message), /database space exceeded/);
+  assert.match(String((fixture.failure.cause as Error).message), /dropped/);
+});
+
+test('Leader of a store out of space leads on, since no other could write more, and goes on when there is room', async () => {
+  const fixture = await settled({ web: {} });
+  fixture.setWorkload('late');
+  fixture.store.setFull(true);
+  await fixture.clock.advance(10 * TTL_MS);
+  assert.equal(fixture.outcome, undefined);
+  fixture.store.setFull(false);
+  const isPlaced = () => fixture.store.list(layout.instances).some(({ key }) => key.includes('late'));
+  await fixture.clock.advanceUntil(isPlaced, 5_000);
 });
 
 test('Leader plans again what somebody else has overtaken', async () => {

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import { StorePulse } from '../../../src/cluster/store-pulse.ts';
+import type { NodeId } from '../../../src/domain/ids.ts';
+import { nodeId } from '../plan/plan-cluster-world.ts';
+import { electionKey, LeaderFixture, layout, TTL_MS } from './leader-fixture.ts';
+
+const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(nodeId) as [NodeId, NodeId, NodeId, NodeId];
+const fixtures: LeaderFixture[] = [];
+afterEach(async () => {
+  for (const fixture of fixtures.splice(0)) await fixture.close();
+});
+
+/** A leader of nodes that renew their leases, and the pulse by which it notices elections of the store. */
+class Scene {
+  readonly fixture: LeaderFixture;
+  readonly pulse: StorePulse;
+  #raftTerm = 2;
+
+  constructor(...names: string[]) {
+    this.fixture = new LeaderFixture(...names);
+    fixtures.push(this.fixture);
+    this.pulse = new StorePulse(this.fixture.clock);
+    this.#renewed();
+  }
+
+  static async open(...names: string[]): Promise<Scene> {
+    const scene = new Scene(...names);
+    const { fixture, pulse } = scene;
+    fixture.setWorkload('web', { replicas: names.length });
+    for (const [at, name] of names.entries()) fixture.beat(nodeId(name), 700 * at);
+    fixture.lead({}, { pulse });
+    await fixture.settle();
+    for (let renewal = 0; renewal < 8; renewal += 1) {
+      scene.#renewed();
+      await fixture.clock.advance(TTL_MS / 4);
+    }
+    return scene;
+  }
+
+  /** These nodes die with etcd's leader; a second and a half later there's another, and every lease has its time anew, and a second. */
+  async dieWithLeader(...nodes: NodeId[]): Promise<void> {
+    const { store, clock } = this.fixture;
+    for (const node of nodes) this.fixture.die(node);
+    store.stop();
+    await clock.advance(1_500);
+    store.start();
+    await clock.advance(700);
+    this.#raftTerm += 1;
+    this.#renewed();
+  }
+
+  #renewed(): void {
+    const store = { clusterId: 'x', raftTerm: this.#raftTerm, revision: 1 };
+    this.pulse.renewed('7', { ttlMs: TTL_MS, sentAtMs: 0, store });
+  }
+}
+
+test('EarlyLoss has a node that died with etcd’s leader replaced a TTL and a half second after its death at the latest', async () => {
+  const { fixture, ...scene } = await openScene('a', 'b', 'c');
+  const diedAtMs = fixture.clock.monotonicMs();
+  await scene.dieWithLeader(a);
+  await fixture.clock.advanceUntil(() => fixture.orders().includes('web/0 a run superseded'), 20_000);
+  const tookMs = fixture.clock.monotonicMs() - diedAtMs;
+  assert.ok(tookMs <= TTL_MS + 500, `replaced ${tookMs} ms after its death`);
+  assert.ok(tookMs >= 0.6 * TTL_MS + 1_000, `replaced ${tookMs} ms after its death: its agent may live yet`);
+  assert.deepEqual(fixture.hold, undefined);
+});
+
+test('EarlyLoss revokes nothing of nodes that renew, however often the store elects', async () => {
+  const { fixture, ...scene } = await openScene('a', 'b', 'c');
+  const before = fixture.orders();
+  for (let election = 0; election < 3; election += 1) {
+    await scene.dieWithLeader();
+    await fixture.clock.advance(4_000);
+  }
+  await fixture.clock.advance(60_000);
+  assert.equal(fixture.kv.calls.get('revokeLease'), undefined);
+  assert.deepEqual(fixture.orders(), before);
+});
+
+test('EarlyLoss asks for each lease a few times after an election and then no more', async () => {
+  const { fixture, ...scene } = await openScene('a', 'b', 'c');
+  assert.equal(fixture.kv.calls.get('leaseTimeToLive'), undefined);
+  await scene.dieWithLeader();
+  await fixture.clock.advance(60_000);
+  const asked = fixture.kv.calls.get('leaseTimeToLive') ?? 0;
+  assert.ok(asked >= 3 && asked <= 12, `asked ${asked} times`);
+});
+
+test('EarlyLoss leaves a mass loss to the store', async () => {
+  const { fixture, ...scene } = await openScene('a', 'b', 'c', 'd');
+  await scene.dieWithLeader(a, b);
+  await fixture.clock.advance(8_000);
+  assert.equal(fixture.kv.calls.get('revokeLease'), undefined);
+  await fixture.clock.advance(10_000);
+  assert.deepEqual(fixture.hold?.nodes, [a, b]);
+});
+
+test('EarlyLoss lets a node register again that was only slow', async () => {
+  const { fixture, ...scene } = await openScene('a', 'b', 'c');
+  const before = fixture.orders();
+  await scene.dieWithLeader(a);
+  await fixture.clock.advanceUntil(() => fixture.store.get(layout.presence(a)) === undefined, 20_000);
+  await fixture.beat(a);
+  await fixture.clock.advance(60_000);
+  assert.deepEqual(fixture.orders(), before);
+});
+
+test('EarlyLoss of a leader whose term has ended revokes nothing', async () => {
+  const { fixture, ...scene } = await openScene('a', 'b', 'c');
+  await scene.dieWithLeader(a);
+  fixture.putText(electionKey, '{}');
+  await fixture.clock.advance(9_000);
+  assert.equal(fixture.kv.calls.get('revokeLease'), undefined);
+});
+
+test('EarlyLoss also heeds an election just before the term', async () => {
+  const scene = new Scene('a', 'b', 'c', 'd');
+  const { fixture, pulse } = scene;
+  for (const node of [a, b, c, d]) await fixture.beat(node);
+  await scene.dieWithLeader(a);
+  fixture.lead({}, { pulse });
+  await fixture.clock.advance(8_000);
+  assert.equal(fixture.store.get(layout.presence(a)), undefined);
+});
+
+async function openScene(...names: string[]) {
+  const scene = await Scene.open(...names);
+  return { fixture: scene.fixture, dieWithLeader: (...nodes: NodeId[]) => scene.dieWithLeader(...nodes) };
+}
