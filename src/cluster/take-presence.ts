@@ -133,14 +133,22 @@ async function takeOver(
 
 async function refuseClone({ kv, layout, node, record }: TakePresenceOptions, signal: AbortSignal): Promise<void> {
   const { kv: found } = await kv.get(layout.nodeRecord(node), signal);
-  if (found === undefined) return;
-  const other = nodeRecordCodec.decode(found.value, found.key);
-  if (other.productUuid === undefined || record.productUuid === undefined || other.productUuid === record.productUuid)
+  const other = found && readRecord(found);
+  if (other?.productUuid === undefined || record.productUuid === undefined || other.productUuid === record.productUuid)
     return;
   throw cloned(
     record,
     `machine ${other.hostname} (${other.advertise}, product UUID ${other.productUuid}) has it too, this one's is ${record.productUuid}`,
   );
+}
+
+/** Undefined for text that is no record: it says nothing of another machine, and is written anew on joining. */
+function readRecord({ key, value }: KeyValue): NodeRecord | undefined {
+  try {
+    return nodeRecordCodec.decode(value, key);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A lease that grows, or a presence that changes, has a living owner. */

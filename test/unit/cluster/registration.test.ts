@@ -269,6 +269,17 @@ test('text that somebody puts in the place of presence is taken for its loss', a
   }
 });
 
+test('a node of which somebody has spoilt presence and record writes both anew', async () => {
+  const world = makeWorld();
+  const agent = startAgent(world, 'one');
+  await advanceUntil(world.clock, 'it has joined', () => agent.registration.state.kind === 'joined');
+  for (const key of [layout.nodeRecord(node), presenceKey]) {
+    world.store.commit({ compares: [], writes: [{ put: key, value: 'garbage' }] });
+  }
+  await advanceUntil(world.clock, 'it is there again', () => agent.memberships.length === 2, 20_000);
+  for (const key of [layout.nodeRecord(node), presenceKey]) assert.match(world.store.get(key)?.value ?? '', /^{"v":1,/);
+});
+
 test('a presence without a lease is nobody, whatever it says', async () => {
   const world = makeWorld();
   const value = presenceCodec.encode({ nonce: 'x', bootId: 'by hand', ttlMs, state: 'up' });
