@@ -48,7 +48,9 @@ class SystemdRuntime implements Runtime {
   constructor(options: SystemdRuntimeOptions) {
     const { bus, clock } = options;
     this.#options = options;
-    this.#store = new UnitStore(options.root ?? '');
+    this.#store = new UnitStore(options.root ?? '', (unit) =>
+      options.log.warn({ unit }, 'unit file was removed by hand, put back'),
+    );
     this.#manager = new SystemdManager(bus);
     this.#states = new UnitStates({ bus, manager: this.#manager, clock, log: options.log }, () => this.#changed());
     const parts = { store: this.#store, manager: this.#manager, states: this.#states };
@@ -86,7 +88,8 @@ class SystemdRuntime implements Runtime {
       if (properties === undefined) return [];
       const isUp = isStartSeen(properties);
       if (isUp) this.#store.markSeenUp(unit);
-      return describeUnit(record, properties, { everStarted: isUp || this.#store.wasStarted(unit), monotonicUs });
+      const seen = describeUnit(record, properties, { everStarted: isUp || this.#store.wasStarted(unit), monotonicUs });
+      return this.#store.isEdited(unit) ? withEdit(seen) : seen;
     });
   }
 
@@ -150,7 +153,7 @@ class SystemdRuntime implements Runtime {
 
   /** The record of this instance; undefined when there's no such unit, or it belongs to someone else. */
   #record(unit: string, key: InstanceKey): OwnershipRecord | undefined {
-    const record = this.#store.read(unit)?.record;
+    const record = this.#store.record(unit);
     return record?.cluster === this.#options.clusterId && record.key === key ? record : undefined;
   }
 
@@ -182,4 +185,9 @@ class SystemdRuntime implements Runtime {
   #changed(): void {
     for (const listener of [...this.#listeners]) listener();
   }
+}
+
+/** Said until the next start, which writes the file anew; what systemd itself reports comes first. */
+function withEdit(seen: ObservedInstance): ObservedInstance {
+  return { error: 'its unit file was changed by hand: the next start puts it right', ...seen };
 }

@@ -111,7 +111,8 @@ export class UnitControl {
       manager.unitProperty(unit, UNIT_INTERFACE, 'FragmentPath', signal).then(asString),
     ]);
     if (active === 'inactive' || active === 'failed') return;
-    if (fragment === store.fragmentPath(unit) && store.hasEnvironment(unit)) return; // ours: only its file was deleted
+    // Ours: only its file was deleted, which systemd has seen or hasn't.
+    if ((fragment === '' || fragment === store.fragmentPath(unit)) && store.hasEnvironment(unit)) return;
     const where = fragment === '' ? 'it has no file' : `from ${fragment}`;
     throw new AgentError('CONFLICT', `Cannot start unit "${unit}": the host itself runs one of that name (${where})`);
   }

@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { AgentError } from '../../domain/errors.ts';
+import { UnitCopies } from './unit-copies.ts';
 import { templateOf } from './unit-names.ts';
 import { composeEnvironment, type OwnershipRecord, parseOwnership } from './unit-text.ts';
 
@@ -34,15 +35,22 @@ const HEAD_BYTES = 2048;
  */
 export class UnitStore {
   readonly #root: string;
+  readonly #onPutBack: (unit: string) => void;
+  readonly #copies: UnitCopies;
   readonly #owned = new Map<string, OwnershipRecord>();
   readonly #started = new Set<string>();
   /** Told to stop and not to start since. */
   readonly #stopped = new Set<string>();
   #scannedMtimeNs = -1n;
 
-  /** @param root prefixed to every path: empty on a machine of our own */
-  constructor(root: string) {
+  /**
+   * @param root prefixed to every path: empty on a machine of our own
+   * @param onPutBack told of each file that was removed by hand and is there again
+   */
+  constructor(root: string, onPutBack: (unit: string) => void = () => {}) {
     this.#root = root;
+    this.#onPutBack = onPutBack;
+    this.#copies = new UnitCopies(root);
   }
 
   /** True where systemd is the init, as sd_booted(3) tells. */
@@ -70,10 +78,40 @@ export class UnitStore {
     for (const unit of this.#owned.keys()) if (!names.has(unit)) this.#owned.delete(unit);
     for (const unit of names) {
       if (this.#owned.has(unit)) continue;
-      const record = this.#readRecord(unit);
-      if (record !== undefined) this.#owned.set(unit, record);
+      const record = this.record(unit);
+      if (record === undefined) continue;
+      this.#owned.set(unit, record);
+      if (!this.#copies.has(unit)) this.#copies.write(unit, readFileSync(this.unitPath(unit), 'utf8'));
     }
     this.#scannedMtimeNs = mtimeNs;
+    for (const unit of this.#copies.list()) if (!names.has(unit)) this.#putBack(unit);
+  }
+
+  /** Somebody has removed the file of a unit that may run: without it nothing would tell that it's ours. */
+  #putBack(unit: string): void {
+    const content = this.#copies.read(unit) ?? '';
+    const record = parseOwnership(unit, content);
+    if (record === undefined) {
+      this.#copies.remove(unit);
+      return;
+    }
+    this.#owned.set(unit, record); // also where /run is full: then the next look tries again
+    this.#scannedMtimeNs = -1n;
+    try {
+      if (this.create(unit, content)) this.#onPutBack(unit);
+    } catch {
+      // told when it's next started
+    }
+  }
+
+  /** Whose a unit is: by its file, or as we wrote it where somebody has written over the file. */
+  record(unit: string): OwnershipRecord | undefined {
+    return this.#readRecord(unit) ?? parseOwnership(unit, this.#copies.read(unit) ?? '');
+  }
+
+  /** Whether the file of a unit of ours is another than we wrote. */
+  isEdited(unit: string): boolean {
+    return this.#copies.isOther(unit, this.unitPath(unit));
   }
 
   #readRecord(unit: string): OwnershipRecord | undefined {
@@ -101,6 +139,7 @@ export class UnitStore {
     const temporary = this.#writeTemporary(unit, content);
     try {
       linkSync(temporary, this.unitPath(unit)); // unlike a rename, it never replaces
+      this.#copies.write(unit, content);
       this.#scannedMtimeNs = -1n;
       return true;
     } catch (error) {
@@ -114,6 +153,7 @@ export class UnitStore {
   /** Replaces a file that is ours. */
   replace(unit: string, content: string): void {
     renameSync(this.#writeTemporary(unit, content), this.unitPath(unit));
+    this.#copies.write(unit, content);
     this.#owned.delete(unit);
     this.#scannedMtimeNs = -1n;
   }
@@ -134,7 +174,8 @@ export class UnitStore {
   remove(unit: string): void {
     this.clearStarted(unit);
     rmSync(this.#environmentPath(unit), { force: true });
-    rmSync(this.unitPath(unit), { force: true });
+    this.#copies.remove(unit);
+    if (this.#readRecord(unit) !== undefined) rmSync(this.unitPath(unit), { force: true });
     this.#owned.delete(unit);
   }
 

@@ -85,14 +85,15 @@ test('a store goes on from a half-written file that a crash left', (context) => 
   assert.deepEqual(readdirSync(join(root, unitDir)), [unit]);
 });
 
-test('a store notices what was removed and replaced', (context) => {
+test('a store notices what it removed and replaced', (context) => {
   const { root, store } = machine(context);
   store.create(unit, ours);
   assert.equal(store.list().size, 1);
   store.replace(unit, composeUnitFile({ ...record, disconnect: 'stop' }, '[Service]\n'));
   assert.equal(store.list().get(unit)?.disconnect, 'stop');
-  rmSync(join(root, unitDir, unit));
+  store.remove(unit);
   assert.equal(store.list().size, 0);
+  assert.deepEqual(readdirSync(join(root, 'run/muster/units')), []);
 });
 
 test('a store removes everything that belongs to a unit', (context) => {
