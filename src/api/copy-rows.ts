@@ -168,6 +168,9 @@ function reasonOf(
   }
   if (phase === 'stopping' && assignment?.value.order === 'stop') return assignment.value.reason;
   if (said === undefined) return `ordered on ${node.hostname}, which has not answered yet`;
+  if (phase === 'failed' && role === 'current' && record?.pending !== undefined) {
+    return [said.lastError, record.pending.reason].filter((text) => text !== undefined).join('; ');
+  }
   if (phase === 'failed' || phase === 'pending') return said.lastError ?? action;
   if (phase === 'pulling' || phase === 'starting') return said.progress ?? action;
   if (role === 'orphan' || phase === 'orphan') return 'runs, and nothing assigns it here';

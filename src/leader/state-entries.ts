@@ -61,6 +61,10 @@ export class NodeEntry implements NodeView {
     return this.verdict?.lostSince !== undefined;
   }
 
+  get lostSince(): string | undefined {
+    return this.verdict?.lostSince;
+  }
+
   /** It has registered, now or ever. */
   get isKnown(): boolean {
     return this.#record !== undefined;

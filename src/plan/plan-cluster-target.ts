@@ -110,9 +110,9 @@ function preferredNodes({ instance, others, ghosts }: Subject): ReadonlyMap<Node
   const preferred = new Map<NodeId, number>();
   const last = instance.record?.value.lastNode;
   if (last !== undefined) preferred.set(last, 1);
-  for (const [at, node] of (instance.record?.value.failing?.nodes ?? []).entries()) preferred.set(node, -1 - at);
   for (const other of others) preferred.set(other.node, other.assignment.value.order === 'run' ? 4 : 2);
   for (const ghost of ghosts) if (ghost.isReported) preferred.set(ghost.node, 3);
+  for (const [at, node] of (instance.record?.value.failing?.nodes ?? []).entries()) preferred.set(node, -1 - at);
   return preferred;
 }
 
