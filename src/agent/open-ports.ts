@@ -29,8 +29,8 @@ export interface OpenedPorts {
 
 const systemBusAddress = 'unix:path=/run/dbus/system_bus_socket';
 
-/** Of the lease's TTL: what the dead man's switch leaves between SIGTERM and SIGKILL. */
-const FENCE_GRACE_PART = 0.1;
+/** Of the time from the fence to the kill: what the dead man's switch leaves between SIGTERM and SIGKILL. */
+const FENCE_GRACE_PART = 0.5;
 
 /** The real adapters. Nothing has been connected to when it returns; files of certificates have been read. */
 export async function openPorts(config: Config, facts: ProcessFacts, clock: Clock, log: Log): Promise<OpenedPorts> {
@@ -39,10 +39,11 @@ export async function openPorts(config: Config, facts: ProcessFacts, clock: Cloc
   const host = openHost({
     bus,
     log,
+    clock,
     pid,
     environment,
     stateFolder: config.stateFolder,
-    fenceGraceMs: config.ttlMs * FENCE_GRACE_PART,
+    fenceGraceMs: config.ttlMs * (config.leaseKillPart - config.leaseFencePart) * FENCE_GRACE_PART,
   });
   const { nodeId } = await host.identity();
   const kv = openKv(

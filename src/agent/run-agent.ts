@@ -5,7 +5,9 @@ import { type Config, readConfig } from '../config/read-config.ts';
 import { AgentError, errorText } from '../domain/errors.ts';
 import { AGENT_LOCK_PATH, takeAgentLock } from '../host/agent-lock.ts';
 import type { HostIdentity } from '../host/port.ts';
+import { openUptime } from '../host/read-uptime.ts';
 import type { Clock } from '../loop/clock.ts';
+import { countSuspension } from '../loop/count-suspension.ts';
 import type { Log } from '../loop/log.ts';
 import { RateLimitedLog } from '../loop/rate-limited-log.ts';
 import { systemClock } from '../loop/system-clock.ts';
@@ -60,7 +62,8 @@ export async function runAgent(options: RunAgentOptions, signal: AbortSignal): P
 }
 
 async function runLocked(config: Config, options: RunAgentOptions, log: Log, signal: AbortSignal): Promise<number> {
-  const clock: Clock = systemClock;
+  const uptime = openUptime();
+  const clock: Clock = countSuspension(systemClock, uptime.readMs);
   const facts: ProcessFacts = { pid: options.pid, environment: options.env, monotonicUs: options.monotonicUs };
   const { ports, close } = await openPorts(config, facts, clock, log);
   const identity = await ports.host.identity();
@@ -91,6 +94,7 @@ async function runLocked(config: Config, options: RunAgentOptions, log: Log, sig
     await releasing;
     await api.close();
     close();
+    uptime.close();
   }
 }
 

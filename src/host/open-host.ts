@@ -1,5 +1,6 @@
 import { availableParallelism, networkInterfaces, totalmem } from 'node:os';
 import type { Bus } from '../bus/port.ts';
+import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import { systemClock } from '../loop/system-clock.ts';
 import { openDeadMansSwitch } from './dead-mans-switch.ts';
@@ -15,6 +16,8 @@ export interface HostOptions {
   /** The system bus; shared. */
   readonly bus: Bus;
   readonly log: Log;
+  /** The one that deadlines are on; the machine's own when left out. */
+  readonly clock?: Clock;
   /** This process. */
   readonly pid: number;
   readonly environment: ServiceEnvironment;
@@ -42,11 +45,19 @@ class LocalHost implements Host {
   #release: ReturnType<typeof makeMemoryRelease> | undefined;
 
   constructor(options: HostOptions) {
-    const { bus, environment, pid, log, fenceGraceMs = DEFAULT_FENCE_GRACE_MS, root = '' } = options;
+    const {
+      bus,
+      environment,
+      pid,
+      log,
+      clock = systemClock,
+      fenceGraceMs = DEFAULT_FENCE_GRACE_MS,
+      root = '',
+    } = options;
     this.#options = options;
     this.#notifier = new ServiceNotifier(environment, pid, log);
-    this.deadMansSwitch = openDeadMansSwitch({ bus, clock: systemClock, graceMs: fenceGraceMs, root });
-    this.stateFiles = openStateFiles({ folder: options.stateFolder ?? STATE_FOLDER, clock: systemClock, log });
+    this.deadMansSwitch = openDeadMansSwitch({ bus, clock, graceMs: fenceGraceMs, root });
+    this.stateFiles = openStateFiles({ folder: options.stateFolder ?? STATE_FOLDER, clock, log });
     this.watchdogIntervalMs = watchdogIntervalMs(environment, pid);
   }
 
