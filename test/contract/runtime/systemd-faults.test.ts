@@ -348,11 +348,43 @@ test(
   },
 );
 
+for (const [how, command] of [
+  ['removed', 'rm /run/systemd/system/hand.service'],
+  ['removed and forgotten by systemd', 'rm /run/systemd/system/hand.service && systemctl daemon-reload'],
+] as const) {
+  test(
+    `a unit file ${how} while its unit runs is there again, and an order to stop ends the unit`,
+    options,
+    async () => {
+      await start('hand.service');
+      const before = await find('hand.service');
+      await machine.run(['sh', '-c', command]);
+      const seen = await find('hand.service');
+      assert.deepEqual([seen?.phase, seen?.pid], ['running', before?.pid]);
+      assert.ok(existsSync(join(machine.root, 'run/systemd/system/hand.service')));
+      await end('hand.service');
+      assert.equal(await show('hand.service', 'ActiveState'), 'inactive');
+    },
+  );
+}
+
+test('a unit file that was changed by hand is told of until the next start has put it right', options, async () => {
+  await start('hand.service');
+  await machine.run(['sh', '-c', 'echo "Environment=BY=hand" >>/run/systemd/system/hand.service']);
+  const seen = await find('hand.service');
+  assert.equal(seen?.phase, 'running');
+  assert.match(seen?.error ?? '', /changed by hand/);
+  await start('hand.service');
+  assert.equal((await find('hand.service'))?.error, undefined);
+  assert.doesNotMatch(await show('hand.service', 'Environment'), /BY=hand/);
+  await end('hand.service');
+});
+
 test('a start that a crash cut short is made good by the next', options, async () => {
   await start('crash.service');
   await machine.run(['systemctl', 'kill', '--signal=KILL', 'crash.service']);
   // What a remove leaves that ends right after the file is gone: systemd still has the failed unit in memory.
-  await machine.run(['rm', '/run/systemd/system/crash.service']);
+  await machine.run(['rm', '/run/muster/units/crash.service', '/run/systemd/system/crash.service']);
   assert.equal(await find('crash.service'), undefined);
   await start('crash.service', { text: `[Unit]\nDescription=second\n${sleeping}` });
   assert.equal(await show('crash.service', 'Description'), 'second');
@@ -386,7 +418,7 @@ test('what has ended by itself was started all the same, for a later agent too',
 
 test('removing the last unit leaves no trace', options, async () => {
   assert.deepEqual(await runtime.observe(never), []);
-  for (const folder of ['run/muster/env', 'run/muster/started']) {
+  for (const folder of ['run/muster/env', 'run/muster/started', 'run/muster/units']) {
     assert.deepEqual(readdirSync(join(machine.root, folder)), [], folder);
   }
   const left = readdirSync(join(machine.root, 'run/systemd/system'));
