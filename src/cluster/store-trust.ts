@@ -136,7 +136,10 @@ export class StoreTrust {
     const hadDoubt = this.#known?.doubt !== undefined;
     const judged = judgeStore(before, found, settings);
     const now = this.#known;
-    const hasMoved = judged.doubt === undefined && now?.doubt === undefined && now?.line.clusterId === found.clusterId;
+    // What was known before a confirmation is forgotten with it, however far that had come.
+    const goesOn = before !== undefined && isContinuation(before.line, found);
+    const hasMoved =
+      goesOn && judged.doubt === undefined && now?.doubt === undefined && now?.line.clusterId === found.clusterId;
     this.#know(hasMoved ? { ...judged, line: laterLine(judged.line, now.line) } : judged);
     this.#current = judged.doubt === undefined ? this.#known?.line : found;
     this.#isJudged = true;

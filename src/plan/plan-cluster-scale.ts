@@ -1,6 +1,6 @@
 import { isTemplateName, makeInstanceKey, type NodeId, type Slot, type WorkloadName } from '../domain/ids.ts';
 import type { Workload } from '../domain/spec.ts';
-import type { NodeView, WorkloadView } from './cluster-view.ts';
+import { isUnordered, type NodeView, type WorkloadView } from './cluster-view.ts';
 import { nodeEvictionReason } from './placement/choose-node.ts';
 import { makeOccupant, placedAs } from './placement/usage.ts';
 import type { PlanContext } from './plan-cluster-context.ts';
@@ -35,9 +35,10 @@ function globalSlots(ctx: PlanContext, view: WorkloadView, workload: Workload): 
   return slots;
 }
 
-/** A node that takes nothing new, or is away, keeps what it has; one that doesn't match any more doesn't. */
+/** A node that takes nothing new, or is away, keeps what it has, ordered or not; one that doesn't match any more doesn't. */
 function keepsCopy(view: WorkloadView, workload: Workload, slot: Slot, node: NodeView): boolean {
-  if (view.instances.get(slot)?.copies.get(node.id)?.assignment === undefined) return false;
+  const copy = view.instances.get(slot)?.copies.get(node.id);
+  if (copy === undefined || (copy.assignment === undefined && !isUnordered(copy))) return false;
   return nodeEvictionReason(makeSeeker(view.name, workload, slot), node) === undefined;
 }
 
