@@ -1,0 +1,251 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import type { DeadMansSwitch } from '../../src/host/port.ts';
+import { systemClock } from '../../src/loop/system-clock.ts';
+import { eventually } from '../support/eventually.ts';
+import { graceMs, SwitchMachine } from '../support/switch-machine.ts';
+import { lackedBySystemdMachine } from '../support/systemd-machine.ts';
+
+/** The dead man's switch on real machines, of both versions of control groups. Nobody re-arms it: so it is with any agent that can't. */
+
+const lacks = await lackedBySystemdMachine();
+const options = { timeout: 120_000, ...(lacks === undefined ? {} : { skip: `this machine lacks ${lacks}` }) };
+const never = new AbortController().signal;
+const nowMs = () => systemClock.monotonicMs();
+
+/** How late it may fire. */
+const lateMs = 300;
+
+/** A service of this command, which systemd itself would give a minute to end. */
+const runs = (command: string) => [`ExecStart=${command}`, 'TimeoutStopSec=60'];
+
+interface Bench {
+  machine: SwitchMachine;
+  opened: DeadMansSwitch;
+}
+
+/** Opens it anew, and starts units that beat: one that ends when asked, one that doesn't, and one of mode `keep`. */
+async function begin({ machine, opened }: Bench, forMs: number): Promise<number> {
+  const killAtMs = nowMs() + forMs;
+  await opened.open(killAtMs, never);
+  await machine.run('systemctl', 'start', 'good.service', 'stubborn.service', 'kept.service');
+  await beats(machine, 'good', 'stubborn', 'kept');
+  return killAtMs;
+}
+
+async function beats(machine: SwitchMachine, ...names: readonly string[]): Promise<void> {
+  for (const name of names) await eventually(`${name} beats`, 5_000, () => nowMs() - machine.lastBeatMs(name) < 500);
+}
+
+/** What ends when asked has ended by SIGTERM's time, what doesn't is dead in time, and `keep` runs on. */
+async function assertFired({ machine, opened }: Bench, killAtMs: number): Promise<void> {
+  const [goodMs, stubbornMs] = [await machine.endOf('good'), await machine.endOf('stubborn')];
+  const termAtMs = killAtMs - graceMs;
+  assert.ok(goodMs > termAtMs - 50, `not earlier: it ended ${termAtMs - goodMs} ms before`);
+  assert.ok(goodMs < termAtMs + lateMs, `it ended ${goodMs - termAtMs} ms late`);
+  assert.ok(stubbornMs > goodMs, 'it was given its grace');
+  assert.ok(stubbornMs < killAtMs, `it was killed ${stubbornMs - killAtMs} ms late`);
+  await beats(machine, 'kept');
+  assert.equal(opened.rearm(nowMs() + 60_000), false, 'it tells that it has fired');
+  assert.equal(opened.isOpen, false);
+}
+
+/** For a second, nothing of it runs. */
+async function assertSilent(machine: SwitchMachine, name: string): Promise<void> {
+  const atMs = machine.lastBeatMs(name);
+  await systemClock.sleep(1_000, never);
+  assert.ok(machine.lastBeatMs(name) - atMs < 20, `${name} runs again`);
+}
+
+async function invocation(machine: SwitchMachine, unit: string): Promise<string> {
+  return machine.run('systemctl', 'show', '--value', '--property=InvocationID,NRestarts', unit);
+}
+
+function define(cgroups: 1 | 2): void {
+  const bench = {} as Bench;
+
+  before(async () => {
+    bench.machine = await SwitchMachine.boot(cgroups);
+    const { machine } = bench;
+    await machine.write('good.service', runs(machine.beating('good')));
+    await machine.write('stubborn.service', runs(machine.beating('stubborn', true)));
+    await machine.write('kept.service', runs(machine.beating('kept')), 'keep');
+  });
+  after(async () => bench.machine?.close());
+  beforeEach(async () => {
+    bench.opened?.close();
+    bench.opened = bench.machine.openSwitch();
+  });
+
+  test('it fires on time, ends what ignores SIGTERM before the last moment, and spares keep', async () => {
+    await assertFired(bench, await begin(bench, 2_500));
+    const { machine } = bench;
+    assert.match(await machine.say('systemctl', 'start', 'good.service'), /dependency/i, 'a late start is refused');
+    await assertSilent(machine, 'good');
+  });
+
+  test('a renewal costs no process and no line in the journal; after 20 in 2 s it fires on time and not earlier', async () => {
+    const { machine, opened } = bench;
+    await begin(bench, 2_000);
+    const count = async () => (await machine.run('journalctl', '--quiet', '--output=cat')).split('\n').length;
+    const holder = await machine.run('systemctl', 'show', '--value', '--property=MainPID', 'muster-switch.service');
+    const [lines, children] = [await count(), readChildren(machine, holder)];
+    let killAtMs = 0;
+    for (let round = 0; round < 20; round += 1) {
+      await systemClock.sleep(100, never);
+      killAtMs = nowMs() + 2_000;
+      assert.equal(opened.rearm(killAtMs), true);
+    }
+    assert.equal(await count(), lines);
+    assert.equal(readChildren(machine, holder), children);
+    await assertFired(bench, killAtMs);
+  });
+
+  test('it fires after systemd has read its files again and executed itself anew, and still holds down after that', async () => {
+    const { machine } = bench;
+    const killAtMs = await begin(bench, 5_000);
+    await machine.run('systemctl', 'daemon-reload');
+    await machine.run('systemctl', 'daemon-reexec');
+    await beats(machine, 'good', 'stubborn');
+    await assertFired(bench, killAtMs);
+    await machine.run('systemctl', 'daemon-reload');
+    await machine.run('systemctl', 'daemon-reexec');
+    assert.match(await machine.say('systemctl', 'start', 'good.service'), /dependency/i);
+    await assertSilent(machine, 'good');
+  });
+
+  test('neither Restart= nor [Install] nor Upholds= brings back what it has ended', async () => {
+    const { machine } = bench;
+    // Restart=no is ours; that the lease alone suffices is shown without it.
+    await machine.write('revived.service', [...runs(machine.beating('revived')), 'RestartSec=100ms'], 'stop');
+    await machine.append('revived.service', '[Service]\nRestart=always\n[Install]\nWantedBy=wanting.target\n');
+    await machine.append('wanting.target', '[Unit]\nUpholds=revived.service\n');
+    await machine.run('systemctl', 'daemon-reload');
+    await machine.run('systemctl', 'enable', '--runtime', 'revived.service');
+    const killAtMs = await begin(bench, 2_500);
+    await machine.run('systemctl', 'start', 'revived.service');
+    await beats(machine, 'revived');
+    await assertFired(bench, killAtMs);
+    await machine.endOf('revived');
+    await machine.say('systemctl', 'start', 'wanting.target');
+    await assertSilent(machine, 'revived');
+    await machine.run('systemctl', 'stop', 'wanting.target');
+    await machine.run('systemctl', 'disable', '--runtime', 'revived.service');
+  });
+
+  test('processes below the slice that are no units end too, and one that comes later executes nothing that lasts', async () => {
+    const { machine } = bench;
+    const killAtMs = await begin(bench, 2_500);
+    await machine.enterSlice('asked', machine.beating('asked'));
+    await machine.enterSlice('deaf', machine.beating('deaf', true));
+    await beats(machine, 'asked', 'deaf');
+    await assertFired(bench, killAtMs);
+    assert.ok(Math.abs((await machine.endOf('asked')) - killAtMs + graceMs) < lateMs);
+    assert.ok((await machine.endOf('deaf')) < killAtMs);
+    await systemClock.sleep(graceMs, never);
+    await machine.enterSlice('later', machine.beating('later'));
+    await systemClock.sleep(1_000, never);
+    if (cgroups === 2) assert.ok(!existsSync(join(machine.machine.root, 'run/beats/later')), 'it is frozen');
+    else await machine.endOf('later');
+    await bench.opened.open(nowMs() + 10_000, never);
+    await assertNothingOf(machine, 'later');
+  });
+
+  test('a holder that is killed fences at once', async () => {
+    const { machine } = bench;
+    await begin(bench, 30_000);
+    const killedAtMs = nowMs();
+    await machine.run('systemctl', 'kill', '--signal=KILL', 'muster-switch.service');
+    assert.ok((await machine.endOf('good')) - killedAtMs < lateMs);
+    assert.ok((await machine.endOf('stubborn')) - killedAtMs < graceMs + lateMs);
+    await beats(machine, 'kept');
+  });
+
+  test('an operator can fence, and the agent opens again', async () => {
+    const { machine, opened } = bench;
+    await begin(bench, 30_000);
+    const fencedAtMs = nowMs();
+    await machine.run('systemctl', 'start', 'muster-fence.target');
+    assert.ok((await machine.endOf('good')) - fencedAtMs < lateMs);
+    assert.ok((await machine.endOf('stubborn')) - fencedAtMs < graceMs + lateMs);
+    await begin(bench, 30_000);
+    await beats(machine, 'good', 'stubborn');
+    assert.equal(opened.isOpen, true);
+  });
+
+  test('a process that finds it open re-arms it and disturbs nothing; disarmed, it does not fire', async () => {
+    const { machine, opened } = bench;
+    await begin(bench, 2_500);
+    const ids = async () =>
+      Promise.all(['good', 'muster-switch'].map((unit) => invocation(machine, `${unit}.service`)));
+    const before = await ids();
+    opened.close();
+    const other = machine.openSwitch();
+    assert.equal(other.rearm(nowMs() + 3_000), true);
+    await other.open(nowMs() + 3_000, never);
+    other.disarm();
+    await systemClock.sleep(4_000, never);
+    await beats(machine, 'good', 'stubborn');
+    assert.deepEqual(await ids(), before);
+    const killAtMs = nowMs() + 1_000;
+    assert.equal(other.rearm(killAtMs), true);
+    bench.opened = other;
+    await assertFired(bench, killAtMs);
+  });
+
+  test('many who open it at once all find it open', async () => {
+    const { machine, opened } = bench;
+    await Promise.all([1, 2, 3, 4].map(() => opened.open(nowMs() + 5_000, never)));
+    assert.equal(await machine.state('muster-lease.target'), 'active');
+  });
+
+  test('it is not opened when its time has come, nor where its units are missing', async () => {
+    const { machine, opened } = bench;
+    await assert.rejects(opened.open(nowMs() + graceMs - 1, never), { code: 'STALE' });
+    await machine.run('systemctl', 'stop', 'muster-lease.target', 'muster-switch.service');
+    const file = '/etc/systemd/system/muster-lease.target';
+    await machine.run('mv', file, '/run/kept-aside');
+    await machine.run('systemctl', 'daemon-reload');
+    await assert.rejects(opened.open(nowMs() + 5_000, never), (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'UNAVAILABLE');
+      assert.match(error.message, /units\//);
+      return true;
+    });
+    await machine.run('mv', '/run/kept-aside', file);
+    await machine.run('systemctl', 'daemon-reload');
+    await opened.open(nowMs() + 5_000, never);
+  });
+
+  test('it fires while the machine goes down', async () => {
+    const { machine } = bench;
+    // Nothing of the shutdown ends this one, and something holds the shutdown up.
+    await machine.write('late.service', runs(machine.beating('late', true)), 'stop', ['DefaultDependencies=no']);
+    await machine.write('slow.service', ['ExecStart=/bin/sleep 1000', 'ExecStop=/bin/sleep 20'], 'keep');
+    const killAtMs = nowMs() + 4_000;
+    await bench.opened.open(killAtMs, never);
+    await machine.run('systemctl', 'start', 'late.service', 'slow.service');
+    await beats(machine, 'late');
+    await machine.run('systemctl', '--no-block', 'poweroff');
+    await systemClock.sleep(2_000, never);
+    await beats(machine, 'late');
+    const endedMs = await machine.endOf('late');
+    assert.ok(endedMs < killAtMs && endedMs > killAtMs - graceMs, `it ended ${endedMs - killAtMs} ms late`);
+    assert.equal(await machine.say('systemctl', 'is-system-running'), 'stopping');
+  });
+}
+
+/** Neither before nor after the slice is open again. */
+async function assertNothingOf(machine: SwitchMachine, name: string): Promise<void> {
+  await systemClock.sleep(300, never);
+  assert.ok(!existsSync(join(machine.machine.root, 'run/beats', name)) || nowMs() - machine.lastBeatMs(name) > 250);
+}
+
+function readChildren(machine: SwitchMachine, pid: string): string {
+  return readFileSync(join(machine.machine.root, `proc/${pid}/task/${pid}/children`), 'utf8');
+}
+
+for (const cgroups of [2, 1] as const) {
+  describe(`dead man's switch, version ${cgroups} of control groups`, options, () => define(cgroups));
+}
