@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { eventually } from '../support/eventually.ts';
+import type { Cluster } from './scenario/cluster.ts';
+import { type Garbage, makeGarbage } from './scenario/garbage.ts';
 import { sleeper, sleepingContainer } from './scenario/workload-texts.ts';
 import { scenarios } from './shared.ts';
-
-const megabyte = 'x'.repeat(1_000_000);
 
 scenarios('hostile input is survived', (scenario) => {
   scenario('hostile names are refused before anything is written', async (cluster) => {
@@ -59,77 +59,88 @@ scenarios('hostile input is survived', (scenario) => {
       assert.deepEqual(await cluster.store.list(`${cluster.root}${range}/`), []);
   });
 
-  scenario('garbage in the store is reported with its key and stops nobody', async (cluster) => {
-    await cluster.apply('steady.service', sleeper([], ['[X-Muster]', 'Global=true']));
-    const before = await cluster.identities();
-    const rows = await cluster.nodeRows();
-    const [node] = rows;
-    const good = await cluster.store.get(`${cluster.root}workloads/steady.service`);
-    const order = (spec: number): string =>
-      JSON.stringify({ v: 1, order: 'run', spec, disconnect: 'keep', reason: 'by hand', at: new Date().toISOString() });
-    const garbage: Record<string, string> = {
-      'workloads/broken': '{"v":1,',
-      'workloads/huge': megabyte,
-      'workloads/future': '{"v":99}',
-      'workloads/UPPER': good?.value ?? '',
-      'workloads/..%2f..': good?.value ?? '',
-      'instances/broken/0': 'null',
-      'instances/steady.service': '{}',
-      'specs/broken/0000000001': '[]',
-      'nodes/not-a-node/record': '{}',
-      [`nodes/${node?.id}/settings`]: '"on fire"',
-      [`nodes/${'f'.repeat(32)}/record`]: '{"v":1,"machineId":5}',
-      [`assignments/${node?.id}/broken/0`]: '\u0000\u0001',
-      [`assignments/${node?.id}/nowhere.service/0`]: order(1),
-      [`assignments/${node?.id}/..%2f..%2fetc/0`]: order(1),
-      [`assignments/${node?.id}/huge/0`]: megabyte,
-      [`status/${node?.id}/broken/0`]: 'true',
-      'unknown/key': 'value',
-      cluster2: 'value',
-    };
-    const keys = Object.keys(garbage).map((key) => cluster.root + key);
-    try {
-      await Promise.all(
-        Object.entries(garbage).map(async ([key, value]) => cluster.store.put(cluster.root + key, value)),
-      );
-      await cluster.apply('after.service', sleeper(), ['--no-wait']);
-      await cluster.apply('after', sleepingContainer('after', ['replicas: 3']), ['--no-wait']);
-      await Promise.all([cluster.awaitRunning('after.service', 1), cluster.awaitRunning('after', 3)]);
-      assert.deepEqual(
-        (await cluster.identities()).filter((line) => line.startsWith('steady')),
-        before,
-      );
-      const said = await eventually('each agent to have said so', 10_000, async () => {
-        const listed = (await cluster.muster(['ls'])).stderr + (await cluster.muster(['node', 'ls'])).stderr;
-        const journals = await Promise.all(
-          cluster.nodes.map(async (each) => each.journal('muster.service', { output: 'cat' })),
-        );
-        const text = [listed, ...journals].join('\n');
-        const silent = [
-          'workloads/broken',
-          'workloads/huge',
-          'workloads/future',
-          'instances/broken',
-          `assignments/${node?.id}/broken/0`,
-        ].filter((key) => !text.includes(key));
-        if (silent.length === 0) return listed;
-        throw new Error(`nothing was said of ${silent.join(', ')}`);
+  scenario(
+    'garbage in the store is reported with its key, once, stops nobody, and leaves nothing behind',
+    async (cluster) => {
+      await cluster.apply('steady.service', sleeper([], ['[X-Muster]', 'Global=true']));
+      const steady = await steadyRuns(cluster);
+      const keysBefore = await sortedKeys(cluster);
+      const garbage = await spoil(cluster);
+      try {
+        await cluster.apply('after.service', sleeper(), ['--no-wait']);
+        await cluster.apply('after', sleepingContainer('after', ['replicas: 3']), ['--no-wait']);
+        await Promise.all([cluster.awaitRunning('after.service', 1), cluster.awaitRunning('after', 3)]);
+        assert.deepEqual(await steadyRuns(cluster), steady);
+        await awaitReports(cluster, garbage);
+        for (let round = 0; round < 20; round += 1) await write(cluster, garbage.slice(0, 5));
+        await cluster.apply('again.service', sleeper());
+        assertCalm(await reports(cluster), garbage, 3);
+        // A new leader and agents that list everything anew cope, too: also twice, when everybody stands behind the garbage.
+        for (const name of ['later', 'last']) {
+          await Promise.all(cluster.nodes.map(async (each) => each.killProcess('muster')));
+          await Promise.all(cluster.nodes.map(async (each) => cluster.awaitJoined(each)));
+          await cluster.leader();
+          await cluster.apply(`${name}.service`, sleeper(), ['--no-wait']);
+          await cluster.awaitRunning(`${name}.service`, 1);
+        }
+        assert.deepEqual(await steadyRuns(cluster), steady);
+        // Workloads like any other but for their specs: what they have is taken back in order.
+        await cluster.muster(['rm', 'specless.service', 'newer.service']);
+      } finally {
+        await Promise.all(garbage.map(async ({ path }) => cluster.store.delete(keyOf(cluster, path))));
+      }
+      await cluster.muster(['rm', 'after', 'after.service', 'again.service', 'later.service', 'last.service']);
+      await eventually('nothing left but what was there before', 20_000, async () => {
+        const [now, then] = [await sortedKeys(cluster), new Set(keysBefore)];
+        const more = now.filter((key) => !then.has(key));
+        if (more.length === 0 && now.length === keysBefore.length) return true;
+        throw new Error(`${now.length} of ${keysBefore.length} keys, more: ${more.join(' ')}`);
       });
-      assert.match(said, /warning: .*workloads\/broken/);
-      // A new leader and agents that list everything anew cope, too.
-      await Promise.all(cluster.nodes.map(async (each) => each.killProcess('muster')));
-      await Promise.all(cluster.nodes.map(async (each) => cluster.awaitJoined(each)));
-      await cluster.apply('later.service', sleeper(), ['--no-wait']);
-      await cluster.awaitRunning('later.service', 1);
-      assert.deepEqual(
-        (await cluster.identities()).filter((line) => line.startsWith('steady')),
-        before,
+      assert.deepEqual(await steadyRuns(cluster), steady);
+      for (const listing of ['ls', 'ps', 'node']) {
+        const { stderr } = await cluster.muster(listing === 'node' ? ['node', 'ls'] : [listing]);
+        assert.equal(stderr, '', `muster ${listing}`);
+      }
+    },
+  );
+
+  scenario(
+    'what an agent has written itself can be spoilt: it is written anew, and what runs is not disturbed',
+    async (cluster) => {
+      await cluster.apply('steady.service', sleeper([], ['[X-Muster]', 'Global=true']));
+      const steady = await steadyRuns(cluster);
+      const node = cluster.nodes[1]!;
+      const { id } = await cluster.nodeRow(node);
+      const leader = await cluster.leader();
+      const [candidacy] = (await cluster.store.list(`${cluster.root}election/`)).filter(({ value }) =>
+        value.includes(id),
       );
-    } finally {
-      await Promise.all(keys.map(async (key) => cluster.store.delete(key)));
-    }
-    await cluster.muster(['rm', 'after', 'after.service', 'later.service']);
-  });
+      const own = [`nodes/${id}/presence`, `nodes/${id}/record`, `status/${id}/steady.service/${id}`];
+      const spoilt = [...own.map((path) => cluster.root + path), candidacy?.key ?? ''];
+      await Promise.all(spoilt.map(async (key) => cluster.store.put(key, 'garbage')));
+      await eventually('presence to be its own again', 20_000, async () => {
+        const found = await cluster.store.get(await cluster.presenceKey(node));
+        return found !== undefined && found.lease !== '0' && found.value.startsWith('{');
+      });
+      await cluster.awaitJoined(node);
+      await cluster.awaitRunning('steady.service', 3);
+      // The lead goes on, also when its own candidacy is spoilt.
+      const lead = (await cluster.nodeRow(leader)).id;
+      for (const { key, value } of await cluster.store.list(`${cluster.root}election/`))
+        if (value.includes(lead)) await cluster.store.put(key, 'garbage');
+      await cluster.apply('after.service', sleeper(), ['--no-wait']);
+      await cluster.awaitRunning('after.service', 1, 30_000);
+      // An instance's record that names a node that doesn't exist.
+      const copies = [{ node: 'f'.repeat(32), role: 'current' }];
+      await cluster.store.put(`${cluster.root}instances/after.service/0`, JSON.stringify({ v: 1, copies, moves: [] }));
+      await cluster.awaitRunning('after.service', 1, 30_000);
+      assert.deepEqual(await steadyRuns(cluster), steady);
+      await eventually('one process of it', 20_000, async () => {
+        return (await cluster.runners()).filter(({ name, active }) => name === 'after.service' && active).length === 1;
+      });
+      await cluster.muster(['rm', 'after.service']);
+    },
+  );
 
   scenario('a unit of the same name that the host has is refused and stays as it is', async (cluster) => {
     const node = cluster.lab.node('node2');
@@ -174,3 +185,75 @@ scenarios('hostile input is survived', (scenario) => {
     await node.run(['docker', 'rm', '-f', 'muster-theirs.0']);
   });
 });
+
+const keyOf = (cluster: Cluster, path: string | Uint8Array): string | Uint8Array =>
+  typeof path === 'string' ? cluster.root + path : Buffer.concat([Buffer.from(cluster.root), path]);
+
+async function write(cluster: Cluster, garbage: readonly Garbage[]): Promise<void> {
+  await Promise.all(garbage.map(async ({ path, value }) => cluster.store.put(keyOf(cluster, path), value)));
+}
+
+/** Writes garbage of all kinds beside what is sound. */
+async function spoil(cluster: Cluster): Promise<Garbage[]> {
+  const [row] = await cluster.nodeRows();
+  const workload = (await cluster.store.get(`${cluster.root}workloads/steady.service`))?.value ?? '';
+  const [spec] = await cluster.store.list(`${cluster.root}specs/steady.service/`);
+  const garbage = makeGarbage({ node: row?.id ?? '', workload, spec: spec?.value ?? '' });
+  await write(cluster, garbage);
+  return garbage;
+}
+
+/** Which process runs it where. */
+async function steadyRuns(cluster: Cluster): Promise<string[]> {
+  return (await cluster.identities()).filter((line) => line.startsWith('steady'));
+}
+
+async function sortedKeys(cluster: Cluster): Promise<string[]> {
+  const keys = (await cluster.store.list(cluster.root)).map(({ key }) => key.slice(cluster.root.length));
+  return keys.filter((key) => !key.startsWith('election/')).sort();
+}
+
+/** What each agent has said since it began to run, and what the listings warn of. */
+async function reports(cluster: Cluster): Promise<{ readonly journals: readonly string[]; readonly listed: string }> {
+  const commands = [['ls'], ['ps'], ['node', 'ls']];
+  const answers = await Promise.all(commands.map(async (args) => cluster.muster(args)));
+  const journals = await Promise.all(
+    cluster.nodes.map(async (each) => each.journal('muster.service', { output: 'cat' })),
+  );
+  return { journals, listed: answers.map(({ stdout, stderr }) => stdout + stderr).join('\n') };
+}
+
+/** How a line of a log, or of a listing, has the key. */
+const shown = ({ path }: Garbage): string => JSON.stringify(path).slice(1, -1).slice(0, 250);
+
+async function awaitReports(cluster: Cluster, garbage: readonly Garbage[]): Promise<void> {
+  await eventually('each key to have been named', 20_000, async () => {
+    const { journals, listed } = await reports(cluster);
+    const text = [listed, ...journals].join('\n');
+    const silent = garbage.filter((each) => each.isReported === true && !text.includes(shown(each)));
+    if (silent.length === 0) return true;
+    throw new Error(`nothing was said of ${silent.map(shown).join(', ')}`);
+  });
+}
+
+/** Nobody repeats themselves, floods anything, or passes on what a terminal would obey. */
+function assertCalm(
+  { journals, listed }: Awaited<ReturnType<typeof reports>>,
+  garbage: readonly Garbage[],
+  most: number,
+): void {
+  for (const journal of journals) {
+    const lines = journal.split('\n');
+    for (const each of garbage.filter(({ path }) => typeof path === 'string')) {
+      const about = lines.filter((line) => line.includes(`"key":"/`) && line.includes(`${shown(each)}"`)).length;
+      assert.ok(about <= most, `${about} lines about ${shown(each)}`);
+    }
+    assert.ok(lines.every((line) => line.length < 8_000));
+  }
+  assert.ok(
+    listed.split('').every((character) => character === '\n' || (character >= ' ' && character !== '\u007f')),
+    'a terminal is sent text alone',
+  );
+  assert.ok(listed.length < 100_000);
+  assert.match(listed, /warning: .*workloads\/broken/);
+}

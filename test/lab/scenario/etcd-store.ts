@@ -42,11 +42,12 @@ export class EtcdStore {
     return kvs.map(decodeKey);
   }
 
-  async put(key: string, value: string): Promise<void> {
+  /** A text, or bytes that are none. */
+  async put(key: string | Uint8Array, value: string | Uint8Array): Promise<void> {
     await this.#post('kv/put', { key: encode(key), value: encode(value) });
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string | Uint8Array): Promise<void> {
     await this.#post('kv/deleterange', { key: encode(key) });
   }
 
@@ -109,8 +110,8 @@ function decodeKey({ key, value = '', create_revision, mod_revision, lease = '0'
   };
 }
 
-function encode(text: string): string {
-  return Buffer.from(text).toString('base64');
+function encode(content: string | Uint8Array): string {
+  return Buffer.from(content as string).toString('base64');
 }
 
 function decode(text: string): string {
