@@ -145,7 +145,9 @@ export class StoreTrust {
     this.#isJudged = true;
     this.#isSuspect = false;
     if (hadDoubt !== (judged.doubt !== undefined)) this.#logChange();
-    if (wasUsable && !this.isUsable) for (const lost of [...this.#lostListeners]) lost();
+    // One that was confirmed while this node was away is trusted at once, and yet all that was read from it is of another.
+    const isAnother = before !== undefined && !goesOn;
+    if (wasUsable && (isAnother || !this.isUsable)) for (const lost of [...this.#lostListeners]) lost();
     await this.#save();
     if (this.isUsable !== wasUsable || hadDoubt !== (judged.doubt !== undefined)) {
       this.#changes.tell();
