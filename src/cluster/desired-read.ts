@@ -101,7 +101,11 @@ function nodesAsked(state: DesiredState, name: WorkloadName): NodeId[] {
   return [...state.instancesOf(name).values()].flatMap(({ pending }) => Object.keys(pending?.nodes ?? {}) as NodeId[]);
 }
 
-function copiesOf(state: DesiredState, name: WorkloadName): { readonly node: NodeId; readonly key: InstanceKey }[] {
+/** Where copies of a workload are by its records, and wherever else any are known. */
+export function copiesOf(
+  state: DesiredState,
+  name: WorkloadName,
+): { readonly node: NodeId; readonly key: InstanceKey }[] {
   const recorded = [...state.instancesOf(name)].flatMap(([key, record]) =>
     record.copies.map(({ node }) => ({ node, key })),
   );

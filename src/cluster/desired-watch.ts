@@ -5,6 +5,7 @@ import { ChildAbort } from '../loop/child-abort.ts';
 import { readMissing, readWorkloadState, type StoreView } from './desired-read.ts';
 import type { DesiredState } from './desired-state.ts';
 import type { Layout } from './layout.ts';
+import { WatchedRanges } from './watched-ranges.ts';
 
 /** How long to wait for a store that went away while it was watched. */
 const RETRY_MS = 1_000;
@@ -43,25 +44,33 @@ interface Following {
   readonly onChange: (state: DesiredState, changed: ReadonlySet<WorkloadName>) => void;
 }
 
-/** Watches every range that can concern the names; one that fails ends the others. */
+/** Watches what can concern the names, and more as their copies come to more nodes; a watch that fails ends the others. */
 async function follow(store: StoreView, following: Following, from: Revision, signal: AbortSignal): Promise<void> {
-  const { layout, kv } = store;
+  const { kv } = store;
   using stop = new ChildAbort(signal);
   const failed: unknown[] = [];
   const fail = (error: unknown) => {
     if (!stop.signal.aborted) failed.push(error);
     stop.abort(error);
   };
+  const watched = new WatchedRanges(store.layout, following);
+  const watching: Promise<void>[] = [];
+  const watchMore = (since: Revision) => {
+    for (const range of watched.missing())
+      watching.push(kv.watch(range, since, onBatch, stop.signal).then(() => stop.abort(), fail));
+  };
   const onBatch = (batch: WatchBatch) => {
     const changed = take(store, following, batch);
     if (changed.size === 0) return;
     following.onChange(following.state, changed);
+    watchMore(batch.revision + 1); // first: what is read below is then of no earlier revision
     readMissing(store, following.state, [...changed], stop.signal).then((more) => {
-      if (more && !stop.signal.aborted) following.onChange(following.state, changed);
+      if (!more || stop.signal.aborted) return;
+      following.onChange(following.state, changed);
     }, fail);
   };
-  const ranges = [layout.workloads, layout.instances, layout.assignments, layout.statuses, layout.nodes];
-  await Promise.all(ranges.map((prefix) => kv.watch({ prefix }, from, onBatch, stop.signal).catch(fail)));
+  watchMore(from);
+  for (let at = 0; at < watching.length; at += 1) await watching[at];
   if (failed.length > 0) throw failed[0];
 }
 
