@@ -26,7 +26,8 @@ const timeToList = new Error('it is time to list the range again');
 
 /**
  * A consistent local view of a range: a linearizable list at R, then each event in order from R + 1; listed again on a gap or
- * compaction. It never goes back: while the store is away it keeps what it had.
+ * compaction. It keeps what it had while the store is away, or in doubt (see TrustedKv). It goes back only with a store that was
+ * set back and that an operator has confirmed.
  */
 export class Mirror {
   readonly #options: MirrorOptions;
@@ -116,16 +117,16 @@ export class Mirror {
   }
 
   #replace(kvs: readonly KeyValue[], revision: Revision): void {
-    if (revision < this.#revision) {
-      this.#options.log.error(
-        { prefix: this.#options.prefix, revision, had: this.#revision },
-        'store answered from an older revision than it had before',
-      );
+    const isSetBack = revision < this.#revision;
+    if (isSetBack) {
+      const { log, prefix } = this.#options;
+      log.warn({ prefix, revision, had: this.#revision }, 'mirror follows a store that was set back');
     }
     const { keep } = this.#options;
     const kept = keep === undefined ? kvs : kvs.filter((kv) => keep(kv.key));
     this.#entries = new Map(kept.map((kv) => [kv.key, kv]));
     this.#advance(revision);
+    if (isSetBack) for (const waiter of [...this.#waiters]) waiter.done(); // what they wait for is of another past
     this.#options.onChange('all');
   }
 

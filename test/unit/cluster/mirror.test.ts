@@ -141,3 +141,30 @@ for (const [how, failure] of endsAtOnce) {
     assert.ok(mirror.synced);
   });
 }
+
+test('a mirror of a store that was set back shows what that holds, and keeps nobody waiting for what was lost', async () => {
+  const clock = new FakeClock();
+  const store = new MemoryStore(clock);
+  const put = (key: string) => store.commit({ compares: [], writes: [{ put: key, value: 'x' }] });
+  put('/a/kept');
+  const snapshot = store.snapshot();
+  put('/a/lost');
+  const stop = new AbortController();
+  const mirror = new Mirror({
+    ...{ kv: store.client(), prefix: '/a/', clock, log: silentLog, random: () => 0.5 },
+    onChange: () => {},
+  });
+  const running = mirror.run(stop.signal);
+  await clock.advance(0);
+  let isOver = false;
+  const waiting = mirror.waitFor(store.revision + 5, stop.signal).then(() => {
+    isOver = true;
+  });
+  store.restore(snapshot);
+  await clock.advance(3_600_000);
+  assert.deepEqual([...mirror.entries.keys()], ['/a/kept']);
+  assert.equal(isOver, true);
+  stop.abort();
+  await clock.advance(0);
+  await Promise.all([running, waiting]);
+});
