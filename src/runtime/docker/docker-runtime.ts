@@ -204,7 +204,10 @@ class DockerRuntime implements Runtime {
       this.#observed.forget(id);
       onChange();
     };
-    const onClose = () => this.#observed.setEvents(false);
+    const onClose = () => {
+      this.#observed.setEvents(false);
+      onChange(); // it may be gone: what can't be asked is told of
+    };
     await watchEvents({ engine: this.#engine, clusterId, clock, log, random, onOpen, onEvent, onClose }, signal);
   }
 
