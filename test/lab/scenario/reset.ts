@@ -11,7 +11,7 @@ for unit in ${services.join(' ')}; do
   pid=$(systemctl show --property=MainPID --value "$unit")
   [ "$pid" = 0 ] || kill -s CONT "$pid"
 done
-systemctl is-active --quiet ${services.join(' ')} || systemctl start ${services.join(' ')}
+systemctl start ${services.join(' ')}
 `;
 
 /** Brings the cluster back to what scenarios begin with: its first three nodes up, joined and led, without any work. */
