@@ -149,7 +149,7 @@ export class StoreTrust {
     const isAnother = before !== undefined && !goesOn;
     if (wasUsable && (isAnother || !this.isUsable)) for (const lost of [...this.#lostListeners]) lost();
     await this.#save();
-    if (this.isUsable !== wasUsable || hadDoubt !== (judged.doubt !== undefined)) {
+    if (isAnother || this.isUsable !== wasUsable || hadDoubt !== (judged.doubt !== undefined)) {
       this.#changes.tell();
       this.#options.onChange();
     }

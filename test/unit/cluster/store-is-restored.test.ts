@@ -149,6 +149,27 @@ test('confirmed, the restored store is followed within seconds, and the mirror s
   await advanceUntil(world.clock, 'the new order seen', () => agent.mirror.entries.has(order), 1_000);
 });
 
+test('a store that was restored and confirmed while a running agent was cut off is followed as it is', async () => {
+  const world = makeWorld();
+  const agent = startAgent(world, 'one');
+  await advanceUntil(world.clock, 'joined', stateIs(agent, 'joined'));
+  const snapshot = world.store.snapshot();
+  for (let n = 0; n < 20; n += 1) world.put(`/elsewhere/${n}`);
+  world.put(order, 'run');
+  await advanceUntil(world.clock, 'the order seen', () => agent.mirror.entries.has(order));
+  agent.kv.cutOff();
+  world.store.restore(snapshot);
+  await confirm(world);
+  await world.clock.advance(3_000);
+  agent.kv.reconnect();
+  await advanceUntil(world.clock, 'listed anew', () => agent.mirror.entries.size === 0, 10_000);
+  await advanceUntil(world.clock, 'joined', stateIs(agent, 'joined'), 5_000);
+  assert.equal(agent.registration.epoch, 2);
+  assert.equal(agent.members(), 1);
+  world.put(order, 'again');
+  await advanceUntil(world.clock, 'the new order seen', () => agent.mirror.entries.has(order), 1_000);
+});
+
 test('an agent that starts on a store older than it knew acts on nothing; the first start ever compares nothing', async () => {
   const world = makeWorld();
   const first = startAgent(world, 'one');
