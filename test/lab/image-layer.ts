@@ -15,6 +15,7 @@ export const switchFiles: Readonly<Record<string, string>> = {
   'units/muster.slice': 'etc/systemd/system/muster.slice',
   'units/muster-stop.slice': 'etc/systemd/system/muster-stop.slice',
   'units/muster-switch.sh': 'etc/muster/switch.sh',
+  'units/muster-sleep.service': 'etc/systemd/system/muster-sleep.service',
 };
 
 /** What README's "Baking the image" puts into an image, and where. */
