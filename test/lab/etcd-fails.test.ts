@@ -98,6 +98,52 @@ scenarios('etcd fails', (scenario) => {
     await assertUndisturbed(cluster, before);
   });
 
+  scenario('etcd out of space loses no lease, moves nothing, keeps its leader, and is said to be', async (cluster) => {
+    await cluster.applyAll(lasting);
+    const before = await look(cluster);
+    const terms = async () =>
+      (await cluster.store.list(`${cluster.root}election/`)).map(({ key, value }) => key + value);
+    const candidates = await terms();
+    await cluster.store.setFull(true);
+    try {
+      const victim = (await cluster.runners()).find(({ name }) => name === 'muster-boxes.0');
+      const node = cluster.lab.node(victim?.node ?? '');
+      await node.run(['docker', 'kill', 'muster-boxes.0']);
+      await eventually('the killed container restarted', 10_000, async () => {
+        const now = (await cluster.runners([node])).find(({ name }) => name === 'muster-boxes.0');
+        return now?.active === true && now.pid !== victim?.pid;
+      });
+      await eventually('the node says so', 10_000, async () => {
+        const { stdout } = await cluster.muster(['status'], { on: node, reject: false });
+        return /full since .*out of space/.test(stdout);
+      });
+      const refused = await cluster.muster(['apply', '--name', 'during.service', '-'], {
+        input: sleeper(),
+        reject: false,
+      });
+      assert.equal(refused.exitCode, 1);
+      assert.match(refused.stderr, /database space exceeded/);
+      const untilMs = performance.now() + 4 * cluster.ttlMs;
+      await eventually('four TTLs over', 60_000, () => performance.now() >= untilMs, 250);
+      assert.deepEqual(await leases(cluster), before.leases, 'no lease was lost');
+      assert.deepEqual(await terms(), candidates, 'nobody else leads');
+      assert.deepEqual(await cluster.placements(), before.placements, 'nothing was moved');
+      const journal = await node.journal('muster', { output: 'cat' });
+      assert.ok(journal.split('store is not well').length <= 3, 'said once or twice');
+    } finally {
+      await cluster.store.setFull(false);
+    }
+    await cluster.apply('during.service', sleeper());
+    await awaitAllHealthy(cluster);
+    await eventually('all well', 10_000, async () => !/full since/.test((await cluster.muster(['status'])).stdout));
+    const isKept = (line: string): boolean => !/^(muster-boxes\.0|during\.service) /.test(line);
+    assert.deepEqual(
+      (await cluster.identities()).filter(isKept),
+      before.identities.filter(isKept),
+      'nothing was restarted',
+    );
+  });
+
   scenario(
     'all of etcd away for 60 s: keep runs on, what ends is restarted, stop ends in time, nothing moves',
     async (cluster) => {

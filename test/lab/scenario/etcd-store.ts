@@ -78,6 +78,14 @@ export class EtcdStore {
       await post(`${leader.endpoint}/v3/maintenance/transfer-leadership`, { targetID: target });
   }
 
+  /** Raises or clears the alarm with which etcd says that it's out of space; it then takes no new key. */
+  async setFull(isFull: boolean): Promise<void> {
+    const [first] = await this.#statuses();
+    if (first === undefined) throw new Error('Cannot set the alarm: expected a member to answer');
+    const alarm = { memberID: first.status.header.member_id, alarm: 'NOSPACE' };
+    await post(`${first.endpoint}/v3/maintenance/alarm`, { action: isFull ? 'ACTIVATE' : 'DEACTIVATE', ...alarm });
+  }
+
   async #statuses(): Promise<{ endpoint: string; status: GatewayStatus }[]> {
     const asked = await Promise.allSettled(
       this.#endpoints.map(async (endpoint) => {
