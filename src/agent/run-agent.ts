@@ -1,4 +1,4 @@
-import { destination, pino } from 'pino';
+import { pino } from 'pino';
 import { makeApi } from '../api/make-api.ts';
 import { openApi } from '../api/open-api.ts';
 import { type Config, readConfig } from '../config/read-config.ts';
@@ -13,6 +13,7 @@ import { RateLimitedLog } from '../loop/rate-limited-log.ts';
 import { systemClock } from '../loop/system-clock.ts';
 import { type Agent, composeAgent } from './compose-agent.ts';
 import { runUntilStopped } from './departure.ts';
+import { openLogOutput } from './log-output.ts';
 import { openPorts, type ProcessFacts } from './open-ports.ts';
 import type { Ports } from './ports.ts';
 import { releaseMemory } from './release-memory.ts';
@@ -51,13 +52,16 @@ export async function runAgent(options: RunAgentOptions, signal: AbortSignal): P
     options.write(`${path}: valid: cluster ${config.cluster}, etcd at ${config.endpoints.join(', ')}\n`);
     return 0;
   }
-  const all = pino({ level: config.logLevel, base: { cluster: config.cluster } }, destination({ dest: 1, sync: true }));
+  const isJournal = options.env['JOURNAL_STREAM'] !== undefined;
+  const output = openLogOutput({ fd: 1, isJournal, clock: systemClock });
+  const all = pino({ level: config.logLevel, base: { cluster: config.cluster } }, output);
   const log = new RateLimitedLog(all, systemClock);
   const lock = await takeAgentLock(AGENT_LOCK_PATH, options.pid);
   try {
     return await runLocked(config, options, log, signal);
   } finally {
     lock.release();
+    output.close();
   }
 }
 
