@@ -275,6 +275,7 @@ export const statusCodec: Codec<InstanceStatus> = makeCodec(
     pid: v.exactOptional(count),
     addresses: v.exactOptional(texts),
     fencingToken: v.exactOptional(text),
+    bootId: v.exactOptional(text),
     progress: v.exactOptional(text),
   }),
 );

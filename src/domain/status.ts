@@ -81,6 +81,8 @@ export interface InstanceStatus {
   readonly addresses?: readonly string[];
   /** `MUSTER_FENCING_TOKEN` of its present run. */
   readonly fencingToken?: string;
+  /** The boot of the machine in which this was seen: once it has booted anew, nothing of what ran then need run. */
+  readonly bootId?: string;
   /** A pull's or a start's progress, for people. */
   readonly progress?: string;
 }

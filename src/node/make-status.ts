@@ -28,6 +28,8 @@ export interface StatusInput {
   readonly unreadable: string | undefined;
   /** Why the ordered spec can't be had. */
   readonly specError: string | undefined;
+  /** Of the machine's present boot; undefined until it is known. */
+  readonly bootId?: string | undefined;
   readonly nowIso: string;
 }
 
@@ -57,6 +59,7 @@ export function makeStatus(input: StatusInput): InstanceStatus {
     ...(lastError === undefined ? {} : { lastError: lastError.slice(0, ERROR_LIMIT) }),
     ...(memory?.lastAction === undefined ? {} : { lastAction: memory.lastAction }),
     ...(memory?.fencingToken === undefined || !isAlive(observed) ? {} : { fencingToken: memory.fencingToken }),
+    ...(input.bootId === undefined ? {} : { bootId: input.bootId }),
     ...(progress === undefined ? {} : { progress }),
   };
 }

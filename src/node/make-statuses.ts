@@ -20,6 +20,7 @@ export interface StatusesInput {
   readonly previous: (key: InstanceKey) => InstanceStatus | undefined;
   /** The `stop` instances must end now. */
   readonly mustStop: boolean;
+  readonly bootId?: string | undefined;
   readonly nowIso: string;
 }
 
@@ -50,6 +51,7 @@ export function makeStatuses(input: StatusesInput): Map<InstanceKey, InstanceSta
       previous,
       unreadable: unreadable?.error ?? whyUnreadable(key, observation),
       specError: reading?.kind === 'failed' && observed === undefined ? reading.error : undefined,
+      bootId: input.bootId,
       nowIso: input.nowIso,
     });
     statuses.set(key, status);

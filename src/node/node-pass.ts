@@ -19,6 +19,8 @@ import type { SwitchKeeper } from './switch-keeper.ts';
 export interface NodePassParts {
   readonly clock: Clock;
   readonly rights: NodeRights;
+  /** Of the machine's present boot; undefined until it is known. */
+  readonly bootId: () => string | undefined;
   readonly switchKeeper: Pick<SwitchKeeper, 'look'>;
   readonly observer: Observer;
   /** Whether the orders have been read since the start. */
@@ -197,6 +199,7 @@ export class NodePass {
       memory: (key) => memory.get(key),
       previous: (key) => writer.last(key),
       mustStop,
+      bootId: this.#parts.bootId(),
       nowIso: clock.wallTime().toISOString(),
     });
     writer.want(statuses);

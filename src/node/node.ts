@@ -57,6 +57,8 @@ export class Node {
   readonly #pass: NodePass;
   readonly #loop: ReconcileLoop;
 
+  #bootId: string | undefined;
+
   constructor(options: NodeOptions) {
     const { kv, layout, node, clock, log, random, rights, parallelism } = options;
     this.#options = options;
@@ -109,6 +111,7 @@ export class Node {
     return new NodePass({
       clock,
       rights,
+      bootId: () => this.#bootId,
       switchKeeper: this.#switchKeeper,
       observer: new Observer({ runtimes, clock, log, keysInFlight, onLate: nudge }),
       hasOrders: () => this.#mirror.synced,
@@ -150,7 +153,9 @@ export class Node {
 
   /** Presence is ours, newly or again: what the store holds of our statuses is read anew. */
   async registered(signal: AbortSignal): Promise<void> {
-    const range = this.#options.layout.statusesOf(this.#options.node);
+    const { host, layout, node } = this.#options;
+    this.#bootId ??= (await host.identity()).bootId;
+    const range = layout.statusesOf(node);
     const stored = await listStoredStatuses({ ...this.#options, range }, signal);
     await this.#mirror.waitForList(signal);
     if (stored === undefined || signal.aborted) return;

@@ -111,9 +111,19 @@ function readCopies(ctx: PlanContext, instance: InstanceView, mode: DisconnectMo
       isReplaced: replaced.has(node),
       isAnswered: answered,
       isStopped: order === 'stop' && answered && status.value.phase === 'stopped',
-      isHealthy: order === 'run' && answered && (status.value.healthy || status.value.phase === 'stopped'),
+      isHealthy:
+        order === 'run' &&
+        answered &&
+        !isOfEarlierBoot(status.value, view) &&
+        (status.value.healthy || status.value.phase === 'stopped'),
     };
   });
+}
+
+/** What it says was so before its machine booted anew: it hasn't said yet what runs now. */
+function isOfEarlierBoot({ bootId }: InstanceStatus, view: NodeView | undefined): boolean {
+  const present = view?.presence?.value.bootId;
+  return bootId !== undefined && present !== undefined && bootId !== present;
 }
 
 /** Of several that could count (which no step of ours leaves behind), the one that serves best. */

@@ -199,7 +199,9 @@ test('planCluster() stops the stale copy of a node that is back only once its re
   for (const step of world.plan().steps) world.apply(step);
   world.setPresence(ids[0], 'up');
   assert.deepEqual(draw(world), []);
-  world.report(ids[1], 'web/0', { healthy: true });
+  world.report(ids[1], 'web/0', { healthy: true, bootId: 'an earlier one' });
+  assert.deepEqual(draw(world), [], 'what was well before its machine booted anew need not run');
+  world.report(ids[1], 'web/0', { healthy: true, bootId: 'boot' });
   assert.deepEqual(draw(world), ['stop-superseded web/0 a']);
   world.converge();
   assert.deepEqual(world.orders(), ['web/0 b run']);
