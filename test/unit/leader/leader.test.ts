@@ -125,6 +125,7 @@ test('Leader ends its term at the first write that its election key no longer co
       f.delete(electionKey);
       f.putText(electionKey, '{}');
     },
+    (f: LeaderFixture) => f.putText(electionKey, 'garbage'),
   ]) {
     const fixture = await settled({ web: {} });
     depose(fixture);
