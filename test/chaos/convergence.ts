@@ -1,5 +1,6 @@
 import type { InstanceRow } from '../../src/wire/answers.ts';
 import { aliveRuns, nowMs, readRuns } from '../lab/checker/run-log.ts';
+import type { LabNode } from '../lab/lab-node.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Field } from './field.ts';
 
@@ -10,8 +11,8 @@ export type Expected = ReadonlyMap<string, number>;
  * Everything in which the cluster isn't yet as desired: by what it says itself, by what systemd and dockerd show, and by what the
  * work itself notes. Empty once it has converged.
  */
-export async function findDifferences(field: Field, expected: Expected): Promise<string[]> {
-  const rows = await field.cluster.rows();
+export async function findDifferences(field: Field, expected: Expected, on?: LabNode): Promise<string[]> {
+  const rows = await field.cluster.rows(undefined, on);
   return [
     ...differencesOfRows(rows, expected),
     ...(await differencesOfMachines(field, rows)),
@@ -19,14 +20,19 @@ export async function findDifferences(field: Field, expected: Expected): Promise
   ];
 }
 
-/** Waits until nothing differs, and returns how long that took. */
-export async function awaitConverged(field: Field, expected: Expected, deadlineMs: number): Promise<number> {
+/** Waits until nothing differs, as this node's agent sees it, and returns how long that took. */
+export async function awaitConverged(
+  field: Field,
+  expected: Expected,
+  deadlineMs: number,
+  on?: LabNode,
+): Promise<number> {
   const beganMs = performance.now();
   await eventually(
     'everything as desired',
     deadlineMs,
     async () => {
-      const differences = await findDifferences(field, expected);
+      const differences = await findDifferences(field, expected, on);
       if (differences.length === 0) return true;
       const more = differences.length > 10 ? ` (and ${differences.length - 10} more)` : '';
       throw new Error(`${field.named(differences.slice(0, 10).join('; '))}${more}`);

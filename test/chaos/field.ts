@@ -72,6 +72,12 @@ export class Field {
     this.#history = new StoreHistory(this.cluster.root, this.lab.etcdEndpoints).follow(revision);
   }
 
+  /** Has the leader forget how often nodes were lost: a row that loses them again and again would soon have none for new work. */
+  async forgiveFlaps(): Promise<void> {
+    const { store, root } = this.cluster;
+    for (const id of this.#ids.values()) await store.delete(`${root}nodes/${id}/verdict`);
+  }
+
   /** Removes all work and begins anew. A lab that can't be repaired gets new machines. */
   async clear(): Promise<void> {
     try {
@@ -79,6 +85,7 @@ export class Field {
     } catch {
       await this.lab.reset();
     }
+    await this.forgiveFlaps();
     await this.begin();
   }
 

@@ -14,7 +14,7 @@ export const row: Row = {
   name: 'agent-kill',
   fault: 'agent killed (SIGKILL) and back within 10 s, 30 instances',
   mustShow: '0 disturbed',
-  lab: { nodes: 3, ttlMs: 4_000 },
+  lab: { nodes: 3, ttlMs: 10_000 },
   times: { quick: 3, full: 30 },
   run: async ({ field, times, signal }) => {
     await start(field, work);

@@ -3,8 +3,8 @@ import { eventually } from '../../support/eventually.ts';
 import { awaitConverged } from '../convergence.ts';
 import { setDraining } from '../faults.ts';
 import type { Field } from '../field.ts';
-import { pass, type Row } from '../row.ts';
-import { expectedOf, start, units } from '../row-work.ts';
+import { pass, type Row, type RowContext, type RowResult } from '../row.ts';
+import { expectedOf, noWatchdog, start, units, withAgents } from '../row-work.ts';
 
 /**
  * The leader's packets are dropped, but not those that it's sent: it sees what is applied, plans, and its commit stays on the
@@ -17,26 +17,30 @@ export const row: Row = {
   mustShow: '0 writes after thaw',
   lab: { nodes: 3, ttlMs: 4_000 },
   times: { quick: 1, full: 5 },
-  run: async ({ field, times, quick, signal, say }) => {
-    const failures: string[] = [];
-    await useOtherMembers(field, true);
-    let late = 0;
-    let caught = 0;
-    for (let time = 0; time < times; time += 1) {
-      if (time > 0) await field.clear();
-      const found = await once(field, quick ? 20_000 : 60_000, signal);
-      late += found.writes.length;
-      caught += found.unsentBytes > 0 ? 1 : 0;
-      failures.push(...found.writes.map((path) => `the old leader, or somebody, wrote ${path} after the thaw`));
-      say(`time ${time + 1}: ${found.unsentBytes} bytes were on the way, ${found.writes.length} writes after the thaw`);
-    }
-    await useOtherMembers(field, false);
-    if (caught === 0) failures.push('no commit was on the way when the leader was frozen: nothing was shown');
-    failures.push(...(await field.judge()).violations);
-    const measured = `${late} writes after thaw (${times} ×, ${caught} with a commit on the way)`;
-    return { failures, measured };
+  run: async (context) => {
+    const { field } = context;
+    const lines = (node: LabNode): string[] => [otherMembers(field, node), noWatchdog];
+    return withAgents(field, lines, async () => freezeLeaders(context));
   },
 };
+
+async function freezeLeaders({ field, times, quick, signal, say }: RowContext): Promise<RowResult> {
+  const failures: string[] = [];
+  let late = 0;
+  let caught = 0;
+  for (let time = 0; time < times; time += 1) {
+    if (time > 0) await field.clear();
+    const found = await once(field, quick ? 20_000 : 60_000, signal);
+    late += found.writes.length;
+    caught += found.unsentBytes > 0 ? 1 : 0;
+    failures.push(...found.writes.map((path) => `the old leader, or somebody, wrote ${path} after the thaw`));
+    say(`time ${time + 1}: ${found.unsentBytes} bytes were on the way, ${found.writes.length} writes after the thaw`);
+  }
+  if (caught === 0) failures.push('no commit was on the way when the leader was frozen: nothing was shown');
+  failures.push(...(await field.judge()).violations);
+  const measured = `${late} writes after thaw (${times} ×, ${caught} with a commit on the way)`;
+  return { failures, measured };
+}
 
 async function once(
   field: Field,
@@ -64,7 +68,7 @@ async function once(
     return now !== undefined && now.hostname !== leader.name;
   });
   const expected = expectedOf([...work, units('early', 4, 'keep')]);
-  await awaitConverged(field, expected, 60_000);
+  await awaitConverged(field, expected, 60_000, operator);
   await leader.reconnect();
   await eventually('the old commit delivered', 130_000, async () => (await bytesOnTheWay(leader)) === 0, 500);
   await pass(Math.max(0, frozenMs - (performance.now() - frozenAtMs)), signal);
@@ -92,14 +96,7 @@ async function bytesOnTheWay(node: LabNode): Promise<number> {
 }
 
 /** Agents talk to the members on other machines only: what goes to the own one would pass the cut. */
-async function useOtherMembers(field: Field, others: boolean): Promise<void> {
-  const dropIn = '/etc/systemd/system/muster.service.d/60-members.conf';
-  for (const node of field.nodes) {
-    const endpoints = field.lab.etcdEndpoints.filter((endpoint) => !endpoint.includes(`//${node.address}:`));
-    if (others) await node.writeFile(dropIn, `[Service]\nEnvironment=MUSTER_ETCD_ENDPOINTS=${endpoints.join(',')}\n`);
-    else await node.run(['rm', '-f', dropIn]);
-    await node.run(['systemctl', 'daemon-reload']);
-    await node.run(['systemctl', 'restart', 'muster']);
-    await field.cluster.awaitJoined(node, 30_000);
-  }
+function otherMembers(field: Field, node: LabNode): string {
+  const endpoints = field.lab.etcdEndpoints.filter((endpoint) => !endpoint.includes(`//${node.address}:`));
+  return `Environment=MUSTER_ETCD_ENDPOINTS=${endpoints.join(',')}`;
 }
