@@ -14,9 +14,15 @@ const say = (line: string): void => {
 let opened: Promise<Cluster> | undefined;
 let closed: Promise<void> | undefined;
 
+/** What a file of scenarios may ask for. */
+export interface ScenarioOptions {
+  /** Else the lab's short one. */
+  readonly ttlMs?: number;
+}
+
 /** The cluster that all scenarios share: three nodes, opened by the first who asks. */
-async function sharedCluster(): Promise<Cluster> {
-  opened ??= Lab.open({ nodes: 3, name: 'scenarios', progress: say }).then((lab) => new Cluster(lab));
+async function sharedCluster(options: ScenarioOptions): Promise<Cluster> {
+  opened ??= Lab.open({ nodes: 3, name: 'scenarios', progress: say, ...options }).then((lab) => new Cluster(lab));
   return opened;
 }
 
@@ -38,8 +44,8 @@ for (const [name, number] of Object.entries(signalNumbers)) {
 }
 
 /** The cluster as scenarios find it. One that can't be repaired is given new machines, so that no scenario spoils the next. */
-async function reset(): Promise<Cluster> {
-  const cluster = await sharedCluster();
+async function reset(options: ScenarioOptions): Promise<Cluster> {
+  const cluster = await sharedCluster(options);
   try {
     await resetCluster(cluster);
   } catch (error) {
@@ -54,14 +60,18 @@ async function reset(): Promise<Cluster> {
 export type DefineScenario = (sentence: string, run: (cluster: Cluster) => Promise<void>) => void;
 
 /** A file of scenarios, each of which begins with three nodes that are joined, led and without work. */
-export function scenarios(title: string, define: (scenario: DefineScenario) => void): void {
+export function scenarios(
+  title: string,
+  define: (scenario: DefineScenario) => void,
+  options: ScenarioOptions = {},
+): void {
   suite(title, () => {
     let beganMs: number | undefined;
     define((sentence, run) => {
       test(sentence, { timeout: scenarioLimitMs }, async () => {
-        await sharedCluster();
+        await sharedCluster(options);
         beganMs ??= performance.now();
-        const cluster = await reset();
+        const cluster = await reset(options);
         try {
           await run(cluster);
         } catch (error) {

@@ -24,6 +24,7 @@ export async function resetCluster(cluster: Cluster): Promise<void> {
   await removeWork(cluster);
   for (const node of lab.nodes.filter((each) => isExtra(cluster, each))) await lab.removeNode(node);
   await forgetStrangers(cluster);
+  await forgetLosses(cluster);
   await awaitEmpty(cluster);
 }
 
@@ -54,6 +55,13 @@ async function forgetStrangers({ store, root, lab }: Cluster): Promise<void> {
     for (const range of ['nodes', 'assignments', 'status']) strange.add(`${root}${range}/${id}/`);
   }
   await Promise.all([...strange].map(async (prefix) => store.deletePrefix(prefix)));
+}
+
+/** Scenarios lose nodes more often than an hour's calm allows for: none begins with a node that flaps, or with a hold. */
+async function forgetLosses({ store, root }: Cluster): Promise<void> {
+  const verdicts = (await store.list(`${root}nodes/`)).filter(({ key }) => key.endsWith('/verdict'));
+  await Promise.all(verdicts.map(async ({ key }) => store.delete(key)));
+  await store.deletePrefix(`${root}holds/`);
 }
 
 /** Nothing of any workload in the store, and nothing of muster's on any machine. */
