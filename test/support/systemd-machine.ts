@@ -71,22 +71,17 @@ export async function bootSystemdMachine(options: { readonly cgroups?: 1 | 2 } =
   try {
     const leader = await eventually('PID 1 of the machine', 20_000, () => findLeader(child.pid ?? 0));
     const machine = describeMachine(leader, close);
-    await eventually(
-      'basic.target',
-      30_000,
-      async () => {
-        const { exitCode } = await machine.run(['systemctl', 'is-active', '--quiet', 'basic.target'], {
-          reject: false,
-        });
-        return exitCode === 0 && existsSync(`${machine.root}/run/dbus/system_bus_socket`);
-      },
-      50,
-    );
+    await eventually('basic.target', 30_000, () => hasBooted(machine), 50);
     return machine;
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+async function hasBooted(machine: SystemdMachine): Promise<boolean> {
+  const { exitCode } = await machine.run(['systemctl', 'is-active', '--quiet', 'basic.target'], { reject: false });
+  return exitCode === 0 && existsSync(`${machine.root}/run/dbus/system_bus_socket`);
 }
 
 function describeMachine(leader: number, close: () => Promise<void>): SystemdMachine {

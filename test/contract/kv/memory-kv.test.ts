@@ -30,19 +30,21 @@ function memoryHarness(): KvHarness {
         await clock.advance(50);
       }
     },
-    soon: async (promise) => {
-      let isSettled = false;
-      const seen = promise.finally(() => {
-        isSettled = true;
-      });
-      seen.catch(() => {});
-      for (let n = 0; n < 1_000 && !isSettled; n += 1) {
-        await settle();
-        if (!isSettled) await clock.advance(50);
-      }
-      return seen;
-    },
+    soon: (promise) => advanceUntilSettled(clock, promise),
   };
+}
+
+async function advanceUntilSettled<T>(clock: FakeClock, promise: Promise<T>): Promise<T> {
+  let isSettled = false;
+  const seen = promise.finally(() => {
+    isSettled = true;
+  });
+  seen.catch(() => {});
+  for (let n = 0; n < 1_000 && !isSettled; n += 1) {
+    await settle();
+    if (!isSettled) await clock.advance(50);
+  }
+  return seen;
 }
 
 kvContract('memory', memoryHarness);

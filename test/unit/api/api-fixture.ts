@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { LocalState } from '../../../src/api/api-deps.ts';
+import type { ApiDeps, LocalState } from '../../../src/api/api-deps.ts';
 import { makeApi } from '../../../src/api/make-api.ts';
 import { openApi } from '../../../src/api/open-api.ts';
 import {
@@ -57,21 +57,12 @@ export async function openFixture(t: TestContext, runtimes: readonly FakeRuntime
   const writer = store.client('others');
   const folder = await mkdtemp(join(tmpdir(), 'muster-api-'));
   const socketPath = join(folder, 'api.sock');
-  let state: LocalState = { joined: true, leader: false, text: 'follows node1' };
-  const listeners = new Set<() => void>();
+  const { node, setState } = makeLocalNode();
   const api = makeApi({
     cluster: 'test',
     version: '1.2.3',
     store: { kv, layout, clock: systemClock },
-    node: {
-      id: node1,
-      hostname: 'node1',
-      state: () => state,
-      onChange: (listener) => {
-        listeners.add(listener);
-        return () => listeners.delete(listener);
-      },
-    },
+    node,
     runtimes,
     clock: systemClock,
     log: silentLog,
@@ -92,13 +83,27 @@ export async function openFixture(t: TestContext, runtimes: readonly FakeRuntime
     kv,
     store,
     open: () => api.open,
-    setState: (change) => {
-      state = { ...state, ...change };
-      for (const each of listeners) each();
-    },
+    setState,
     put: async (key, value) => (await writer.commit({ compares: [], writes: [{ put: key, value }] }, signal)).revision,
     remove: async (key) => {
       await writer.commit({ compares: [], writes: [{ delete: key }] }, signal);
+    },
+  };
+}
+
+/** The node that answers, and the hand that changes what it says of itself. */
+function makeLocalNode(): Pick<ApiDeps, 'node'> & Pick<Fixture, 'setState'> {
+  let state: LocalState = { joined: true, leader: false, text: 'follows node1' };
+  const listeners = new Set<() => void>();
+  const onChange = (listener: () => void) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  };
+  return {
+    node: { id: node1, hostname: 'node1', state: () => state, onChange },
+    setState: (change) => {
+      state = { ...state, ...change };
+      for (const each of listeners) each();
     },
   };
 }

@@ -29,14 +29,7 @@ export interface FakeTerminalOptions {
 export function makeFakeTerminal(options: FakeTerminalOptions = {}): FakeTerminal {
   const clock = new FakeClock({ wall: '2026-01-01T00:00:00.000Z' });
   const texts = { stdout: '', stderr: '' };
-  const output = (name: keyof typeof texts): Output => ({
-    write: (text) => {
-      texts[name] += text;
-    },
-    isTTY: options.columns !== undefined,
-    columns: options.columns,
-    rows: options.columns === undefined ? undefined : 24,
-  });
+  const output = (name: keyof typeof texts) => makeOutput(texts, name, options.columns);
   const starts: AgentStart[] = [];
   const sockets: string[] = [];
   const controller = new AbortController();
@@ -67,6 +60,14 @@ export function makeFakeTerminal(options: FakeTerminalOptions = {}): FakeTermina
     abort: (reason) => controller.abort(reason),
     run: (...argv) => runCli(argv, terminal, controller.signal),
   };
+}
+
+/** Collects what is written; a terminal where it has columns, else a pipe. */
+function makeOutput<Name extends string>(texts: Record<Name, string>, name: Name, columns: number | undefined): Output {
+  const write = (text: string) => {
+    texts[name] += text;
+  };
+  return { write, isTTY: columns !== undefined, columns, rows: columns === undefined ? undefined : 24 };
 }
 
 /** Answers what it is given; anything else is a defect of the test. */

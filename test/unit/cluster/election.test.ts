@@ -5,6 +5,7 @@ import { Election, type Leadership } from '../../../src/cluster/election.ts';
 import { makeLayout } from '../../../src/cluster/layout.ts';
 import { AgentError } from '../../../src/domain/errors.ts';
 import { type NodeId, parseClusterId, parseNodeId } from '../../../src/domain/ids.ts';
+import type { Kv } from '../../../src/etcd/port.ts';
 import { silentLog } from '../../../src/loop/log.ts';
 import { advanceUntil } from '../../support/advance-until.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -24,29 +25,25 @@ function makeWorld() {
   return { clock, store: new MemoryStore(clock) };
 }
 
+/** A node's presence under a lease of its own, and the proof of it. */
+async function register(kv: Kv, node: NodeId) {
+  const { id: leaseId } = await kv.grantLease(ttlMs, never);
+  const key = layout.presence(node);
+  const writes = [{ put: key, value: 'here', lease: leaseId }];
+  const { revision } = await kv.commit({ compares: [], writes }, never);
+  return { leaseId, guard: () => ({ key, modRevision: revision }) };
+}
+
 /** A candidate whose presence is a key of its own below the same lease. */
 async function stand({ clock, store }: ReturnType<typeof makeWorld>, digit: string) {
   const kv = store.client(digit);
   const node: NodeId = parseNodeId(digit.repeat(32));
-  const { id: leaseId } = await kv.grantLease(ttlMs, never);
-  const presence = layout.presence(node);
-  const { revision } = await kv.commit(
-    { compares: [], writes: [{ put: presence, value: 'here', lease: leaseId }] },
-    never,
-  );
+  const { leaseId, guard } = await register(kv, node);
   const stop = new AbortController();
   const terms: Leadership[] = [];
   let failNext: (error: Error) => void = () => {};
   const election = new Election({
-    kv,
-    layout,
-    node,
-    nonce: digit,
-    leaseId,
-    guard: () => ({ key: presence, modRevision: revision }),
-    clock,
-    log: silentLog,
-    random: () => 0.5,
+    ...{ kv, layout, node, nonce: digit, leaseId, guard, clock, log: silentLog, random: () => 0.5 },
     standAsideMs: ttlMs,
     lead: (leadership, signal) => {
       terms.push(leadership);
@@ -186,6 +183,19 @@ test('a leader whose watch was compacted past leads on, and still sees its candi
   assert.ok(a.leads());
   world.store.commit({ compares: [], writes: [{ delete: layout.candidate(a.leaseId) }] });
   await advanceUntil(world.clock, 'its term has ended', () => !a.leads(), 1_000);
+});
+
+test('one whose watch is compacted past each time asks not at full speed', async () => {
+  const world = makeWorld();
+  const a = await stand(world, 'a');
+  await advanceUntil(world.clock, 'a leads', a.leads);
+  const b = await stand(world, 'b');
+  b.kv.watch = () => Promise.reject(new AgentError('STALE', 'Cannot watch: compacted'));
+  await world.clock.advance(1_000);
+  const before = b.kv.calls.get('get') ?? 0;
+  await world.clock.advance(10_000);
+  const gets = (b.kv.calls.get('get') ?? 0) - before;
+  assert.ok(gets > 10 && gets <= 110, `${gets} reads in 10 s`);
 });
 
 test('text that somebody put into the queue by hand keeps nobody from leading', async () => {
