@@ -92,6 +92,11 @@ export class EtcdServer {
   }
 }
 
+function etcdctl(argv: readonly string[]): void {
+  const { status, stderr } = spawnSync('etcdctl', argv, { env: { ETCDCTL_API: '3', PATH: process.env['PATH'] } });
+  if (status !== 0) throw new Error(`etcdctl ${argv.join(' ')}: ${String(stderr).slice(-500)}`);
+}
+
 interface Surroundings {
   readonly directory: string;
   readonly cluster: string;
@@ -106,6 +111,8 @@ export class EtcdMember {
   readonly clientPort: number;
   readonly #metricsUrl: string;
   readonly #args: readonly string[];
+  readonly #dataDirectory: string;
+  readonly #identity: readonly string[];
   readonly #logFile: string;
   #process: ChildProcess | undefined;
 
@@ -117,16 +124,14 @@ export class EtcdMember {
     this.endpoint = `${certs ? 'https' : 'http'}://127.0.0.1:${client}`;
     this.#metricsUrl = `http://127.0.0.1:${metrics}`;
     this.#logFile = join(around.directory, `${name}.log`);
+    const peerUrl = `http://127.0.0.1:${peer}`;
+    this.#dataDirectory = join(around.directory, name);
+    this.#identity = ['--name', name, '--initial-cluster', around.cluster, '--initial-advertise-peer-urls', peerUrl];
     this.#args = [
-      ...['--name', name, '--data-dir', join(around.directory, name), '--log-outputs', 'stderr', '--unsafe-no-fsync'],
+      ...this.#identity,
+      ...['--data-dir', this.#dataDirectory, '--log-outputs', 'stderr', '--unsafe-no-fsync'],
       ...['--listen-client-urls', this.endpoint, '--advertise-client-urls', this.endpoint],
-      ...[
-        '--listen-peer-urls',
-        `http://127.0.0.1:${peer}`,
-        '--initial-advertise-peer-urls',
-        `http://127.0.0.1:${peer}`,
-      ],
-      ...['--listen-metrics-urls', this.#metricsUrl, '--initial-cluster', around.cluster],
+      ...['--listen-peer-urls', peerUrl, '--listen-metrics-urls', this.#metricsUrl],
       ...(certs ? ['--cert-file', certs.server.cert, '--key-file', certs.server.key] : []),
       ...(certs ? ['--client-cert-auth', '--trusted-ca-file', certs.ca] : []),
       ...(options.quotaBytes ? ['--quota-backend-bytes', String(options.quotaBytes)] : []),
@@ -182,6 +187,17 @@ export class EtcdMember {
     await this.kill();
     this.start();
     await this.ready();
+  }
+
+  /** A backup, as an operator makes one. */
+  saveSnapshot(file: string): void {
+    etcdctl(['--endpoints', this.endpoint, 'snapshot', 'save', file]);
+  }
+
+  /** Makes the data anew from a backup. The member must not run; the others of its cluster need the same. */
+  restoreSnapshot(file: string): void {
+    rmSync(this.#dataDirectory, { recursive: true, force: true });
+    etcdctl(['snapshot', 'restore', file, '--data-dir', this.#dataDirectory, ...this.#identity]);
   }
 
   async metrics(): Promise<string> {

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { ObservedKv } from '../../../src/cluster/observed-kv.ts';
+import { StoreHealthMonitor } from '../../../src/cluster/store-health.ts';
+import { StoreTrust } from '../../../src/cluster/store-trust.ts';
+import { TrustedKv } from '../../../src/cluster/trusted-kv.ts';
+import { openKv } from '../../../src/etcd/open-kv.ts';
+import type { Kv } from '../../../src/etcd/port.ts';
+import { silentLog } from '../../../src/loop/log.ts';
+import { systemClock } from '../../../src/loop/system-clock.ts';
+import { EtcdServer, hasEtcd } from '../../support/etcd-server.ts';
+import { eventually } from '../../support/eventually.ts';
+import { FakeStateFiles } from '../../support/fake-state-files.ts';
+import { TcpProxy } from '../../support/tcp-proxy.ts';
+
+const { signal } = new AbortController();
+
+if (hasEtcd()) runSuite();
+else test('etcd that fails', { skip: 'lacks etcd (Debian: etcd-server)' }, () => {});
+
+function runSuite(): void {
+  let server: EtcdServer;
+  const closing: (() => unknown)[] = [];
+  before(async () => {
+    server = await EtcdServer.start();
+  });
+  after(async () => {
+    for (const close of closing.reverse()) await close();
+    await server?.close();
+  });
+
+  const open = (endpoint: string, callMs = 1_500): Kv => {
+    const kv = openKv({ endpoints: [endpoint], attemptMs: 500, callMs }, systemClock, silentLog);
+    closing.push(() => kv.close());
+    return kv;
+  };
+  const put = (kv: Kv, key: string, value = '') => kv.commit({ compares: [], writes: [{ put: key, value }] }, signal);
+
+  test('etcd in a black hole is unavailable after one call, with calls that end in time; then good again', async () => {
+    const [member] = server.members;
+    const wire = await TcpProxy.open(member?.clientPort ?? 0);
+    closing.push(() => wire.close());
+    const monitor = new StoreHealthMonitor(systemClock, silentLog, () => {});
+    const kv = new ObservedKv(open(`http://127.0.0.1:${wire.port}`), monitor, systemClock);
+    await put(kv, '/hole/a');
+    assert.equal(monitor.health.state, 'good');
+    wire.stop();
+    for (let n = 0; n < 3; n += 1) {
+      const beganMs = performance.now();
+      await assert.rejects(kv.get('/hole/a', signal), { code: 'UNAVAILABLE' });
+      assert.ok(performance.now() - beganMs < 3_000);
+      assert.equal(monitor.health.state, 'unavailable');
+    }
+    wire.go();
+    await eventually('an answer', 10_000, () => kv.get('/hole/a', signal).then(Boolean, () => false));
+    assert.equal(monitor.health.state, 'good');
+  });
+
+  test('etcd restored: the same cluster ID, a lower revision, leases alive, and watches of the future silent', async () => {
+    const [member] = server.members;
+    assert.ok(member);
+    const kv = open(member.endpoint);
+    const { id } = await kv.grantLease(60_000, signal);
+    await put(kv, '/restored/a');
+    const snapshot = join(server.directory, 'backup.db');
+    member.saveSnapshot(snapshot);
+    for (let n = 0; n < 10; n += 1) await put(kv, '/restored/b', String(n));
+    const { clusterId, revision } = await kv.identity(signal);
+
+    const changes: (string | undefined)[] = [];
+    const trust: StoreTrust = new StoreTrust({
+      ...{ kv, files: new FakeStateFiles(), root: '/muster/x/', clock: systemClock, log: silentLog },
+      random: () => 0.5,
+      onChange: () => changes.push(trust.doubt),
+    });
+    const stop = new AbortController();
+    await trust.load();
+    assert.equal(await trust.judge({ epoch: 1 }, signal), true);
+    const trusted = new TrustedKv(kv, trust, systemClock);
+    const events: string[] = [];
+    const watching = kv.watch(
+      { prefix: '/restored/' },
+      revision + 1,
+      (batch) => events.push(...batch.events.map((event) => event.kv.key)),
+      stop.signal,
+    );
+
+    await member.kill();
+    member.restoreSnapshot(snapshot);
+    member.start();
+    await member.ready();
+    const renewed = await eventually('a renewal', 10_000, () => kv.renewLease(id, 500, signal).catch(() => undefined));
+    assert.ok(renewed.ttlMs > 0, 'a lease of the snapshot is alive again');
+    assert.equal(renewed.store.clusterId, clusterId);
+    assert.ok(renewed.store.revision < revision);
+    await put(kv, '/restored/c');
+
+    await assert.rejects(trusted.get('/restored/a', signal), { code: 'UNAVAILABLE' });
+    const running = trust.run(stop.signal);
+    await eventually('the doubt', 5_000, () => trust.doubt !== undefined);
+    assert.match(trust.doubt ?? '', new RegExp(`revision ${revision}, term .*an older copy`));
+    assert.equal(changes.length, 2);
+    assert.deepEqual(events, [], 'the watch says nothing');
+    const confirmedStore = await kv.identity(signal);
+    trust.noteSettings({ epoch: 2, confirmedStore });
+    await eventually('trust', 5_000, () => trust.isUsable);
+    assert.ok((await trusted.get('/restored/c', signal)).kv);
+    assert.equal((await trusted.get('/restored/b', signal)).kv, undefined);
+    stop.abort();
+    await Promise.all([running, watching]);
+  });
+}
