@@ -8,6 +8,12 @@ import { scenarios } from './shared.ts';
 
 const awayMs = 20_000;
 
+const work = {
+  'spread@.service': sleeper([], ['[X-Muster]', 'Replicas=4', 'Conflicts=spread@*.service']),
+  'exact@.service': sleeper([], ['[X-Muster]', 'Replicas=4', 'Conflicts=exact@*.service', 'Disconnect=stop']),
+  'free@.service': sleeper([], ['[X-Muster]', 'Replicas=4']),
+};
+
 interface Halves {
   readonly lost: readonly LabNode[];
   /** The first of them leads. */
@@ -18,11 +24,7 @@ interface Halves {
 async function fillFourNodes(cluster: Cluster): Promise<Halves> {
   const fourth = await cluster.lab.addNode();
   await cluster.awaitJoined(fourth);
-  await cluster.applyAll({
-    'spread@.service': sleeper([], ['[X-Muster]', 'Replicas=4', 'Conflicts=spread@*.service']),
-    'exact@.service': sleeper([], ['[X-Muster]', 'Replicas=4', 'Conflicts=exact@*.service', 'Disconnect=stop']),
-    'free@.service': sleeper([], ['[X-Muster]', 'Replicas=4']),
-  });
+  await cluster.applyAll(work);
   const leader = await cluster.leader();
   const members = cluster.nodes.slice(0, 3);
   const member = members.find((node) => node !== leader);
@@ -30,6 +32,11 @@ async function fillFourNodes(cluster: Cluster): Promise<Halves> {
   assert.ok(member !== undefined && other !== undefined && leader !== fourth, 'a member of etcd leads');
   await cluster.keepEtcdLeadOff(member);
   return { lost: [member, fourth], left: [leader, other] };
+}
+
+/** While the fourth node is there to obey: nobody else can take its orders away. */
+async function removeAll(cluster: Cluster): Promise<void> {
+  await cluster.muster(['rm', ...Object.keys(work)]);
 }
 
 async function status(cluster: Cluster, on: LabNode): Promise<StatusAnswer> {
@@ -94,6 +101,7 @@ scenarios('mass loss', (scenario) => {
       });
       assert.deepEqual(await cluster.placements(), placements, 'nothing was moved');
       assert.deepEqual(await cluster.identities(left), identities, 'nothing was disturbed on those that stayed');
+      await removeAll(cluster);
     },
   );
 
@@ -121,6 +129,7 @@ scenarios('mass loss', (scenario) => {
       assert.match((await cluster.muster(['status'], { on: first })).stdout, /^spread@\.service +2 of 4 healthy/m);
       await Promise.all(lost.map(async (node) => node.boot()));
       for (const node of lost) await cluster.awaitJoined(node);
+      await removeAll(cluster);
     },
   );
 });
