@@ -77,7 +77,7 @@ export class TrustedKv implements Kv {
   ): Promise<void> {
     await this.#usable(signal);
     using stop = new ChildAbort(signal);
-    const unwatch = this.#trust.onLost(() => stop.abort(untrusted()));
+    const unwatch = this.#trust.onLost(() => stop.abort(this.#untrusted()));
     try {
       await this.#kv.watch(
         range,
@@ -102,7 +102,7 @@ export class TrustedKv implements Kv {
   async #checked<T extends { readonly revision: Revision }>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
     await this.#usable(signal);
     const answer = await this.#trust.checked(call);
-    if (!this.#trust.isUsable) throw untrusted();
+    if (!this.#trust.isUsable) throw this.#untrusted();
     return answer;
   }
 
@@ -114,10 +114,11 @@ export class TrustedKv implements Kv {
     await this.#trust.untilUsable(limit.signal);
     cancel();
     signal.throwIfAborted();
-    if (!this.#trust.isUsable) throw untrusted();
+    if (!this.#trust.isUsable) throw this.#untrusted();
   }
-}
 
-function untrusted(): AgentError {
-  return new AgentError('UNAVAILABLE', 'Cannot use etcd: expected it to be the store that this node has known');
+  #untrusted(): AgentError {
+    const { doubt } = this.#trust;
+    return new AgentError('UNAVAILABLE', `Cannot use etcd: ${doubt ?? 'it has not said yet where it stands'}`);
+  }
 }

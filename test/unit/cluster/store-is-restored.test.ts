@@ -170,6 +170,22 @@ test('a store that was restored and confirmed while a running agent was cut off 
   await advanceUntil(world.clock, 'the new order seen', () => agent.mirror.entries.has(order), 1_000);
 });
 
+test('settings of the cluster that somebody has deleted come back with the epoch that was reached', async () => {
+  const world = makeWorld();
+  const first = await restoreUnder(world);
+  await advanceUntil(world.clock, 'in doubt', stateIs(first, 'in-doubt'), 3_000);
+  await confirm(world);
+  await advanceUntil(world.clock, 'joined', stateIs(first, 'joined'), 3_000);
+  world.store.commit({ compares: [], writes: [{ delete: layout.cluster }] });
+  await world.clock.advance(10_000);
+  assert.equal(first.registration.state.kind, 'joined', 'that they are gone changes nothing');
+  await first.end();
+  const second = startAgent(world, 'two');
+  await advanceUntil(world.clock, 'joined', stateIs(second, 'joined'), 5_000);
+  const found = world.store.get(layout.cluster);
+  assert.equal(found && clusterSettingsCodec.decode(found.value, found.key).epoch, 2);
+});
+
 test('an agent that starts on a store older than it knew acts on nothing; the first start ever compares nothing', async () => {
   const world = makeWorld();
   const first = startAgent(world, 'one');
