@@ -1,3 +1,5 @@
+import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { prepareLog } from '../lab/checker/beating-work.ts';
 import { type Evidence, judge, type Verdict } from '../lab/checker/judge.ts';
 import { nowMs, readRuns } from '../lab/checker/run-log.ts';
@@ -103,6 +105,16 @@ export class Field {
   async judge(): Promise<Verdict> {
     const verdict = judge(await this.evidence());
     return { ...verdict, violations: verdict.violations.map((each) => this.named(each)) };
+  }
+
+  /** Copies what was noted and recorded to a folder, for people: the lab's own goes with it. */
+  async saveEvidence(folder: string): Promise<void> {
+    await mkdir(folder, { recursive: true });
+    await cp(join(this.lab.logFolder, 'runs'), join(folder, 'runs'), { recursive: true });
+    const lines = (entries: readonly object[]): string => entries.map((each) => `${JSON.stringify(each)}\n`).join('');
+    await writeFile(join(folder, 'store.jsonl'), lines(this.history.changes));
+    await writeFile(join(folder, 'faults.jsonl'), lines(this.faults.faults));
+    for (const node of this.nodes) await writeFile(join(folder, `${node.name}.log`), await node.journal());
   }
 
   /** What the cluster has recorded since it began. */

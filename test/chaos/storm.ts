@@ -165,7 +165,11 @@ class Storm {
 
   async #fail(round: number, text: string): Promise<void> {
     const { say } = this.#options;
-    if (this.#violations.length === 0) say(await describeTrouble(this.#field.cluster));
+    if (this.#violations.length === 0) {
+      const folder = this.#timeline.file.replace(/(\.jsonl)?$/, '-evidence');
+      await this.#field.saveEvidence(folder);
+      say(`${await describeTrouble(this.#field.cluster)}\nwhat the work noted, and what the store held: ${folder}`);
+    }
     this.#violations.push(text);
     this.#timeline.add({ type: 'failed', round, text });
     say(`VIOLATION in round ${round}: ${text}`);

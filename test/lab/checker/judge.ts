@@ -83,9 +83,10 @@ export function judge(evidence: Evidence): Verdict {
     ...judgeWrites(evidence),
   ];
   const keepEnds = { fault: 0, reason: 0, unexplained: 0 };
-  for (const run of evidence.runs) {
-    if (run.mode !== 'keep' || !hasEnded(run, evidence)) continue;
-    const why = explainEnd(run, evidence);
+  const usedOrders = new Set<Reason>();
+  const ended = evidence.runs.filter((run) => run.mode === 'keep' && hasEnded(run, evidence));
+  for (const run of ended.toSorted((a, b) => lastBeatMs(a) - lastBeatMs(b))) {
+    const why = explainEnd(run, evidence, usedOrders);
     keepEnds[why ?? 'unexplained'] += 1;
     if (why === undefined) violations.push(`${name(run)} ended at ${time(lastBeatMs(run))} for no recorded reason`);
   }
@@ -198,15 +199,22 @@ function hasEnded(run: Run, { faults, atMs }: Evidence): boolean {
   return !isFrozen && atMs - lastBeatMs(run) > silenceMs;
 }
 
-function explainEnd(run: Run, { faults, reasons }: Evidence): 'fault' | 'reason' | undefined {
+/** @param usedOrders those that explain the end of another run: each order ends one */
+function explainEnd(run: Run, { faults, reasons }: Evidence, usedOrders: Set<Reason>): 'fault' | 'reason' | undefined {
   const endedMs = lastBeatMs(run);
   const around = { fromMs: endedMs - slackMs, toMs: endedMs + slackMs };
   if (faults.some((fault) => fault.node === run.node && mayEnd(fault, run) && touches(fault, around))) return 'fault';
-  const isRecorded = reasons.some(({ instance, node, atMs, kind }) => {
-    const isOfIt = instance === run.instance && node === run.node;
-    return isOfIt && atMs > beganMs(run) && atMs < endedMs + lagMs[kind];
+  const own = reasons.filter(({ instance, node }) => instance === run.instance && node === run.node);
+  // An order may come while the start of what it ends is still under way.
+  const order = own.find((each) => {
+    const isInTime = each.atMs > beganMs(run) - slackMs && each.atMs < endedMs + lagMs.order;
+    return each.kind === 'order' && isInTime && !usedOrders.has(each);
   });
-  return isRecorded ? 'reason' : undefined;
+  if (order !== undefined) usedOrders.add(order);
+  const isReported = own.some(({ kind, atMs }) => {
+    return kind === 'report' && atMs > beganMs(run) && atMs < endedMs + lagMs.report;
+  });
+  return order !== undefined || isReported ? 'reason' : undefined;
 }
 
 function mayEnd({ endsRuns }: Fault, { instance }: Run): boolean {

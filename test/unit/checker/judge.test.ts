@@ -122,7 +122,14 @@ suite('ends of keep instances', () => {
     assert.equal(count({ reasons: [reason({ atMs: 60_000 })] }), 1, 'what is ordered later has not ended it');
     assert.equal(count({ reasons: [reason({ atMs: 60_000, kind: 'report' })] }), 0, 'it may be reported later');
     const later = run('x', [[5, 10]], { mode: 'keep' });
-    assert.equal(judged([later], { reasons: [reason({ atMs: 4_000 })] }).violations.length, 1);
+    assert.equal(judged([later], { reasons: [reason({ atMs: 2_000 })] }).violations.length, 1);
+  });
+
+  test('an order explains the end of one run, also of one that only just began', () => {
+    const next = run('y', [[10.3, 10.4]], { mode: 'keep' });
+    const first = reason({ atMs: 9_900 });
+    assert.deepEqual(judged([ended, next], { reasons: [first, reason({ atMs: 10_250 })] }).violations, []);
+    assert.equal(judged([ended, next], { reasons: [first] }).violations.length, 1);
   });
 
   test('a fault that ended its machine then explains it; elsewhere, earlier, or one that ends nothing does not', () => {
