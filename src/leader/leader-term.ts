@@ -71,34 +71,13 @@ export class LeaderTerm {
     this.#options = options;
     this.#leadership = leadership;
     this.#reports = new ReportOnce(clock);
-    const lossClock = new LossClock({ ttlMs, termBeganMs: clock.monotonicMs(), predecessor: leadership.predecessor });
-    this.#state = new ClusterState({
-      layout,
-      ttlMs,
-      lossClock,
-      calmAtMostMs: calmSettings(options.settings ?? {}).mostMs,
-      onUnreadable: (key, err) => {
-        this.#reports.report(key, errorText(err), () =>
-          log.warn({ key: key.slice(0, 300), err }, 'stored value left alone'),
-        );
-      },
-    });
-    this.#mirror = new Mirror({
-      kv,
-      prefix: layout.root,
-      keep: (key) => this.#state.reads(key),
-      clock,
-      log,
-      random,
-      onChange: (changed) => {
-        this.#state.absorb(this.#mirror.entries, changed, clock.monotonicMs());
-        this.#loop.nudge();
-      },
-    });
-    const { term } = leadership;
-    this.#committer = new Committer({ kv, layout, mirror: this.#mirror, term, log });
     const { pulse = new StorePulse(clock), settings = {} } = options;
     this.#calm = calmSettings(settings);
+    const lossClock = new LossClock({ ttlMs, termBeganMs: clock.monotonicMs(), predecessor: leadership.predecessor });
+    this.#state = this.#makeState(lossClock);
+    this.#mirror = this.#makeMirror();
+    const { term } = leadership;
+    this.#committer = new Committer({ kv, layout, mirror: this.#mirror, term, log });
     const parts = { kv, layout, state: this.#state, pulse, ttlMs, clock, log };
     this.#brake = new Brake({
       ...parts,
@@ -132,6 +111,37 @@ export class LeaderTerm {
       signal.removeEventListener('abort', onAbort);
     }
     if (this.#endedBy !== undefined) throw this.#endedBy;
+  }
+
+  #makeState(lossClock: LossClock): ClusterState {
+    const { layout, log, ttlMs } = this.#options;
+    return new ClusterState({
+      layout,
+      ttlMs,
+      lossClock,
+      calmAtMostMs: this.#calm.mostMs,
+      onUnreadable: (key, err) => {
+        this.#reports.report(key, errorText(err), () =>
+          log.warn({ key: key.slice(0, 300), err }, 'stored value left alone'),
+        );
+      },
+    });
+  }
+
+  #makeMirror(): Mirror {
+    const { kv, layout, clock, log, random } = this.#options;
+    return new Mirror({
+      kv,
+      prefix: layout.root,
+      keep: (key) => this.#state.reads(key),
+      clock,
+      log,
+      random,
+      onChange: (changed) => {
+        this.#state.absorb(this.#mirror.entries, changed, clock.monotonicMs());
+        this.#loop.nudge();
+      },
+    });
   }
 
   async #pass(signal: AbortSignal): Promise<void> {

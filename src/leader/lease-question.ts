@@ -49,10 +49,11 @@ export class LeaseQuestion {
       const atLeast = about.size + question.#silent.size;
       return !isMassLoss(atLeast + left, known, settings);
     };
-    void askLeases(others, { kv, clock, limitMs: LIMIT_MS, onAnswer }, signal).then(() => {
+    const onDone = () => {
       question.#isAnswered = true;
       if (!signal.aborted) onEnd();
-    });
+    };
+    askLeases(others, { kv, clock, limitMs: LIMIT_MS, onAnswer }, signal).then(onDone, onDone);
     return question;
   }
 

@@ -85,7 +85,7 @@ export class LeaderFixture {
   }
 
   /** From here on the node's presence is bound to a lease that it renews each quarter of the TTL, until it {@link die}s. */
-  async beat(node: NodeId, afterMs = 0): Promise<void> {
+  beat(node: NodeId, afterMs = 0): void {
     const { id } = this.store.grantLease(TTL_MS);
     this.store.commit({
       compares: [],
