@@ -186,7 +186,7 @@ export class Agent {
     this.#changed();
     const { ttlMs } = settings;
     const parts = { kv: this.#trusted, layout: this.layout, clock, log, random };
-    const leader = new Leader({ ...parts, ttlMs, settings, pulse: this.#pulse });
+    const leader = new Leader({ ...parts, ttlMs, settings, timing: splitOf(this.#config), pulse: this.#pulse });
     try {
       await leader.run(leadership, signal);
     } finally {

@@ -29,12 +29,19 @@ export interface AskOptions {
 const PARALLEL = 32;
 /** etcd drops the part of a second. */
 export const ROUNDED_BY_MS = 1_000;
-/** Parts of the TTL: agents renew each quarter; one and a half of that is a renewal missed. */
-const MISSED_PART = 1.5 * 0.25;
 
-/** True when the lease has surely missed a renewal, however etcd has rounded. */
-export function hasMissedRenewal({ remainingMs, grantedMs }: LeaseAnswer): boolean {
-  return remainingMs + ROUNDED_BY_MS < grantedMs * (1 - MISSED_PART);
+/** When agents renew and fence themselves, as parts of the TTL: this agent's own split, which all are taken to have. */
+export interface LeaseTiming {
+  readonly renewPart: number;
+  readonly fencePart: number;
+}
+
+/** What agents do unless they are told otherwise. */
+export const usualTiming: LeaseTiming = { renewPart: 0.25, fencePart: 0.6 };
+
+/** True when the lease has surely missed a renewal, however etcd has rounded: one and a half intervals have passed. */
+export function hasMissedRenewal({ remainingMs, grantedMs }: LeaseAnswer, { renewPart }: LeaseTiming): boolean {
+  return remainingMs + ROUNDED_BY_MS < grantedMs * (1 - 1.5 * renewPart);
 }
 
 /** The leases whose remaining time tells something: those that are renewed all the time. */

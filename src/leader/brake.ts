@@ -7,7 +7,7 @@ import type { Hold, MassLossSettings } from '../domain/node.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import { KEEP_LOST_AFTER_MS } from '../plan/plan-cluster-loss.ts';
-import { renewedLeases } from './ask-leases.ts';
+import { type LeaseTiming, renewedLeases } from './ask-leases.ts';
 import type { ClusterState } from './cluster-state.ts';
 import type { Committer } from './committer.ts';
 import { LeaseQuestion } from './lease-question.ts';
@@ -26,6 +26,7 @@ export interface BrakeOptions {
   readonly pulse: StorePulse;
   readonly settings: MassLossSettings;
   readonly ttlMs: number;
+  readonly timing: LeaseTiming;
   readonly clock: Clock;
   readonly log: Log;
   /** The answers to a question are in: look again. */
@@ -242,9 +243,9 @@ export class Brake implements Braking {
     const recent = [...absent].filter((node) => node.isKnown && this.#isRecent(node, nowMs));
     const about = new Set([...recent, ...state.attendance.leaving].map(({ id }) => id));
     const others = renewedLeases(here);
-    const { kv, clock, settings, onAnswers: onEnd } = this.#options;
+    const { kv, clock, settings, timing, onAnswers: onEnd } = this.#options;
     const known = here.size + recent.length;
-    this.#question = LeaseQuestion.ask({ about, others, known }, { kv, clock, settings, onEnd }, signal);
+    this.#question = LeaseQuestion.ask({ about, others, known }, { kv, clock, settings, timing, onEnd }, signal);
   }
 
   /** Follows an active hold: when it ends here, and when the last of its nodes came back. */

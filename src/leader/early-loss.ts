@@ -4,7 +4,14 @@ import { errorText } from '../domain/errors.ts';
 import { ChildAbort } from '../loop/child-abort.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
-import { askLeases, type HeldLease, type LeaseAnswer, ROUNDED_BY_MS, renewedLeases } from './ask-leases.ts';
+import {
+  askLeases,
+  type HeldLease,
+  type LeaseAnswer,
+  type LeaseTiming,
+  ROUNDED_BY_MS,
+  renewedLeases,
+} from './ask-leases.ts';
 import type { ClusterState } from './cluster-state.ts';
 
 export interface EarlyLossOptions {
@@ -13,16 +20,16 @@ export interface EarlyLossOptions {
   readonly state: ClusterState;
   readonly pulse: StorePulse;
   readonly ttlMs: number;
+  readonly timing: LeaseTiming;
   readonly clock: Clock;
   readonly log: Log;
   /** So many more losses would be a mass loss: etcd's own time decides then. */
   readonly isTooMany: (more: number) => boolean;
 }
 
-/** A lease with more left than this part of its TTL has been renewed, or may be any moment. */
-const SUSPECT_PART = 0.6;
-/** With no more left than this its agent has passed its fence: that comes 0.6 of a TTL after its last renewal at the latest. */
-const DOOMED_PART = 0.4;
+/** A lease that nobody has renewed for so many intervals is suspect; for so many, two renewals have been missed for sure. */
+const SUSPECT_AFTER = 1.6;
+const DOOMED_AFTER = 2.4;
 /** How often suspects are asked for. */
 const SAMPLE_MS = 250;
 /** An election before the term is heeded as long as its leases may still live. */
@@ -38,14 +45,16 @@ interface Suspect extends HeldLease {
 
 /**
  * Finds nodes that died with etcd's leader. The next leader of etcd gives every lease its whole TTL anew, and an election's time on top;
- * a dead node would count as present for all of that. So after each election that this agent notices, leases that nobody renews
- * are watched, and revoked when 0.4 of their TTL is left. Presence vanishes with them, and everything else follows the ordinary path.
+ * a dead node would count as present for all of that. So after each election that this agent notices, leases that nobody renews are
+ * watched, and revoked when 0.4 of their TTL is left (with the usual split of the TTL). Presence vanishes with them, and everything
+ * else follows the ordinary path.
  *
  * It's safe. What is left says when the lease was last renewed or prolonged: at least 0.6 of a TTL ago, and its agent's last answered
- * renewal is no younger. It has missed two renewals, leads no more, and starts no `stop` instance; those that run are dead at 0.8 of a
- * TTL, and are replaced no sooner than a TTL and a tenth after presence has vanished. A node that lives, and was only slow, finds its
- * lease gone as with a lease that etcd drops by itself, and registers anew at once: within the second in which nothing is replaced. That
- * is also why a leader that was frozen just before it revokes can do no more harm than that. Of a mass loss nothing is revoked.
+ * renewal is no younger. It has missed two renewals and passed its fence: it leads no more, and starts no `stop` instance; those that
+ * run are dead at 0.8 of a TTL, and are replaced no sooner than a TTL and a tenth after presence has vanished. A node that lives, and
+ * was only slow, finds its lease gone as with one that etcd drops by itself, and registers anew at once: within the second in which
+ * nothing is replaced. That is also why a leader that was frozen just before it revokes can do no more harm than that. Of a mass loss
+ * nothing is revoked.
  */
 export class EarlyLoss {
   readonly #options: EarlyLossOptions;
@@ -70,19 +79,21 @@ export class EarlyLoss {
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
-    const { state, clock } = this.#options;
+    const { state, clock, timing } = this.#options;
+    const suspectPart = 1 - SUSPECT_AFTER * timing.renewPart;
+    const doomedPart = Math.min(1 - timing.fencePart, 1 - DOOMED_AFTER * timing.renewPart);
     let suspects: Suspect[] = renewedLeases(state.attendance.here).map((lease) => {
       return { ...lease, leftMs: Number.POSITIVE_INFINITY, atMs: 0, grantedMs: 0 };
     });
     while (suspects.length > 0 && !signal.aborted) {
       suspects = await this.#sample(suspects, signal);
-      const unrenewed = suspects.filter(({ leftMs, grantedMs }) => leftMs <= SUSPECT_PART * grantedMs);
+      const unrenewed = suspects.filter(({ leftMs, grantedMs }) => leftMs <= suspectPart * grantedMs);
       for (const suspect of unrenewed) {
-        if (suspect.leftMs > DOOMED_PART * suspect.grantedMs || signal.aborted) continue;
+        if (suspect.leftMs > doomedPart * suspect.grantedMs || signal.aborted) continue;
         if (!this.#options.isTooMany(unrenewed.length)) await this.#revoke(suspect, signal);
         suspects = suspects.filter((each) => each !== suspect);
       }
-      const waits = suspects.map(({ leftMs, grantedMs }) => leftMs - SUSPECT_PART * grantedMs);
+      const waits = suspects.map(({ leftMs, grantedMs }) => leftMs - suspectPart * grantedMs);
       if (waits.length > 0) await clock.sleep(Math.max(SAMPLE_MS, Math.min(...waits)), signal);
     }
   }

@@ -12,6 +12,7 @@ import { ReconcileLoop } from '../loop/reconcile-loop.ts';
 import { ReportOnce } from '../loop/report-once.ts';
 import { planCluster } from '../plan/plan-cluster.ts';
 import type { PlanProblem } from '../plan/plan-cluster-step.ts';
+import { type LeaseTiming, usualTiming } from './ask-leases.ts';
 import { Brake } from './brake.ts';
 import { ClusterState } from './cluster-state.ts';
 import { Committer } from './committer.ts';
@@ -41,6 +42,8 @@ export interface LeaderOptions {
   readonly ttlMs: number;
   /** What operators may have set; the rest has its defaults. */
   readonly settings?: Pick<ClusterSettings, 'massLoss' | 'calm'>;
+  /** Of this agent's own lease; the others' are taken to be the same. */
+  readonly timing?: LeaseTiming;
   /** How the store did, also before the term. */
   readonly pulse?: StorePulse;
 }
@@ -71,14 +74,14 @@ export class LeaderTerm {
     this.#options = options;
     this.#leadership = leadership;
     this.#reports = new ReportOnce(clock);
-    const { pulse = new StorePulse(clock), settings = {} } = options;
+    const { pulse = new StorePulse(clock), settings = {}, timing = usualTiming } = options;
     this.#calm = calmSettings(settings);
     const lossClock = new LossClock({ ttlMs, termBeganMs: clock.monotonicMs(), predecessor: leadership.predecessor });
     this.#state = this.#makeState(lossClock);
     this.#mirror = this.#makeMirror();
     const { term } = leadership;
     this.#committer = new Committer({ kv, layout, mirror: this.#mirror, term, log });
-    const parts = { kv, layout, state: this.#state, pulse, ttlMs, clock, log };
+    const parts = { kv, layout, state: this.#state, pulse, ttlMs, timing, clock, log };
     this.#brake = new Brake({
       ...parts,
       lossClock,

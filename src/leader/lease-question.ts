@@ -2,13 +2,14 @@ import type { LeaderKv } from '../cluster/commit-as-leader.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { MassLossSettings } from '../domain/node.ts';
 import type { Clock } from '../loop/clock.ts';
-import { askLeases, type HeldLease, hasMissedRenewal } from './ask-leases.ts';
+import { askLeases, type HeldLease, hasMissedRenewal, type LeaseAnswer, type LeaseTiming } from './ask-leases.ts';
 import { isMassLoss } from './mass-loss.ts';
 
 export interface LeaseQuestionOptions {
   readonly kv: LeaderKv;
   readonly clock: Clock;
   readonly settings: MassLossSettings;
+  readonly timing: LeaseTiming;
   /** All answers that there will be are in. */
   readonly onEnd: () => void;
 }
@@ -38,14 +39,14 @@ export class LeaseQuestion {
       readonly others: readonly HeldLease[];
       readonly known: number;
     },
-    { kv, clock, settings, onEnd }: LeaseQuestionOptions,
+    { kv, clock, settings, timing, onEnd }: LeaseQuestionOptions,
     signal: AbortSignal,
   ): LeaseQuestion {
     const question = new LeaseQuestion(about);
     let left = others.length;
-    const onAnswer = ({ node, leaseId }: HeldLease, answer: Parameters<typeof hasMissedRenewal>[0]) => {
+    const onAnswer = ({ node, leaseId }: HeldLease, answer: LeaseAnswer) => {
       left -= 1;
-      if (hasMissedRenewal(answer)) question.#silent.set(node, leaseId);
+      if (hasMissedRenewal(answer, timing)) question.#silent.set(node, leaseId);
       const atLeast = about.size + question.#silent.size;
       return !isMassLoss(atLeast + left, known, settings);
     };
