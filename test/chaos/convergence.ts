@@ -1,5 +1,5 @@
 import type { InstanceRow } from '../../src/wire/answers.ts';
-import { aliveRuns, nowMs, readRuns } from '../lab/checker/run-log.ts';
+import { aliveRuns, nowMs } from '../lab/checker/run-log.ts';
 import type { LabNode } from '../lab/lab-node.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Field } from './field.ts';
@@ -71,7 +71,7 @@ async function differencesOfMachines(field: Field, rows: readonly InstanceRow[])
 
 /** The work itself beats once for each instance, where it's said to be. */
 async function differencesOfRuns(field: Field, rows: readonly InstanceRow[]): Promise<string[]> {
-  const runs = aliveRuns(await readRuns(field.lab.logFolder), nowMs());
+  const runs = aliveRuns(await field.runs(), nowMs());
   const beating = runs.map(({ instance, node }) => `${instanceName(instance)} on ${field.named(node)}`);
   const said = rows.map(({ display, node }) => `${instanceName(display)} on ${node?.hostname ?? '-'}`);
   return compare(said, beating, 'does not beat', 'beats');

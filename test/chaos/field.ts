@@ -2,7 +2,7 @@ import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { prepareLog } from '../lab/checker/beating-work.ts';
 import { type Evidence, judge, type Verdict } from '../lab/checker/judge.ts';
-import { nowMs, readRuns } from '../lab/checker/run-log.ts';
+import { nowMs, type Run, RunLog } from '../lab/checker/run-log.ts';
 import { findReasons, StoreHistory } from '../lab/checker/store-history.ts';
 import { TokenStore } from '../lab/checker/token-store.ts';
 import { Lab, type LabOptions } from '../lab/lab.ts';
@@ -23,10 +23,12 @@ export class Field {
   readonly #ids = new Map<string, string>();
   #store: TokenStore | undefined;
   #history: StoreHistory | undefined;
+  #log: RunLog;
 
   private constructor(lab: Lab) {
     this.lab = lab;
     this.cluster = new Cluster(lab);
+    this.#log = new RunLog(lab.logFolder);
   }
 
   static async open(options: LabOptions): Promise<Field> {
@@ -63,6 +65,7 @@ export class Field {
     await this.#stopWatching();
     await prepareLog(this.lab);
     this.faults = new FaultLog();
+    this.#log = new RunLog(this.lab.logFolder);
     for (const node of this.nodes) await this.cluster.awaitJoined(node, 60_000);
     await this.cluster.leader();
     await eventually('all nodes known', 20_000, async () => {
@@ -91,9 +94,14 @@ export class Field {
     await this.begin();
   }
 
+  /** All that the work has noted so far, by when it began. */
+  async runs(): Promise<Run[]> {
+    return this.#log.read();
+  }
+
   async evidence(): Promise<Evidence> {
     return {
-      runs: await readRuns(this.lab.logFolder),
+      runs: await this.runs(),
       faults: this.faults.faults,
       reasons: findReasons(this.#history?.changes ?? []),
       writes: this.#store?.writes ?? [],

@@ -34,6 +34,8 @@ export interface StormSummary extends StormSettings {
 }
 
 const roundMs = 75_000;
+/** A round with healing and converging. */
+const wholeRoundMs = 90_000;
 const convergeLimitMs = 60_000;
 const applyLimitMs = 180_000;
 
@@ -66,14 +68,14 @@ class Storm {
 
   /** Rounds of faults until the time is over, something is wrong, or somebody wants it to end. */
   async run(): Promise<StormSummary> {
-    const { minutes, signal, say } = this.#options;
+    const { signal, say } = this.#options;
     await this.#applyAll();
     const beganMs = performance.now();
     const elapsedMs = (): number => performance.now() - beganMs;
     const ticker = setInterval(() => say(this.#progress(elapsedMs())), 60_000);
     let round = 0;
     try {
-      while (!signal.aborted && this.#violations.length === 0 && this.#hasRound(round, elapsedMs(), minutes * 60_000)) {
+      while (!signal.aborted && this.#violations.length === 0 && round < this.#rounds) {
         await this.#round(round);
         round += 1;
       }
@@ -83,9 +85,11 @@ class Storm {
     return this.#summarize(round);
   }
 
-  #hasRound(round: number, elapsedMs: number, minutesMs: number): boolean {
-    const { replay } = this.#options;
-    return replay === undefined ? elapsedMs < minutesMs : replay.some((fault) => fault.round >= round);
+  /** By the settings alone, so that the same seed is the same storm on any machine. */
+  get #rounds(): number {
+    const { replay, minutes } = this.#options;
+    if (replay !== undefined) return 1 + Math.max(...replay.map(({ round }) => round));
+    return Math.max(1, Math.round((minutes * 60_000) / wholeRoundMs));
   }
 
   async #applyAll(): Promise<void> {

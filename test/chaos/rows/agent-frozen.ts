@@ -1,4 +1,4 @@
-import { beganMs, lastBeatMs, type Run, readRuns } from '../../lab/checker/run-log.ts';
+import { beganMs, lastBeatMs, type Run } from '../../lab/checker/run-log.ts';
 import type { LabNode } from '../../lab/lab-node.ts';
 import { awaitConverged } from '../convergence.ts';
 import type { Field } from '../field.ts';
@@ -56,7 +56,7 @@ async function once(field: Field, node: LabNode, seen: Seen, signal: AbortSignal
   const isOver = field.faults.begin('agent-freeze', { node: field.idOf(node) });
   await node.freezeProcess('muster');
   await pass(10 * field.lab.ttlMs, signal);
-  const during = await readRuns(field.lab.logFolder);
+  const during = await field.runs();
   await node.thawProcess('muster');
   isOver();
   for (const run of here) {
@@ -81,7 +81,7 @@ async function once(field: Field, node: LabNode, seen: Seen, signal: AbortSignal
 }
 
 async function runsOn(field: Field, node: LabNode): Promise<Run[]> {
-  const runs = await readRuns(field.lab.logFolder);
+  const runs = await field.runs();
   const atMs = newestBeatMs(runs);
   return runs.filter((run) => run.node === field.idOf(node) && !run.ended && lastBeatMs(run) > atMs - 1_000);
 }

@@ -1,4 +1,4 @@
-import { beganMs, lastBeatMs, nowMs, readRuns } from '../../lab/checker/run-log.ts';
+import { beganMs, lastBeatMs, nowMs } from '../../lab/checker/run-log.ts';
 import type { LabNode } from '../../lab/lab-node.ts';
 import { awaitConverged } from '../convergence.ts';
 import type { Field } from '../field.ts';
@@ -58,7 +58,7 @@ async function once(
 
 /** From the last beat on the node to the first elsewhere, of each `stop` instance that was replaced since then. */
 async function replacementGaps(field: Field, node: LabNode, sinceMs: number): Promise<number[]> {
-  const runs = (await readRuns(field.lab.logFolder)).filter(({ mode }) => mode === 'stop');
+  const runs = (await field.runs()).filter(({ mode }) => mode === 'stop');
   return runs
     .filter((run) => run.node !== field.idOf(node) && beganMs(run) > sinceMs)
     .flatMap((run) => {

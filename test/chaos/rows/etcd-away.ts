@@ -1,4 +1,3 @@
-import { readRuns } from '../../lab/checker/run-log.ts';
 import { awaitConverged } from '../convergence.ts';
 import { countDuplicates, countMissing, pass, type Row, seconds } from '../row.ts';
 import { containers, expectedOf, start, units } from '../row-work.ts';
@@ -32,7 +31,7 @@ export const row: Row = {
       say(`time ${time + 1}: ${counts.disturbed} disturbed, ${counts.moved} moved`);
     }
     const { violations } = await field.judge();
-    const duplicates = countDuplicates(await readRuns(field.lab.logFolder)).instances;
+    const duplicates = countDuplicates(await field.runs()).instances;
     const measured = `${counts.disturbed} disturbed, ${counts.moved} moved, ${duplicates} duplicates (${times} × ${seconds(outageMs)})`;
     const isGood = counts.disturbed + counts.moved + duplicates === 0;
     return { failures: isGood ? violations : [measured, ...violations], measured };

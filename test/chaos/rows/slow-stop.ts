@@ -1,4 +1,3 @@
-import { readRuns } from '../../lab/checker/run-log.ts';
 import type { LabNode } from '../../lab/lab-node.ts';
 import { awaitConverged } from '../convergence.ts';
 import { setDraining } from '../faults.ts';
@@ -26,7 +25,7 @@ export const row: Row = {
       await start(field, editionOf(time + 1), 90_000);
     }
     const { violations, longestOverlapMs } = await field.judge();
-    const runs = (await readRuns(field.lab.logFolder)).length;
+    const runs = (await field.runs()).length;
     const failures = runs >= count + times * (count + 1) ? [] : [`only ${runs} runs: too little was moved or changed`];
     const measured = `overlap ${Math.round(longestOverlapMs)} ms (${times} drains, ${times} spec changes, ${runs} runs)`;
     return { failures: [...failures, ...violations], measured };

@@ -62,12 +62,36 @@ export function parseRun(id: string, text: string): Run | undefined {
   return { id, instance, node, mode, boot, pid, token, stretches, ended: text.endsWith(' E\n') };
 }
 
-/** All runs that a lab's machines have noted, by when they began. */
-export async function readRuns(folder: string): Promise<Run[]> {
-  const runs: Run[] = [];
-  for (const file of await readdir(join(folder, 'runs'))) {
-    const run = parseRun(file, await readFile(join(folder, 'runs', file), 'utf8'));
-    if (run !== undefined) runs.push(run);
+/** Nothing that a test does keeps a run from noting anything for so long, but its end. */
+const settledAfterMs = 5 * 60_000;
+
+/** What a lab's machines note. */
+export class RunLog {
+  readonly #folder: string;
+  /** Runs that won't change any more. */
+  readonly #settled = new Map<string, Run>();
+
+  /** @param folder the lab's shared one */
+  constructor(folder: string) {
+    this.#folder = join(folder, 'runs');
   }
-  return runs.sort((a, b) => beganMs(a) - beganMs(b));
+
+  /** All runs so far, by when they began. */
+  async read(): Promise<Run[]> {
+    const atMs = nowMs();
+    const runs = [...this.#settled.values()];
+    for (const file of await readdir(this.#folder)) {
+      if (this.#settled.has(file)) continue;
+      const run = parseRun(file, await readFile(join(this.#folder, file), 'utf8'));
+      if (run === undefined) continue;
+      runs.push(run);
+      if (run.ended || atMs - lastBeatMs(run) > settledAfterMs) this.#settled.set(file, run);
+    }
+    return runs.sort((a, b) => beganMs(a) - beganMs(b));
+  }
+}
+
+/** All runs that a lab's machines have noted, by when they began: for who asks once. */
+export async function readRuns(folder: string): Promise<Run[]> {
+  return new RunLog(folder).read();
 }
