@@ -95,6 +95,11 @@ test('a unit between two restarts says why it ended', () => {
   assert.deepEqual([seen.phase, seen.error, seen.runtimeRestarts], ['starting', 'exit-code', 2]);
 });
 
+test('a unit that ended well and is started again has no error', () => {
+  const seen = describe({ ActiveState: 'activating', SubState: 'auto-restart', Result: 'success', NRestarts: 2 });
+  assert.deepEqual([seen.phase, seen.error], ['starting', undefined]);
+});
+
 test('only a keep unit with a Restart= of its own restarts itself', () => {
   assert.equal(describe({ Restart: 'always' }).restartsItself, true);
   assert.equal(describe({ Restart: 'always' }, { disconnect: 'stop' }).restartsItself, false);
