@@ -216,9 +216,8 @@ export class NodeMemory {
     entry.retryAtMs = this.#clock.monotonicMs() + delayMs;
   }
 
-  /** The soonest moment at which a delayed instance may be tried again, if there's one to come. */
-  nextRetryAtMs(): number | undefined {
-    const nowMs = this.#clock.monotonicMs();
+  /** The soonest moment after `nowMs`, the time that was planned with, at which a delayed instance may be tried again, if there's one. */
+  nextRetryAtMs(nowMs: number): number | undefined {
     let soonest: number | undefined;
     for (const { retryAtMs, urgentRetryAtMs } of this.#byKey.values()) {
       for (const atMs of [retryAtMs, urgentRetryAtMs]) {

@@ -106,14 +106,15 @@ export class NodePass {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { rights, actions, memory, lastKnown } = this.#parts;
+    const { rights, actions, memory, lastKnown, clock } = this.#parts;
     const seen = await this.#look(signal);
+    const nowMs = clock.monotonicMs();
     const wanted = this.#findWanted(seen.observation, signal);
     const mustStop = this.#isLeaving ? 'leaving' : rights.isFenced() ? 'fenced' : undefined;
     actions.abortOutdated(this.#desired, mustStop);
     this.#remember(wanted.ordered, seen);
-    this.#act(wanted, seen, mustStop);
-    this.#comeBackInTime(seen.observation);
+    this.#act(wanted, seen, { mustStop, nowMs });
+    this.#comeBackInTime(seen.observation, nowMs);
     if (wanted.from !== 'store') return;
     lastKnown.note(wanted.ordered);
     this.#report(wanted.ordered, seen, mustStop !== undefined);
@@ -171,8 +172,12 @@ export class NodePass {
     }
   }
 
-  #act({ desired, ordered, from }: Wanted, seen: Seen, mustStop: NodeConditions['mustStop']): void {
-    const { rights, memory, actions, clock } = this.#parts;
+  #act(
+    { desired, ordered, from }: Wanted,
+    seen: Seen,
+    { mustStop, nowMs }: Pick<NodeConditions, 'mustStop'> & { readonly nowMs: number },
+  ): void {
+    const { rights, memory, actions } = this.#parts;
     const { instances: observed, readable } = seen.observation;
     const conditions: NodeConditions = {
       accepting: from !== 'none' && !this.#isLeaving,
@@ -183,7 +188,7 @@ export class NodePass {
     };
     const keys = [...desired.keys(), ...observed.keys()];
     const view = { desired, observed, memory: memory.forPlan(keys, seen.isBusy), conditions };
-    for (const action of planNode(view, clock.monotonicMs())) actions.begin(action, ordered.readable, ordered.readings);
+    for (const action of planNode(view, nowMs)) actions.begin(action, ordered.readable, ordered.readings);
   }
 
   /** While a spec is still being read nothing is said: what runs could be taken for what is ordered. */
@@ -205,9 +210,10 @@ export class NodePass {
     writer.want(statuses);
   }
 
-  #comeBackInTime(observation: Observation): void {
-    const { memory, clock, loop } = this.#parts;
-    const waitMs = nextPassInMs(observation, memory.nextRetryAtMs(), clock.monotonicMs());
+  /** By the time that was planned with: what has come due since was not begun, and nothing else would bring the next pass. */
+  #comeBackInTime(observation: Observation, nowMs: number): void {
+    const { memory, loop } = this.#parts;
+    const waitMs = nextPassInMs(observation, memory.nextRetryAtMs(nowMs), nowMs);
     if (waitMs !== undefined) loop.nudgeWithin(waitMs);
   }
 }

@@ -442,3 +442,28 @@ test('a spec that cannot be read is asked for less and less often, and found onc
   world.put(path, spec);
   await advanceUntil(world.clock, 'running', phaseIs(world, web, 'running'), 61_000);
 });
+
+for (const stepMs of [0.02, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3]) {
+  test(`a retry that comes due while its pass plans is not forgotten until the next audit (${stepMs} ms)`, async () => {
+    const world = makeWorld();
+    const { clock } = world;
+    const runtime = openFakeRuntime(world.machine, clusterId);
+    let attempts = 0;
+    runtime.start = () => {
+      attempts += 1;
+      return Promise.reject(new Error('no room'));
+    };
+    // As on a machine: a timer is early by a part of a millisecond, and time passes from one look at the clock to the next.
+    const exactMs = clock.monotonicMs.bind(clock);
+    let [lastMs, looks] = [0, 0];
+    clock.monotonicMs = () => {
+      looks = exactMs() === lastMs ? looks + 1 : 0;
+      lastMs = exactMs();
+      return lastMs - 0.5 + Math.min(0.9, looks * stepMs);
+    };
+    await startNode(world, 4, runtime);
+    world.assign(web);
+    await clock.advance(55_000);
+    assert.ok(attempts >= 3, `${attempts} attempts in 55 s: at once, after 10 s, after 20 s more`);
+  });
+}
