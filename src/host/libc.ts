@@ -19,6 +19,20 @@ export async function loadTrim(): Promise<(() => void) | undefined> {
   }
 }
 
+/** madvise(2) with MADV_DONTNEED: the range is mapped as before, and read anew when it's used. Undefined where Node can't call it. */
+export async function loadUnmap(): Promise<((address: bigint, bytes: bigint) => void) | undefined> {
+  try {
+    const { dlopen } = await import('node:ffi');
+    const { functions } = dlopen(null, { madvise: { return: 'i32', arguments: ['u64', 'u64', 'i32'] } });
+    return (address, bytes) => {
+      functions.madvise(address, bytes, MADV_DONTNEED);
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+const MADV_DONTNEED = 4;
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;

@@ -1,13 +1,18 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { releaseExecutable } from './executable-pages.ts';
 import { loadTrim } from './libc.ts';
 
 /** A heap that has grown by so much since it was last collected is worth its collection, of some 20 ms. */
 const GROWN = 1.1;
 
-/** Makes what collects garbage once the heap has grown, and gives what is free back to the machine. Idle, it costs nothing. */
+/**
+ * Lets go of what the start has left, and makes what collects garbage once the heap has grown, and gives what is free back to the
+ * machine. Idle, it costs nothing.
+ */
 export async function makeMemoryRelease(): Promise<() => void> {
   const trim = await loadTrim();
+  await releaseExecutable();
   const collect = exposeCollector();
   let collectedBytes = 0;
   return () => {
