@@ -38,33 +38,14 @@ const workload = (over: Partial<Workload> = {}): Workload => ({
   ...over,
 });
 
-/** A store, and somebody who waits for workloads in it. */
-function watchFrom(names: readonly string[]) {
-  const clock = new FakeClock();
-  const store = new MemoryStore(clock);
-  const inner = store.client();
-  const seen = { watches: 0, events: 0 };
-  const kv: Kv = Object.assign(Object.create(inner) as Kv, {
-    watch: (...[range, from, onBatch, signal]: Parameters<Kv['watch']>) => {
-      seen.watches += 1;
-      const counted: typeof onBatch = (batch) => {
-        seen.events += batch.events.length;
-        onBatch(batch);
-      };
-      return inner.watch(range, from, counted, signal);
-    },
-    get: (...args: Parameters<Kv['get']>) => inner.get(...args),
-    list: (...args: Parameters<Kv['list']>) => inner.list(...args),
-  });
-  const view = { kv, layout, clock };
+/** The hands of everybody else. */
+function makeWriter(store: MemoryStore) {
   const put = (key: string, value: string) => store.commit({ compares: [], writes: [{ put: key, value }] });
   const remove = (key: string) => store.commit({ compares: [], writes: [{ delete: key }] });
   const status = (node: NodeId, key: string, phase: 'running' | 'stopped') => {
     const health = { healthy: true, health: 'none', since: at, restarts: 0 } as const;
-    put(
-      layout.status(node, key as InstanceKey),
-      statusCodec.encode({ assignmentRevision: 1, spec: 1, phase, ...health }),
-    );
+    const value = statusCodec.encode({ assignmentRevision: 1, spec: 1, phase, ...health });
+    put(layout.status(node, key as InstanceKey), value);
   };
   const place = (node: NodeId, key: string, copies: readonly NodeId[]) => {
     const record = { copies: copies.map((each) => ({ node: each, role: 'current' as const })), moves: [] };
@@ -72,18 +53,37 @@ function watchFrom(names: readonly string[]) {
     const order = { order: 'run', spec: 1, disconnect: 'keep', reason: 'placed', at } as const;
     put(layout.assignment(node, key as InstanceKey), assignmentCodec.encode(order));
   };
+  return { put, remove, status, place };
+}
+
+/** A client that counts its watches and what they bring. */
+function countWatches(inner: Kv, seen: { watches: number; events: number }): Kv {
+  const watch: Kv['watch'] = (range, from, onBatch, signal) => {
+    seen.watches += 1;
+    const counted: typeof onBatch = (batch) => {
+      seen.events += batch.events.length;
+      onBatch(batch);
+    };
+    return inner.watch(range, from, counted, signal);
+  };
+  const [get, list]: [Kv['get'], Kv['list']] = [inner.get.bind(inner), inner.list.bind(inner)];
+  return Object.assign(Object.create(inner) as Kv, { watch, get, list });
+}
+
+/** A store, and somebody who waits for workloads in it. */
+function watchFrom(names: readonly string[]) {
+  const clock = new FakeClock();
+  const store = new MemoryStore(clock);
+  const inner = store.client();
+  const seen = { watches: 0, events: 0 };
+  const view = { kv: countWatches(inner, seen), layout, clock };
   const stop = new AbortController();
   let state: DesiredState | undefined;
   const wanted = names as readonly WorkloadName[];
-  const begin = () =>
-    watchWorkloadState(
-      view,
-      new Set(wanted),
-      (now) => {
-        state = now;
-      },
-      stop.signal,
-    );
+  const take = (now: DesiredState) => {
+    state = now;
+  };
+  const begin = () => watchWorkloadState(view, new Set(wanted), take, stop.signal);
   /** What is known by watching is what a fresh look shows. */
   const assertCurrent = async () => {
     await clock.advance(0);
@@ -99,7 +99,7 @@ function watchFrom(names: readonly string[]) {
     stop.abort();
     await clock.advance(0);
   };
-  return { clock, seen, put, remove, status, place, begin, assertCurrent, end };
+  return { clock, seen, ...makeWriter(store), begin, assertCurrent, end };
 }
 
 function presence(nonce: string): string {
