@@ -40,6 +40,7 @@ export const suites: readonly Suite[] = [
   { name: 'unit', budgetSeconds: 30, oneProcess: false, packages: [] },
   { name: 'fuzz', budgetSeconds: 60, oneProcess: false, packages: [] },
   { name: 'sim', budgetSeconds: 120, oneProcess: false, packages: [] },
+  { name: 'soak', budgetSeconds: 90, oneProcess: false, packages: ['etcd-server'] },
   { name: 'contract', budgetSeconds: 180, oneProcess: true, packages: contractPackages },
   { name: 'lab', budgetSeconds: 900, oneProcess: true, packages: hostPackages },
   { name: 'chaos', budgetSeconds: 300, oneProcess: true, packages: hostPackages },

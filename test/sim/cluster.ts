@@ -83,8 +83,13 @@ export class SimCluster {
     const { world } = this;
     const beganMs = world.clock.monotonicMs();
     let soSinceMs: number | undefined;
+    let seen = '';
+    let problems: readonly string[] = [];
     const isSo = () => {
-      soSinceMs = this.problems.length === 0 ? (soSinceMs ?? world.clock.monotonicMs()) : undefined;
+      const now = this.#traces;
+      if (now !== seen) problems = this.problems; // to look at everything is dear
+      seen = now;
+      soSinceMs = problems.length === 0 ? (soSinceMs ?? world.clock.monotonicMs()) : undefined;
       return soSinceMs !== undefined && world.clock.monotonicMs() - soSinceMs >= SETTLED_MS;
     };
     try {
@@ -112,6 +117,17 @@ export class SimCluster {
     if (this.problems.length > 0) throw new Error(`Converged, and then not any more:\n${this.problems.join('\n')}`);
     if (this.pending > pending + this.machines.length)
       throw new Error(`Waits pile up: ${pending} became ${this.pending}`);
+  }
+
+  /** Differs after each change that may matter: whatever happens leaves a trace in the store or on the timeline. */
+  get #traces(): string {
+    const { store, timeline } = this.world;
+    const agents = this.machines.map(({ isJoined, isLeader, items }) => [
+      isJoined,
+      isLeader,
+      items.map((i) => i.phase),
+    ]);
+    return JSON.stringify([store.revision, timeline.length, agents]);
   }
 
   /** Timers and calls of all agents. */

@@ -13,7 +13,7 @@ export function holdStorms(first: number, steps: number): void {
       const { error, timeline } = await runStorm({ seed, steps });
       if (error === undefined) continue;
       const why = error instanceof Error ? error.message : String(error);
-      const again = `node test/sim/run.ts --seed ${seed} --steps ${steps}`;
+      const again = `npm run sim -- --seed ${seed} --steps ${steps}`;
       assert.fail(`storm ${seed} (again: ${again}): ${why}\nIts end:\n${timeline.slice(-60).join('\n')}`);
     }
   });

@@ -29,6 +29,7 @@ export class Operator {
   readonly #random: SeededRandom;
   readonly #busy = new Set<string>();
   #version = 1;
+  #forgotten = 0;
 
   constructor(cluster: SimCluster, random: SeededRandom) {
     this.cluster = cluster;
@@ -37,6 +38,13 @@ export class Operator {
 
   get isBusy(): boolean {
     return this.#busy.size > 0;
+  }
+
+  /** The store has been set back: nothing that was acknowledged need be so, and what runs may be nobody's. */
+  forgetAll(): void {
+    this.told.clear();
+    for (const name of Object.keys(kinds)) this.cluster.disowned.add(name as WorkloadName);
+    this.#forgotten += 1;
   }
 
   /** Begins one change; its answer comes when it comes. */
@@ -68,10 +76,11 @@ export class Operator {
     world.note('OPER', `${name}: ${what}`);
     this.#busy.add(name);
     this.told.delete(name); // until it's answered, either may be so
+    const forgotten = this.#forgotten;
     work
       .then(
         () => {
-          this.told.set(name, outcome);
+          if (forgotten === this.#forgotten) this.told.set(name, outcome);
           world.note('OPER', `${name}: done`);
         },
         (error: unknown) => world.note('OPER', `${name}: ${errorText(error)}`),

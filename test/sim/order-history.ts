@@ -1,4 +1,6 @@
 import { assignmentCodec, specCodec } from '../../src/cluster/codecs.ts';
+import type { InstanceKey } from '../../src/domain/ids.ts';
+import type { Assignment, DisconnectMode } from '../../src/domain/spec.ts';
 import type { Clock } from '../../src/loop/clock.ts';
 import type { MemoryStore } from '../support/memory-store.ts';
 
@@ -6,18 +8,44 @@ import type { MemoryStore } from '../support/memory-store.ts';
 export interface PastOrder {
   readonly atMs: number;
   readonly order: 'run' | 'stop';
+  readonly disconnect: DisconnectMode;
   /** The hash of the spec that it names. */
   readonly specHash: string | undefined;
+  /** Another copy has replaced it. */
+  readonly isSuperseded: boolean;
 }
 
-/** Every order that was ever in the store, so that what a node does can be held against what it was told. */
+/** An order that has just been written. */
+export interface NewOrder {
+  /** The assignment's key. */
+  readonly key: string;
+  readonly instance: InstanceKey;
+  readonly assignment: Assignment;
+  /** There was no order for this instance on this node just before. */
+  readonly isFirst: boolean;
+  /** The one that was written before it, if ever. */
+  readonly before: PastOrder | undefined;
+}
+
+/**
+ * Every order that was ever in the store, so that what a node does can be held against what it was told. What a store says that
+ * was set back isn't an order until somebody has confirmed it.
+ */
 export class OrderHistory {
+  /** Called with each new order. */
+  onOrder: (order: NewOrder) => void = () => {};
   readonly #store: MemoryStore;
   readonly #clock: Clock;
   readonly #orders = new Map<string, PastOrder[]>();
   readonly #hashes = new Map<string, string>();
   readonly #presenceChanges = new Map<string, number>();
   #from = 1;
+  #isInDoubt = false;
+  /** Of the store that is in doubt: to which revision it was set back, and when. */
+  doubtRevision = 0;
+  doubtAtMs = 0;
+  /** When a store that was set back was last confirmed; 0: never. */
+  trustedAtMs = 0;
 
   constructor(store: MemoryStore, clock: Clock) {
     this.#store = store;
@@ -35,20 +63,53 @@ export class OrderHistory {
     return this.#presenceChanges.get(key) ?? Number.NEGATIVE_INFINITY;
   }
 
+  /** Whether the store is one that was set back, and that nobody has confirmed yet. */
+  get isInDoubt(): boolean {
+    return this.#isInDoubt;
+  }
+
+  /**
+   * The store is about to be set back to that revision. An agent that has heard of a later one can know.
+   */
+  doubt(revision: number): void {
+    this.#isInDoubt = true;
+    this.doubtRevision = revision;
+    this.doubtAtMs = this.#clock.monotonicMs();
+  }
+
+  /** It counts from now on, with all that it holds. */
+  trust(): void {
+    this.#isInDoubt = false;
+    this.trustedAtMs = this.#clock.monotonicMs();
+    this.#from = this.#store.revision + 1;
+    // An order's spec is to be known before it.
+    const found = this.#store.list('/').sort((one, other) => one.modRevision - other.modRevision);
+    for (const { key, value } of found) this.#take(key, value, false);
+  }
+
   #read(): void {
+    if (this.#isInDoubt) return;
     const { events, revision } = this.#store.eventsFrom({ prefix: '/' }, this.#from);
     this.#from = revision + 1;
     for (const { type, kv } of events) {
       if (kv.key.endsWith('/presence')) this.#presenceChanges.set(kv.key, this.#clock.monotonicMs());
-      if (type !== 'put') continue;
-      const [, root, cluster, kind, node, workload] = kv.key.split('/');
-      if (kind === 'specs') this.#hashes.set(kv.key, specCodec.decode(kv.value, kv.key).hash);
-      if (kind !== 'assignments') continue;
-      const { order, spec } = assignmentCodec.decode(kv.value, kv.key);
-      const specKey = `/${root}/${cluster}/specs/${workload}/${String(spec).padStart(10, '0')}`;
-      const past = { atMs: this.#clock.monotonicMs(), order, specHash: this.#hashes.get(specKey) };
-      this.#orders.set(kv.key, [...this.of(kv.key), past]);
-      if (node === undefined) throw new Error(`Not a key of an assignment: ${kv.key}`);
+      if (type === 'put') this.#take(kv.key, kv.value, kv.createRevision === kv.modRevision);
     }
+  }
+
+  #take(key: string, value: string, isFirst: boolean): void {
+    const [, root, cluster, kind, node, workload, slot] = key.split('/');
+    if (kind === 'specs') this.#hashes.set(key, specCodec.decode(value, key).hash);
+    if (kind !== 'assignments') return;
+    if (node === undefined || workload === undefined) throw new Error(`Not a key of an assignment: ${key}`);
+    const assignment = assignmentCodec.decode(value, key);
+    const { order, spec, disconnect } = assignment;
+    const specKey = `/${root}/${cluster}/specs/${workload}/${String(spec).padStart(10, '0')}`;
+    const specHash = this.#hashes.get(specKey);
+    const isSuperseded = assignment.superseded === true;
+    const past = { atMs: this.#clock.monotonicMs(), order, disconnect, specHash, isSuperseded };
+    const before = this.of(key).at(-1);
+    this.#orders.set(key, [...this.of(key), past]);
+    this.onOrder({ key, instance: `${workload}/${slot}` as InstanceKey, assignment, isFirst, before });
   }
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { clusterSettingsCodec, presenceCodec } from '../../src/cluster/codecs.ts';
+import type { WorkloadName } from '../../src/domain/ids.ts';
 import { SimCluster } from './cluster.ts';
 import { SimWorld, type WorldOptions } from './sim-world.ts';
 
@@ -13,6 +15,12 @@ async function bootCluster(options: WorldOptions = {}) {
   for (const machine of world.machines) machine.boot();
   await cluster.converge(10_000);
   return { world, cluster };
+}
+
+/** All but those of leases, and the little that is remembered of each node: that it was lost of late, that it started something. */
+function lastingKeys(world: SimWorld): string[] {
+  const isPassing = (key: string) => /\/(election|starts)\//.test(key) || key.endsWith('/verdict');
+  return Object.keys(world.store.dump()).filter((key) => !isPassing(key));
 }
 
 /** Some of each kind: what moves, what must not run twice, what is everywhere, and what waits for its node. */
@@ -238,13 +246,13 @@ test('two clusters on one store never see each other, nor what a machine has of 
 
 test('a workload that is removed leaves no key in the store and nothing on a machine', async () => {
   const { world, cluster } = await bootCluster();
-  const before = Object.keys(world.store.dump());
+  const before = lastingKeys(world);
   await applySome(cluster);
   for (const name of ['web', 'hello.service', 'worker@.service', 'ctl', 'lone.service', 'everywhere', 'store']) {
     await cluster.remove(name);
   }
   await cluster.converge();
-  assert.deepEqual(Object.keys(world.store.dump()), before);
+  assert.deepEqual(lastingKeys(world), before);
   assert.deepEqual(
     cluster.machines.flatMap((machine) => machine.items),
     [],
@@ -254,7 +262,7 @@ test('a workload that is removed leaves no key in the store and nothing on a mac
 
 test('a workload is removed while a node is away: its copy there ends when the node is back', async () => {
   const { world, cluster } = await bootCluster();
-  const before = Object.keys(world.store.dump());
+  const before = lastingKeys(world);
   await applySome(cluster);
   const victim = cluster.machines.find((machine) => !machine.isLeader)!;
   victim.setNetwork({ unreachable: 'refuse' });
@@ -266,11 +274,7 @@ test('a workload is removed while a node is away: its copy there ends when the n
   assert.ok(victim.running.length > 0);
   victim.setNetwork({ unreachable: 'no' });
   await cluster.converge();
-  assert.deepEqual(
-    // That a node was lost of late is remembered for a while.
-    Object.keys(world.store.dump()).filter((key) => !key.includes('/election/') && !key.endsWith('/verdict')),
-    before.filter((key) => !key.includes('/election/')),
-  );
+  assert.deepEqual(lastingKeys(world), before);
   assert.deepEqual(
     cluster.machines.flatMap((machine) => machine.items),
     [],
@@ -289,4 +293,99 @@ test('a cut off node with many "stop" instances that end slowly has ended them a
   await world.until('its fence', () => victim.running.length === 0, TTL_MS);
   await cluster.converge(30_000).catch(() => {});
   for (let slot = 0; slot < 60; slot += 1) assert.equal(cluster.whereIs(`ctl/${slot}`).length, 1, `ctl.${slot}`);
+});
+
+for (const count of [4, 5]) {
+  test(`two of ${count} nodes are cut off for 20 s while the leader changes: nothing moves`, async () => {
+    const { world, cluster } = await bootCluster({ clusters: { demo: count } });
+    await applySome(cluster);
+    const before = cluster.runs;
+    const isKept = ([name]: [string, string]) => !name.startsWith('ctl') && !name.startsWith('lone');
+    const [leader, ...others] = [cluster.leader!, ...cluster.machines.filter((machine) => !machine.isLeader)];
+    for (const machine of others.slice(0, 2)) machine.setNetwork({ unreachable: 'hang' });
+    await world.advance(12_000);
+    world.store.commit({ compares: [], writes: [{ delete: world.store.list(cluster.layout.election)[0]!.key }] });
+    await world.until('another leader', () => cluster.leader !== undefined && cluster.leader !== leader, 15_000);
+    await world.advance(8_000);
+    for (const machine of others.slice(0, 2)) machine.setNetwork({ unreachable: 'no' });
+    await cluster.converge();
+    assert.deepEqual(Object.entries(cluster.runs).filter(isKept), Object.entries(before).filter(isKept));
+    assert.deepEqual(Object.keys(cluster.runs), Object.keys(before));
+    await cluster.assertQuiet();
+  });
+}
+
+test('an agent is frozen for ten TTLs: the switch has ended its "stop" instances before they start elsewhere', async () => {
+  const { world, cluster } = await bootCluster();
+  await applySome(cluster);
+  const isStop = (key: string) => key.startsWith('ctl') || key.startsWith('lone');
+  const victim = cluster.machines.find((machine) => !machine.isLeader && machine.running.some(isStop))!;
+  const kept = Object.entries(cluster.runs).filter(([name]) => name.endsWith(victim.name) && !isStop(name));
+  victim.freezeAgent();
+  await world.until('its switch', () => !victim.running.some(isStop), 0.8 * TTL_MS + 100);
+  await world.advance(10 * TTL_MS);
+  assert.deepEqual(
+    Object.entries(cluster.runs).filter(([name]) => name.endsWith(victim.name)),
+    kept,
+  );
+  for (const key of ['ctl/0', 'ctl/1', 'lone.service/0']) assert.equal(cluster.whereIs(key).length, 1, key);
+  victim.thawAgent();
+  await cluster.converge();
+});
+
+test('an agent is killed and stays away: the switch ends its "stop" instances in time, the others run on', async () => {
+  const { world, cluster } = await bootCluster();
+  await applySome(cluster);
+  const isStop = (key: string) => key.startsWith('ctl') || key.startsWith('lone');
+  const victim = cluster.machines.find((machine) => !machine.isLeader && machine.running.some(isStop))!;
+  const before = victim.running;
+  victim.killAgent();
+  await world.until('its switch', () => !victim.running.some(isStop), 0.8 * TTL_MS + 100);
+  await world.advance(30_000);
+  assert.deepEqual(
+    victim.running,
+    before.filter((key) => !isStop(key)),
+  );
+  for (const key of ['ctl/0', 'ctl/1', 'lone.service/0']) assert.equal(cluster.whereIs(key).length, 1, key);
+});
+
+test('a machine is frozen as a whole: what goes on with it is ended before anything else happens', async () => {
+  const { world, cluster } = await bootCluster();
+  await applySome(cluster);
+  const isStop = (key: string) => key.startsWith('ctl') || key.startsWith('lone');
+  const victim = cluster.machines.find((machine) => !machine.isLeader && machine.running.some(isStop))!;
+  victim.freeze();
+  await world.advance(40_000);
+  victim.thaw();
+  assert.deepEqual(victim.running.filter(isStop), []);
+  await cluster.converge();
+  assert.ok(world.witness.thawOverlapsMs.every((ms) => ms <= 300));
+});
+
+test('the store is restored from a backup: nothing is done by it until it is confirmed, and then all that it says', async () => {
+  const { world, cluster } = await bootCluster();
+  await cluster.apply('web', { replicas: 2 });
+  await cluster.converge();
+  await world.advance(60_000);
+  const backup = world.store.snapshot();
+  await cluster.apply('web', { replicas: 2, version: 2 });
+  await cluster.apply('hello.service');
+  await cluster.converge();
+  await world.advance(60_000);
+  const before = cluster.runs;
+  world.witness.history.doubt(backup.revision);
+  world.store.restore(backup);
+  await world.advance(60_000);
+  assert.deepEqual(cluster.runs, before);
+  for (const machine of cluster.machines) {
+    const { state } = presenceCodec.decode(world.store.get(cluster.layout.presence(machine.node))!.value, 'presence');
+    assert.equal(state, 'in-doubt');
+  }
+  const { cluster: key } = cluster.layout;
+  const settings = clusterSettingsCodec.decode(world.store.get(key)!.value, key);
+  const value = { ...settings, epoch: settings.epoch + 1, confirmedStore: { ...world.store.identity() } };
+  world.store.commit({ compares: [], writes: [{ put: key, value: clusterSettingsCodec.encode(value) }] });
+  world.witness.history.trust();
+  cluster.disowned.add('hello.service' as WorkloadName);
+  await cluster.converge();
 });

@@ -14,8 +14,6 @@ const RESTART_MS = 100;
 /** dockerd or systemd of one simulated machine. */
 export class SimDaemon extends FakeMachine {
   readonly kind: RuntimeKind;
-  /** When its API last went away or came back, or a call of it began or ended to hang. */
-  disturbedAtMs = Number.NEGATIVE_INFINITY;
   readonly #witness: DaemonWitness;
   readonly #toldToStop = new Set<FakeItem>();
 
@@ -38,20 +36,39 @@ export class SimDaemon extends FakeMachine {
     if (phase === 'failed') this.#restart(item);
   }
 
-  override setAway(isAway: boolean): void {
-    this.disturbedAtMs = this.clock.monotonicMs();
-    super.setAway(isAway);
-  }
-
   /** A unit that is told to stop is to be started anew: the agent takes back its mark that it was started. */
   stopWasAsked(key: InstanceKey): void {
     const item = this.items.get(key);
-    if (this.kind === 'systemd' && item !== undefined) this.#toldToStop.add(item);
+    if (this.kind !== 'systemd' || item === undefined) return;
+    if (item.phase !== 'starting') this.#toldToStop.add(item);
+    else if (!this.isAway && !this.hung.has(key)) item.phase = 'stopped'; // its restart is taken back
+  }
+
+  /** SIGTERM by the fence to every `stop` instance; what takes it too long gets {@link killStops}. */
+  endStops(): void {
+    for (const item of this.#stops()) {
+      const { run } = item;
+      const { stopMs = this.stopMs } = this.behave(item.order);
+      if (item.phase === 'running') item.phase = 'stopping';
+      this.clock.after(stopMs, () => {
+        if (item.run === run && item.phase === 'stopping') this.end(item, 'stopped', 143);
+      });
+    }
+  }
+
+  /** SIGKILL by the fence. It needs no daemon: systemd ends their control groups. */
+  killStops(): void {
+    for (const item of this.#stops()) this.end(item, 'failed', 137);
+  }
+
+  #stops(): FakeItem[] {
+    return [...this.items.values()].filter(({ cluster, order, phase }) => {
+      return cluster !== undefined && order.disconnect === 'stop' && (phase === 'running' || phase === 'stopping');
+    });
   }
 
   /** Calls about this instance don't come back, until they do again. */
   setHung(key: InstanceKey, isHung: boolean): void {
-    this.disturbedAtMs = this.clock.monotonicMs();
     if (isHung) this.hung.add(key);
     else this.hung.delete(key);
   }
@@ -76,9 +93,10 @@ export class SimDaemon extends FakeMachine {
   #restart(item: FakeItem): void {
     if (this.kind !== 'systemd' || item.cluster === undefined || item.order.disconnect !== 'keep') return;
     const { run } = item;
+    item.phase = 'starting'; // `activating (auto-restart)`
     this.clock.after(RESTART_MS, () => {
       const isSame = this.items.get(item.order.key) === item && item.run === run;
-      if (!isSame || item.phase !== 'failed') return;
+      if (!isSame || item.phase !== 'starting') return;
       if (this.behave(item.order).refusal === undefined) this.begin(item);
       else this.#restart(item);
     });

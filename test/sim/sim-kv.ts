@@ -1,3 +1,4 @@
+import { AgentError } from '../../src/domain/errors.ts';
 import type {
   Granted,
   KeyValue,
@@ -11,7 +12,14 @@ import type {
   WatchBatch,
 } from '../../src/etcd/port.ts';
 import type { MemoryKv } from '../support/memory-kv.ts';
+import type { CrashSide } from './crash-plan.ts';
 import type { SimProcess } from './sim-process.ts';
+
+/** How long a lost answer is waited for. */
+const ANSWER_MS = 2_000;
+
+/** A call that nobody makes any more. */
+const forEver = () => new Promise<never>(() => {});
 
 /** What the simulation learns of a process's traffic with the store. */
 export interface KvTap {
@@ -19,6 +27,12 @@ export interface KvTap {
   readonly onKey: (key: string) => void;
   /** A lease was renewed and this process has been told. A new lease says nothing yet: presence must be bound to it. */
   readonly onLease: (sentAtMs: number) => void;
+  /** It has been told that the store is so far. */
+  readonly onRevision: (revision: Revision) => void;
+  /** It's about to send a write (a renewal is none): where in it the process is to end, if it is. */
+  readonly onWrite: (what: string) => CrashSide | undefined;
+  /** Ends the process this instant. */
+  readonly crash: () => void;
 }
 
 /** A simulated process's client of the store. */
@@ -35,22 +49,23 @@ export class SimKv implements Kv {
 
   get(key: string, signal: AbortSignal): Promise<{ kv: KeyValue | undefined; revision: Revision }> {
     this.#tap.onKey(key);
-    return this.#call(signal, (stop) => this.#kv.get(key, stop));
+    return this.#heard(this.#call(signal, (stop) => this.#kv.get(key, stop)));
   }
 
   list(prefix: string, signal: AbortSignal): Promise<{ kvs: readonly KeyValue[]; revision: Revision }> {
     this.#tap.onKey(prefix);
-    return this.#call(signal, (stop) => this.#kv.list(prefix, stop));
+    return this.#heard(this.#call(signal, (stop) => this.#kv.list(prefix, stop)));
   }
 
   commit(txn: Transaction, signal: AbortSignal): Promise<{ applied: boolean; revision: Revision }> {
     for (const { key } of txn.compares) this.#tap.onKey(key);
     for (const write of txn.writes) this.#tap.onKey('put' in write ? write.put : write.delete);
-    return this.#call(signal, (stop) => this.#kv.commit(txn, stop));
+    const what = txn.writes.map((write) => ('put' in write ? `put ${write.put}` : `delete ${write.delete}`)).join(', ');
+    return this.#heard(this.#write(what, signal, (stop) => this.#kv.commit(txn, stop)));
   }
 
   grantLease(ttlMs: number, signal: AbortSignal): Promise<Granted> {
-    return this.#call(signal, (stop) => this.#kv.grantLease(ttlMs, stop));
+    return this.#write(`grant ${ttlMs} ms`, signal, (stop) => this.#kv.grantLease(ttlMs, stop));
   }
 
   async renewLease(id: LeaseId, attemptMs: number, signal: AbortSignal): Promise<Renewed> {
@@ -66,11 +81,11 @@ export class SimKv implements Kv {
   }
 
   revokeLease(id: LeaseId, signal: AbortSignal): Promise<void> {
-    return this.#call(signal, (stop) => this.#kv.revokeLease(id, stop));
+    return this.#write(`revoke ${id}`, signal, (stop) => this.#kv.revokeLease(id, stop));
   }
 
   identity(signal: AbortSignal): Promise<StoreIdentity> {
-    return this.#call(signal, (stop) => this.#kv.identity(stop));
+    return this.#heard(this.#call(signal, (stop) => this.#kv.identity(stop)));
   }
 
   watch(
@@ -81,12 +96,46 @@ export class SimKv implements Kv {
   ): Promise<void> {
     this.#tap.onKey('key' in range ? range.key : range.prefix);
     const options = { tag: 'store', signal, endsWithProcess: true };
-    const deliver = (batch: WatchBatch) => this.#process.deliver(() => onBatch(batch));
+    const deliver = (batch: WatchBatch) =>
+      this.#process.deliver(() => {
+        this.#tap.onRevision(batch.revision);
+        onBatch(batch);
+      });
     return this.#process.call(options, (stop) => this.#kv.watch(range, fromRevision, deliver, stop));
   }
 
   close(): void {
     this.#kv.close();
+  }
+
+  async #heard<T extends { readonly revision: Revision }>(answer: Promise<T>): Promise<T> {
+    const told = await answer;
+    this.#tap.onRevision(told.revision);
+    return told;
+  }
+
+  /** A write, in which the process may have to end. */
+  async #write<T>(what: string, signal: AbortSignal, begin: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const side = this.#tap.onWrite(what);
+    if (side === 'before') this.#tap.crash();
+    if (side === undefined || side === 'before') return this.#call(signal, side === undefined ? begin : forEver);
+    if (side === 'after') {
+      const answer = await this.#call(signal, begin);
+      setImmediate(() => this.#tap.crash());
+      return answer;
+    }
+    return this.#call(signal, async (stop) => {
+      const answer = await begin(stop);
+      if (side === 'unheard') this.#tap.crash();
+      else await this.#loseAnswer(what, stop);
+      return answer;
+    });
+  }
+
+  async #loseAnswer(what: string, signal: AbortSignal): Promise<never> {
+    await this.#process.clock.sleep(ANSWER_MS, signal);
+    signal.throwIfAborted();
+    throw new AgentError('UNAVAILABLE', `Cannot ${what}: the answer was lost`);
   }
 
   #call<T>(signal: AbortSignal, begin: (signal: AbortSignal) => Promise<T>): Promise<T> {

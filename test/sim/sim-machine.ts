@@ -3,21 +3,31 @@ import { runUntilStopped } from '../../src/agent/departure.ts';
 import type { Config } from '../../src/config/read-config.ts';
 import type { InstanceKey, NodeId } from '../../src/domain/ids.ts';
 import type { RuntimeKind } from '../../src/domain/spec.ts';
+import type { Host } from '../../src/host/port.ts';
 import type { Log, LogMethod } from '../../src/loop/log.ts';
+import type { StartOrder } from '../../src/runtime/port.ts';
 import { FakeHost } from '../support/fake-host.ts';
 import type { FakeBehaviour, FakeItem } from '../support/fake-machine.ts';
 import { openFakeRuntime } from '../support/fake-runtime.ts';
 import type { KvFaults, MemoryKv } from '../support/memory-kv.ts';
+import { CrashPlan } from './crash-plan.ts';
 import { makeForeignOrder } from './documents.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import { SimDaemon } from './sim-daemon.ts';
 import { SimKv } from './sim-kv.ts';
 import { SimProcess } from './sim-process.ts';
 import { SimRuntime } from './sim-runtime.ts';
+import { SimSwitch } from './sim-switch.ts';
 import type { SimWorld } from './sim-world.ts';
 
 /** A request that a killed process had sent is answered within this time; what takes longer (a pull) it had to follow up itself. */
 const REQUEST_MS = 100;
+
+/** muster.service has `RestartSec=1`. */
+const RESTART_MS = 1_000;
+
+/** Of the TTL, from the SIGTERM of the dead man's switch to its SIGKILL. */
+const FENCE_GRACE_PART = 0.1;
 
 /** A `stop` instance is to end once no renewal was answered for this part of the TTL. */
 export const FENCE_PART = 0.6;
@@ -28,10 +38,9 @@ interface Running {
   readonly kv: MemoryKv;
   readonly agent: Agent;
   readonly stop: AbortController;
-  /** Resolves when it has ended in order; never after a kill. */
+  /** Resolves when it has ended in order; never after a kill, but for a crash while it was stopped. */
   readonly ended: Promise<void>;
-  /** Since when it has been a member, without having been frozen: then it knows its orders and its deadline. */
-  memberSinceMs: number | undefined;
+  readonly endedByCrash: () => void;
 }
 
 /** One simulated machine: its daemons, its network to the store, and the agent that systemd keeps running on it. */
@@ -43,15 +52,24 @@ export class SimMachine {
   readonly systemd: SimDaemon;
   readonly config: Config;
   isOn = false;
+  /** The writes of its agents, and at which of them one is to end. */
+  readonly crashPlan = new CrashPlan();
   /** When the last answered renewal of its lease was sent. */
   leaseSentAtMs = Number.NEGATIVE_INFINITY;
   /** When a renewal was last answered after so long a silence that its `stop` instances had to end. */
   leaseDoubtEndedAtMs = Number.NEGATIVE_INFINITY;
-  /** When a frozen agent of it last went on. */
-  thawedAtMs = Number.NEGATIVE_INFINITY;
+  /** What its present agent has heard of how far the store is: when, and to which revision. */
+  readonly #heard: { readonly atMs: number; readonly revision: number }[] = [];
+  /** When its present agent was started. */
+  agentSinceMs = Number.NEGATIVE_INFINITY;
+  /** When it last went on after it had stood still as a whole. */
+  movesSinceMs = Number.NEGATIVE_INFINITY;
   readonly #world: SimWorld;
   readonly #random: SeededRandom;
   readonly #network: Partial<KvFaults> = {};
+  /** Everything on it but the agent: its daemons, what they run, and the dead man's switch. */
+  readonly #hardware: SimProcess;
+  readonly #switch: SimSwitch;
   #running: Running | undefined;
   #boots = 0;
   #processes = 0;
@@ -70,10 +88,19 @@ export class SimMachine {
       productUuid: `uuid-${name}`,
       hostname: name,
     });
+    this.#hardware = new SimProcess(world.clock);
+    this.#switch = new SimSwitch({
+      clock: this.#hardware.clock,
+      graceMs: config.ttlMs * FENCE_GRACE_PART,
+      onTerm: () => this.#fence('term'),
+      onKill: () => this.#fence('kill'),
+    });
+    const forbid = ({ disconnect }: StartOrder) =>
+      disconnect === 'stop' && !this.#switch.isUp ? 'muster-lease.target is not up' : undefined;
     const makeDaemon = (kind: RuntimeKind) =>
       new SimDaemon(
         kind,
-        { clock: world.clock, startMs: 30, stopMs: 50, behave: (order) => this.#behave(order.key) },
+        { clock: this.#hardware.clock, startMs: 30, stopMs: 50, behave: (order) => this.#behave(order.key), forbid },
         { onBegin: (item) => world.witness.began(this, item), onEnd: (item) => world.witness.ended(this, item) },
       );
     this.docker = makeDaemon('docker');
@@ -107,9 +134,9 @@ export class SimMachine {
     return this.#running?.agent.state.leader === true;
   }
 
-  /** See {@link Running}. */
-  get memberSinceMs(): number | undefined {
-    return this.#running?.memberSinceMs;
+  /** The furthest that its present agent had heard of the store by then. */
+  knownRevision(byMs: number): number {
+    return this.#heard.findLast(({ atMs }) => atMs <= byMs)?.revision ?? 0;
   }
 
   /** Calls to the store by the present agent, by method. */
@@ -158,7 +185,30 @@ export class SimMachine {
     if (!this.isOn) return;
     this.isOn = false;
     this.killAgent(true);
+    this.#hardware.forget();
+    this.#switch.powerOff();
     for (const daemon of this.daemons) daemon.powerOff();
+  }
+
+  /** The whole machine stands still, as a VM that is paused: nothing on it runs, and its clock goes on. */
+  freeze(): void {
+    if (!this.isOn) return;
+    this.#hardware.freeze();
+    this.freezeAgent();
+  }
+
+  /** It goes on; whatever was due meanwhile comes at once. */
+  thaw(): void {
+    if (!this.#hardware.isFrozen) return;
+    this.movesSinceMs = this.#world.clock.monotonicMs();
+    this.#hardware.thaw();
+    this.thawAgent();
+    this.#world.witness.thawed(this);
+  }
+
+  /** Its power is on and it doesn't stand still: what is on it runs. */
+  get isMoving(): boolean {
+    return this.isOn && !this.#hardware.isFrozen;
   }
 
   /** `systemctl poweroff`: muster.service is stopped first, then the power goes. */
@@ -178,6 +228,9 @@ export class SimMachine {
     const kv = new SimKv(client, process, {
       onKey: (key) => this.#world.witness.touched(this, key),
       onLease: (sentAtMs) => this.#leaseAnswered(sentAtMs),
+      onRevision: (revision) => this.#hear(revision),
+      onWrite: (what) => this.crashPlan.next(what),
+      crash: () => this.#crash(),
     });
     const random = this.#random.fork();
     const nonce = `${this.name}-${++this.#processes}`;
@@ -186,7 +239,7 @@ export class SimMachine {
     const ports = {
       kv,
       runtimes,
-      host: this.host,
+      host: this.#hostFor(process),
       clock: process.clock,
       log,
       random: () => random.next(),
@@ -197,11 +250,11 @@ export class SimMachine {
     const howToEnd = async (): Promise<Departure> =>
       (await this.host.isShuttingDown(new AbortController().signal)) ? 'machine-stops' : 'agent-stops';
     const ended = Promise.withResolvers<void>();
-    const running: Running = { process, kv: client, agent, stop, ended: ended.promise, memberSinceMs: undefined };
+    const ends = { ended: ended.promise, endedByCrash: ended.resolve };
+    const running: Running = { process, kv: client, agent, stop, ...ends };
     this.#running = running;
-    agent.watch(() => {
-      if (agent.state.joined) running.memberSinceMs ??= process.clock.monotonicMs();
-    });
+    this.agentSinceMs = process.clock.monotonicMs();
+    this.#heard.length = 0;
     const { shutdownGraceMs } = this.config;
     const work = runUntilStopped({ agent, clock: process.clock, log, shutdownGraceMs, howToEnd }, stop.signal);
     work
@@ -222,6 +275,16 @@ export class SimMachine {
     else this.#world.clock.after(REQUEST_MS, () => running.process.cutCalls());
   }
 
+  /** kill -9 at this instant; systemd starts it again, unless it had been told to stop it. */
+  #crash(): void {
+    if (this.#running === undefined) return;
+    this.#world.note(this.name, `CRASH at write ${this.crashPlan.writes.length}: ${this.crashPlan.writes.at(-1)}`);
+    const running = this.#running;
+    this.killAgent();
+    if (running.stop.signal.aborted) running.endedByCrash();
+    else this.#world.clock.after(RESTART_MS, () => this.startAgent());
+  }
+
   /** systemctl stop: resolves when it has ended. */
   async stopAgent(): Promise<void> {
     const running = this.#running;
@@ -231,18 +294,11 @@ export class SimMachine {
   }
 
   freezeAgent(): void {
-    const running = this.#running;
-    if (running === undefined) return;
-    running.process.freeze();
-    running.memberSinceMs = undefined;
+    this.#running?.process.freeze();
   }
 
   thawAgent(): void {
-    const running = this.#running;
-    if (running === undefined || !running.process.isFrozen) return;
-    running.process.thaw();
-    this.thawedAtMs = this.#world.clock.monotonicMs();
-    if (running.agent.state.joined) running.memberSinceMs = this.#world.clock.monotonicMs();
+    if (this.isMoving) this.#running?.process.thaw();
   }
 
   /** What is wrong between this machine and the store, for this agent and those to come. */
@@ -259,7 +315,9 @@ export class SimMachine {
     if (isAway) this.#running?.process.breakCalls(kind, () => SimRuntime.away());
   }
 
+  /** Until presence is this process's, renewals of the lease that it's bound to prove nothing. */
   #leaseAnswered(sentAtMs: number): void {
+    if (!this.isJoined) return;
     const nowMs = this.#world.clock.monotonicMs();
     if (nowMs - this.leaseSentAtMs >= FENCE_PART * this.config.ttlMs) this.leaseDoubtEndedAtMs = nowMs;
     this.leaseSentAtMs = Math.max(this.leaseSentAtMs, sentAtMs);
@@ -272,6 +330,38 @@ export class SimMachine {
     };
     const inner = openFakeRuntime(daemon, this.config.cluster, daemon.kind);
     return new SimRuntime(inner, process, { onStop }, () => this.#world.observeDelayMs(this.#random));
+  }
+
+  /** The machine as one agent process sees it. */
+  #hostFor(process: SimProcess): Host {
+    const { host } = this;
+    return {
+      deadMansSwitch: this.#switch.openFor(process),
+      stateFiles: host.stateFiles,
+      watchdogIntervalMs: undefined,
+      identity: () => host.identity(),
+      capacity: () => host.capacity(),
+      addresses: () => host.addresses(),
+      notify: (lines) => host.notify(lines),
+      releaseMemory: () => host.releaseMemory(),
+      isShuttingDown: (signal) => host.isShuttingDown(signal),
+    };
+  }
+
+  /** The dead man's switch has fired. */
+  #fence(what: 'term' | 'kill'): void {
+    const running = this.items.filter(({ order }) => order.disconnect === 'stop' && this.isRunning(order.key));
+    const keys = running.map(({ order }) => order.key);
+    this.#world.witness.fenced(this, what, keys);
+    for (const daemon of this.daemons) {
+      if (what === 'term') daemon.endStops();
+      else daemon.killStops();
+    }
+  }
+
+  #hear(revision: number): void {
+    if (revision > (this.#heard.at(-1)?.revision ?? 0))
+      this.#heard.push({ atMs: this.#world.clock.monotonicMs(), revision });
   }
 
   #agentEnded(running: Running, error: unknown): void {

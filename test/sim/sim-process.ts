@@ -58,6 +58,12 @@ export class SimProcess {
     for (const then of this.#held.splice(0)) this.deliver(then);
   }
 
+  /** What was held is forgotten: what would have taken it is gone. */
+  forget(): void {
+    this.#held.length = 0;
+    this.thaw();
+  }
+
   /** SIGKILL: its streams close. What it was just sending arrives, and its answer finds nobody, unless {@link cutCalls} follows. */
   kill(): void {
     this.#state = 'dead';

@@ -24,7 +24,8 @@ export interface WorldOptions {
 /** One cluster's settings, as the product reads them. */
 export function readSimConfig(cluster: string, options: Pick<WorldOptions, 'ttl' | 'agentAway'> = {}): Promise<Config> {
   const { ttl = '10s', agentAway = '60s' } = options;
-  const flags = { cluster, 'lease-ttl': ttl, 'agent-away': agentAway, 'etcd-attempt': '2s' };
+  const calm = { 'calm-first': '2s', 'calm-most': '10s' };
+  const flags = { cluster, 'lease-ttl': ttl, 'agent-away': agentAway, 'etcd-attempt': '2s', ...calm };
   return readConfig({ path: '/nonexistent/muster.yaml', isPathExplicit: false, environment: {}, flags });
 }
 

@@ -1,22 +1,7 @@
 import { nodeSettingsCodec } from '../../src/cluster/codecs.ts';
-import type { WorkloadName } from '../../src/domain/ids.ts';
 import type { RuntimeKind } from '../../src/domain/spec.ts';
-import type { SimMachine } from './sim-machine.ts';
-import type { Storm } from './storm.ts';
-
-/** One thing that can go wrong: does it and says what; undefined where it can't be done now. */
-type Fault = (storm: Storm) => string | undefined;
-
-const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
-
-function pickOn(storm: Storm): SimMachine | undefined {
-  return storm.random.pick(storm.cluster.machines.filter((machine) => machine.isOn && !machine.host.shutsDown));
-}
-
-function pickWithAgent(storm: Storm): SimMachine | undefined {
-  const { machines } = storm.cluster;
-  return storm.random.pick(machines.filter((m) => m.hasAgent && !m.isStopping && !m.isFrozen && !m.host.shutsDown));
-}
+import { type Fault, pickOn, pickSome, pickWithAgent, seconds, type WeightedFault } from './fault.ts';
+import { storeFaults } from './store-faults.ts';
 
 const killAgent: Fault = (storm) => {
   const machine = pickWithAgent(storm);
@@ -56,6 +41,41 @@ const powerOff: Fault = (storm) => {
   return `${machine.name}: loses its power for ${seconds(ms)}`;
 };
 
+const powerOffSeveral: Fault = (storm) => {
+  const machines = pickSome(storm);
+  const ms = storm.random.int(500, 40_000);
+  for (const machine of machines) {
+    machine.powerOff();
+    storm.healIn(ms + storm.random.int(0, 8_000), `${machine.name}: boots`, () => machine.boot());
+  }
+  return machines.length > 0
+    ? `${machines.map(({ name }) => name).join(', ')}: lose their power for ${seconds(ms)}`
+    : undefined;
+};
+
+const freezeMachine: Fault = (storm) => {
+  const machine = pickOn(storm);
+  if (machine?.isMoving !== true) return undefined;
+  const ms = storm.random.int(1_000, 60_000);
+  machine.freeze();
+  storm.healIn(ms, `${machine.name}: goes on`, () => machine.thaw());
+  return `${machine.name}: stands still for ${seconds(ms)}`;
+};
+
+const reboot: Fault = (storm) => {
+  const machine = pickWithAgent(storm);
+  if (machine === undefined) return undefined;
+  const ms = storm.random.int(1_000, 5_000);
+  if (storm.random.chance(0.5)) machine.powerOff();
+  else machine.shutDown().catch(() => {});
+  const boot = () => {
+    if (machine.isOn) storm.healIn(1_000, `${machine.name}: boots again`, boot);
+    else machine.boot();
+  };
+  storm.healIn(ms, `${machine.name}: boots again`, boot);
+  return `${machine.name}: reboots within ${seconds(ms)}`;
+};
+
 const shutDown: Fault = (storm) => {
   const machine = pickWithAgent(storm);
   if (machine === undefined) return undefined;
@@ -77,6 +97,26 @@ const cutOff: Fault = (storm) => {
   return `${machine.name}: the store can't be reached (${unreachable}) for ${seconds(ms)}`;
 };
 
+const cutOffSeveral: Fault = (storm) => {
+  const machines = pickSome(storm);
+  const ms = storm.random.int(1_000, 40_000);
+  for (const machine of machines) {
+    machine.setNetwork({ unreachable: 'hang' });
+    storm.healIn(ms, `${machine.name}: reaches the store again`, () => machine.setNetwork({ unreachable: 'no' }));
+  }
+  return machines.length > 0 ? `${machines.map(({ name }) => name).join(', ')}: cut off for ${seconds(ms)}` : undefined;
+};
+
+const oneWayCut: Fault = (storm) => {
+  const machine = pickOn(storm);
+  if (machine === undefined) return undefined;
+  const ms = storm.random.int(1_000, 45_000);
+  const unreachable = storm.random.chance(0.5) ? 'no-answers' : 'no-requests';
+  machine.setNetwork({ unreachable });
+  storm.healIn(ms, `${machine.name}: reaches the store again`, () => machine.setNetwork({ unreachable: 'no' }));
+  return `${machine.name}: ${unreachable} for ${seconds(ms)}`;
+};
+
 const slowNetwork: Fault = (storm) => {
   const machine = pickOn(storm);
   if (machine === undefined) return undefined;
@@ -92,53 +132,6 @@ const loseReplies: Fault = (storm) => {
   const loses = storm.random.int(1, 3);
   machine?.setNetwork({ loseReplies: loses });
   return machine && `${machine.name}: the answers to its next ${loses} commits are lost`;
-};
-
-const storeAway: Fault = (storm) => {
-  if (storm.world.store.isDown) return undefined;
-  const ms = storm.random.int(100, 40_000);
-  storm.world.store.stop();
-  storm.healIn(ms, 'the store is back', () => storm.world.store.start());
-  return `the store is away for ${seconds(ms)}`;
-};
-
-const storeFull: Fault = (storm) => {
-  const ms = storm.random.int(1_000, 25_000);
-  storm.world.store.setFull(true);
-  storm.healIn(ms, 'the store has space again', () => storm.world.store.setFull(false));
-  return `the store is out of space for ${seconds(ms)}`;
-};
-
-const revokeLease: Fault = (storm) => {
-  const { store } = storm.world;
-  const machine = storm.random.pick(storm.cluster.machines);
-  const presence = machine && store.get(storm.cluster.layout.presence(machine.node));
-  if (machine === undefined || presence === undefined || store.isDown) return undefined;
-  store.revokeLease(presence.lease);
-  return `the store loses the lease of ${machine.name}`;
-};
-
-const loseOrders: Fault = (storm) => {
-  const { store } = storm.world;
-  const { assignments, instances } = storm.cluster.layout;
-  const keys = [...store.list(assignments), ...store.list(instances)].map(({ key }) => key);
-  const lost = keys.filter(() => storm.random.chance(0.2));
-  if (lost.length === 0 || store.isDown) return undefined;
-  for (const key of lost) {
-    store.commit({ compares: [], writes: [{ delete: key }] });
-    storm.cluster.disowned.add(workloadOf(key));
-  }
-  return `${lost.length} orders and records are deleted by hand`;
-};
-
-/** Of the key of an order or a record: `…/assignments/<node>/<workload>/<slot>`. */
-function workloadOf(key: string): WorkloadName {
-  return key.split('/').at(-2) as WorkloadName;
-}
-
-const compact: Fault = (storm) => {
-  storm.world.store.compact();
-  return `the store compacts to ${storm.world.store.revision}`;
 };
 
 const runtimeAway: Fault = (storm) => {
@@ -207,24 +200,25 @@ const drain: Fault = (storm) => {
 };
 
 /** Each with its weight. */
-export const stormFaults: readonly (readonly [weight: number, fault: Fault])[] = [
+export const stormFaults: readonly WeightedFault[] = [
   [10, killAgent],
   [8, stopAgent],
   [5, freezeAgent],
   [10, powerOff],
   [5, shutDown],
   [10, cutOff],
+  [4, cutOffSeveral],
+  [6, oneWayCut],
+  [4, powerOffSeveral],
+  [6, freezeMachine],
+  [4, reboot],
   [4, slowNetwork],
   [6, loseReplies],
-  [4, storeAway],
-  [2, storeFull],
-  [6, revokeLease],
-  [2, loseOrders],
-  [5, compact],
   [6, runtimeAway],
   [8, killInstance],
   [2, removeInstance],
   [6, refuseStarts],
   [5, hangCalls],
   [5, drain],
+  ...storeFaults,
 ];

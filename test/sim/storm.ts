@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import type { InstanceKey } from '../../src/domain/ids.ts';
 import { runtimeOf } from '../../src/domain/runtime-of.ts';
 import type { FakeBehaviour } from '../support/fake-machine.ts';
+import type { StoreSnapshot } from '../support/memory-store.ts';
 import { SimCluster } from './cluster.ts';
 import { assertKept, Operator } from './operator.ts';
 import { SeededRandom } from './seeded-random.ts';
@@ -20,6 +21,12 @@ export interface StormResult {
   readonly error: unknown;
   /** How long it took from the end of all faults until all was as desired. */
   readonly convergedMs: number;
+  /** Each fault and how often it was done. */
+  readonly faults: Readonly<Record<string, number>>;
+  /** See Witness. */
+  readonly thawOverlapsMs: readonly number[];
+  readonly restoreOverlaps: readonly string[];
+  readonly unknowingActs: readonly string[];
 }
 
 /** Everything must be as desired so soon after the last fault has ended. */
@@ -34,6 +41,10 @@ export class Storm {
   readonly cluster: SimCluster;
   readonly operator: Operator;
   readonly delayMs: number;
+  /** Backups of the store. */
+  readonly snapshots: StoreSnapshot[] = [];
+  /** How often each fault was done. */
+  readonly faults: Record<string, number> = {};
   /** Machine and instance → until when its starts are refused. */
   readonly refusals = new Map<string, number>();
   readonly #heals = new Set<() => void>();
@@ -80,7 +91,7 @@ export class Storm {
     }
     for (let step = 0; step < steps; step += 1) {
       if (this.random.chance(0.35)) this.operator.act();
-      else this.note(this.random.weighted(stormFaults)(this) ?? 'calm');
+      else this.#disturb();
       await this.world.advance(this.random.chance(0.4) ? this.random.int(0, 200) : this.random.int(200, 6_000));
     }
     await this.#healAll();
@@ -90,6 +101,13 @@ export class Storm {
     await this.cluster.assertQuiet();
     await this.#assertUndisturbed();
     return tookMs;
+  }
+
+  #disturb(): void {
+    const fault = this.random.weighted(stormFaults);
+    const done = fault(this);
+    this.note(done ?? 'calm');
+    if (done !== undefined) this.faults[fault.name] = (this.faults[fault.name] ?? 0) + 1;
   }
 
   /** Ends every fault at once. */
@@ -102,6 +120,7 @@ export class Storm {
     this.world.store.start();
     this.world.store.setFull(false);
     for (const machine of this.world.machines) {
+      machine.thaw();
       machine.thawAgent();
       machine.setNetwork({ unreachable: 'no', delayMs: this.delayMs, loseReplies: 0 });
       machine.boot();
@@ -123,8 +142,10 @@ export class Storm {
       if (ttlMs >= 10_000 && random.chance(0.3)) machine.setNetwork({ loseReplies: 1 });
       if (isKill) machine.killAgent();
       else void machine.stopAgent();
-      // An agent that was killed left a lease that had been renewed up to a quarter of the TTL before.
-      const awayMs = isKill ? random.int(0, ttlMs / 2) : random.int(5_000, agentAwayMs - 1_000);
+      // A killed agent left a lease that had been renewed up to a quarter of the TTL before; the switch fires at 0.7 of it.
+      const awayMs = isKill
+        ? random.int(0, 0.4 * ttlMs - this.delayMs * 10)
+        : random.int(5_000, agentAwayMs - 0.3 * ttlMs - 1_000);
       world.clock.after(awayMs, () => machine.startAgent());
       await world.advance(random.int(0, 2_000));
     }
@@ -155,9 +176,12 @@ export async function runStorm({ seed, steps }: StormOptions): Promise<StormResu
     clusters: { demo: random.pick([3, 3, 3, 4, 5])! },
   });
   const storm = new Storm(seed, world);
+  const { faults } = storm;
+  const { thawOverlapsMs, restoreOverlaps, unknowingActs } = world.witness;
+  const seen = { timeline: world.timeline, faults, thawOverlapsMs, restoreOverlaps, unknowingActs };
   try {
-    return { convergedMs: await storm.run(steps), timeline: world.timeline, error: undefined };
+    return { ...seen, convergedMs: await storm.run(steps), error: undefined };
   } catch (error) {
-    return { convergedMs: 0, timeline: world.timeline, error };
+    return { ...seen, convergedMs: 0, error };
   }
 }

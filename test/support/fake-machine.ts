@@ -44,6 +44,8 @@ export interface FakeMachineOptions {
   readonly startMs?: number;
   readonly stopMs?: number;
   readonly behave?: (order: StartOrder) => FakeBehaviour;
+  /** Why this instance may not begin now, whoever asks; undefined: it may. */
+  readonly forbid?: (order: StartOrder) => string | undefined;
 }
 
 /**
@@ -61,6 +63,7 @@ export class FakeMachine {
   startMs: number;
   stopMs: number;
   behave: (order: StartOrder) => FakeBehaviour;
+  readonly forbid: (order: StartOrder) => string | undefined;
   /** Every call rejects with UNAVAILABLE. */
   isAway = false;
   /** Calls that name these instances don't come back until they are aborted. */
@@ -72,6 +75,7 @@ export class FakeMachine {
     this.startMs = options.startMs ?? 20;
     this.stopMs = options.stopMs ?? 20;
     this.behave = options.behave ?? (() => ({}));
+    this.forbid = options.forbid ?? (() => undefined);
   }
 
   /** Something of that name that no cluster owns. */

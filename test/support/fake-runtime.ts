@@ -45,6 +45,8 @@ class FakeRuntime implements Runtime {
       this.#machine.fail(item, behaviour.refusal);
       throw new AgentError('INTERNAL', `Cannot start "${order.key}": ${behaviour.refusal}`);
     }
+    const forbidden = this.#machine.forbid(order);
+    if (forbidden !== undefined) throw new AgentError('UNAVAILABLE', `Cannot start "${order.key}": ${forbidden}`);
     this.#machine.begin(item);
   }
 

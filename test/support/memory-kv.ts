@@ -20,8 +20,11 @@ const unavailable = (action: string) => new AgentError('UNAVAILABLE', `Cannot ${
 
 /** What can be wrong between one client and the store. Set at any time; calls under way notice. */
 export interface KvFaults {
-  /** `hang`: packets vanish, a call ends when its time is over. `refuse`: it ends at once. */
-  unreachable: 'no' | 'hang' | 'refuse';
+  /**
+   * `hang`: packets vanish, a call ends when its time is over. `refuse`: it ends at once. `no-answers`: what is sent arrives, and
+   * nothing comes back. `no-requests`: nothing that is sent arrives; what a watch tells still does.
+   */
+  unreachable: 'no' | 'hang' | 'refuse' | 'no-answers' | 'no-requests';
   /** How long the request and its answer travel together. */
   delayMs: number;
   /** So many of the next commits are applied and their answers lost. */
@@ -157,7 +160,7 @@ export class MemoryKv implements Kv {
       send();
       for (;;) {
         if (sent.length > 0) await this.#travel(signal);
-        if (signal.aborted || this.#isCut || this.#closed.signal.aborted) return next;
+        if (signal.aborted || this.#isDeaf || this.#closed.signal.aborted) return next;
         const events = sent.splice(0).flat();
         const last = events.at(-1);
         if (last) {
@@ -187,8 +190,19 @@ export class MemoryKv implements Kv {
     });
   }
 
+  /** No connection can be made. */
   get #isCut(): boolean {
     return this.#faults.unreachable !== 'no' || this.#store.isDown;
+  }
+
+  /** Nothing that the store sends comes here. */
+  get #isDeaf(): boolean {
+    return this.#isCut && (this.#faults.unreachable !== 'no-requests' || this.#store.isDown);
+  }
+
+  /** Nothing that is sent from here reaches the store. */
+  get #isMute(): boolean {
+    return this.#isCut && (this.#faults.unreachable !== 'no-answers' || this.#store.isDown);
   }
 
   /** Half the way at least takes a microtask: nothing is answered before the caller awaits it. */
@@ -235,20 +249,20 @@ export class MemoryKv implements Kv {
     if (this.#closed.signal.aborted) throw unavailable(action);
     const endsAtMs = this.#clock.monotonicMs() + attemptMs;
     const { delayMs } = this.#faults;
-    await this.#part(delayMs / 2, endsAtMs, action, signal);
+    await this.#part(delayMs / 2, endsAtMs, action, () => this.#isMute, signal);
     const result = act();
     if (losesReply) await this.#timeOut(endsAtMs, action, signal);
-    await this.#part(delayMs / 2, endsAtMs, action, signal);
+    await this.#part(delayMs / 2, endsAtMs, action, () => this.#isDeaf, signal);
     return result;
   }
 
   /** One way of a call; fails where the network does, or when the attempt's time is over. */
-  async #part(ms: number, endsAtMs: number, action: string, signal: AbortSignal): Promise<void> {
+  async #part(ms: number, endsAtMs: number, action: string, isCut: () => boolean, signal: AbortSignal): Promise<void> {
     if (ms > 0) await this.#clock.sleep(Math.min(ms, endsAtMs - this.#clock.monotonicMs()), signal);
     else await Promise.resolve();
     signal.throwIfAborted();
     if (this.#faults.unreachable === 'refuse') throw unavailable(action);
-    if (this.#isCut || (ms > 0 && this.#clock.monotonicMs() >= endsAtMs)) await this.#timeOut(endsAtMs, action, signal);
+    if (isCut() || (ms > 0 && this.#clock.monotonicMs() >= endsAtMs)) await this.#timeOut(endsAtMs, action, signal);
   }
 
   async #timeOut(endsAtMs: number, action: string, signal: AbortSignal): Promise<never> {

@@ -116,6 +116,12 @@ export class MemoryStore {
     if (!wasDown) this.start();
   }
 
+  /** Another member leads: a new term, and every lease has its full time again. */
+  changeLeader(): void {
+    this.#term += 1;
+    for (const id of this.#leases.keys()) this.renewLease(id);
+  }
+
   get isFull(): boolean {
     return this.#isFull;
   }

@@ -1,0 +1,86 @@
+import { holdCodec, workloadCodec } from '../../src/cluster/codecs.ts';
+import { type Layout, makeLayout } from '../../src/cluster/layout.ts';
+import { type InstanceKey, isTemplateName, type NodeId, splitInstanceKey } from '../../src/domain/ids.ts';
+import { displayName } from '../../src/domain/names.ts';
+import type { Workload } from '../../src/domain/spec.ts';
+import type { NewOrder, OrderHistory } from './order-history.ts';
+import type { SimMachine } from './sim-machine.ts';
+import type { SimWorld } from './sim-world.ts';
+
+/** So long the leader may take an instance for running that has ended with its machine: the lease has to run out first. */
+const UNAWARE_TTLS = 1.5;
+
+/** Holds what leaders order against what they may: no replacement in mass loss, no stop of a copy before its survivor runs. */
+export class LeaderWitness {
+  readonly #world: SimWorld;
+  readonly #history: OrderHistory;
+  readonly #violate: (what: string) => void;
+  /** When each instance last ended on a machine. */
+  readonly #endedAtMs = new Map<string, number>();
+
+  constructor(world: SimWorld, history: OrderHistory, violate: (what: string) => void) {
+    this.#world = world;
+    this.#history = history;
+    this.#violate = violate;
+    history.onOrder = (order) => this.#ordered(order);
+  }
+
+  ended(machine: SimMachine, key: InstanceKey): void {
+    this.#endedAtMs.set(`${machine.name}/${key}`, this.#world.clock.monotonicMs());
+  }
+
+  #ordered(order: NewOrder): void {
+    const [, prefix, cluster, , node] = order.key.split('/');
+    const machines = this.#world.machines.filter(({ config }) => config.cluster === cluster);
+    const [first] = machines;
+    if (first === undefined || node === undefined) return;
+    const layout = makeLayout(`/${prefix}`, first.config.cluster);
+    const { assignment, instance } = order;
+    if (assignment.order === 'run' && order.isFirst) this.#assertNotHeld(layout, instance, node as NodeId);
+    const isNewStop = assignment.order === 'stop' && (order.isFirst || order.before?.order === 'run');
+    if (isNewStop && assignment.superseded === true && assignment.disconnect === 'keep')
+      this.#assertSurvivor(layout, order, machines);
+  }
+
+  /** While nodes are held, nothing that is on them is started elsewhere. */
+  #assertNotHeld(layout: Layout, instance: InstanceKey, node: NodeId): void {
+    const { store, clock } = this.#world;
+    const stored = store.get(layout.hold('mass-loss'));
+    if (stored === undefined) return;
+    const hold = holdCodec.decode(stored.value, stored.key);
+    if (hold.ended !== undefined || Date.parse(hold.until) <= clock.wallTime().getTime()) return;
+    for (const held of hold.nodes) {
+      const isGone = store.get(layout.presence(held)) === undefined;
+      const order = this.#history
+        .of(layout.assignment(held, instance))
+        .findLast(({ atMs }) => atMs < clock.monotonicMs());
+      const isThere = store.get(layout.assignment(held, instance)) !== undefined;
+      // A copy that had been replaced before the hold is none that counts.
+      if (held !== node && isGone && isThere && order?.isSuperseded === false)
+        this.#violate(`${displayName(instance)} was replaced while the loss of ${held.slice(0, 8)} is held`);
+    }
+  }
+
+  /** The older copy of an instance is stopped only once the other one runs, where it is to run at all. */
+  #assertSurvivor(layout: Layout, { key, instance }: NewOrder, machines: readonly SimMachine[]): void {
+    if (!this.#isWanted(layout, instance)) return;
+    const nowMs = this.#world.clock.monotonicMs();
+    const survivor = machines.find((machine) => {
+      if (key === layout.assignment(machine.node, instance)) return false;
+      const endedAtMs = this.#endedAtMs.get(`${machine.name}/${instance}`) ?? Number.NEGATIVE_INFINITY;
+      return machine.isRunning(instance) || nowMs - endedAtMs < UNAWARE_TTLS * machine.config.ttlMs;
+    });
+    if (survivor === undefined)
+      this.#violate(`${displayName(instance)} was ordered to stop with no other copy running`);
+  }
+
+  #isWanted(layout: Layout, instance: InstanceKey): boolean {
+    const { workload: name, slot } = splitInstanceKey(instance);
+    const stored = this.#world.store.get(layout.workload(name));
+    if (stored === undefined) return false;
+    const workload: Workload = workloadCodec.decode(stored.value, stored.key);
+    if (workload.scale.kind === 'global') return false; // it has no other copy
+    const isSlot = Number(slot) < workload.scale.replicas + (isTemplateName(name) ? 1 : 0);
+    return workload.desired === 'run' && workload.removing !== true && isSlot;
+  }
+}
