@@ -174,6 +174,9 @@ export class Agent {
       log,
       random,
       standAsideMs: settings.ttlMs,
+      pulse: this.#pulse,
+      ttlMs: settings.ttlMs,
+      timing: splitOf(this.#config),
       lead: (leadership, stop) => this.#lead(leadership, settings, stop),
     });
     this.#election = election;

@@ -5,9 +5,12 @@ import { backoffMs } from '../loop/backoff.ts';
 import { ChildAbort } from '../loop/child-abort.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
+import type { LeaseTiming } from './ask-leases.ts';
 import { candidateCodec } from './codecs.ts';
-import type { Term } from './commit-as-leader.ts';
+import { isLeadingStill, type Term } from './commit-as-leader.ts';
 import type { Layout } from './layout.ts';
+import { LeaseWatch } from './lease-watch.ts';
+import type { StorePulse } from './store-pulse.ts';
 
 /** More foreign keys than this are left alone in silence. */
 const MOST_REPORTED = 20;
@@ -34,6 +37,11 @@ export interface ElectionOptions {
   readonly random: () => number;
   /** How long one that failed as leader stands aside. */
   readonly standAsideMs: number;
+  /** By which elections of the store are noticed. */
+  readonly pulse: StorePulse;
+  readonly ttlMs: number;
+  /** Of this agent's own lease; the others' are taken to be the same. */
+  readonly timing: LeaseTiming;
   /** Leads until the signal aborts; rejects when it cannot go on. */
   readonly lead: (leadership: Leadership, signal: AbortSignal) => Promise<void>;
 }
@@ -41,6 +49,10 @@ export interface ElectionOptions {
 /**
  * Candidates queue by create revision, and each watches only the one before it: no stampede. The first leads until its key is gone
  * or written over. What is no candidacy, as text that somebody put there by hand, is reported and has no place in the queue.
+ *
+ * A leader may die with etcd's leader: nobody leads then who could notice it (see LeaseWatch). So the next in the queue, and no other,
+ * watches its lease after an election of etcd. Revoked alone, it does no harm: all that follows is an election here. Whether too many
+ * others have gone with it is the new leader's to judge, before it replaces anything; presence that is gone counts for that.
  */
 export class Election {
   readonly #options: ElectionOptions;
@@ -127,7 +139,8 @@ export class Election {
       }
       if (before === undefined) return undefined;
       predecessor = nodeOf(before);
-      await this.#untilOver(before.key, revision + 1, signal);
+      if (at === 1) await this.#untilLeaderOver(before, predecessor, revision + 1, signal);
+      else await this.#untilOver(before.key, revision + 1, signal);
       if (signal.aborted) return undefined;
     }
   }
@@ -153,6 +166,30 @@ export class Election {
     const { kv: found } = await kv.get(this.#key, signal);
     if (found === undefined)
       throw new AgentError('FENCED', 'Cannot stand for leader: expected the presence to be this process’s');
+  }
+
+  /** The same as {@link #untilOver}, for the candidacy that leads: its lease is revoked when it's seen that its node is dead. */
+  async #untilLeaderOver(
+    { key, lease: leaseId, createRevision }: KeyValue,
+    node: NodeId | undefined,
+    fromRevision: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { kv } = this.#options;
+    const term: Term = { electionKey: key, createRevision };
+    const watch = new LeaseWatch({
+      ...this.#options,
+      leases: () => (node === undefined ? [] : [{ node, leaseId }]),
+      mayRevoke: (_lease, _unrenewed, stop) => isLeadingStill(kv, term, stop),
+    });
+    using over = new ChildAbort(signal);
+    const watching = watch.run(over.signal);
+    try {
+      await this.#untilOver(key, fromRevision, signal);
+    } finally {
+      over.abort();
+      await watching;
+    }
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { LeaseTiming } from '../cluster/ask-leases.ts';
 import { holdCodec } from '../cluster/codecs.ts';
 import type { LeaderKv } from '../cluster/commit-as-leader.ts';
 import type { Layout } from '../cluster/layout.ts';
@@ -7,13 +8,13 @@ import type { Hold, MassLossSettings } from '../domain/node.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import { KEEP_LOST_AFTER_MS } from '../plan/plan-cluster-loss.ts';
-import { type LeaseTiming, renewedLeases } from './ask-leases.ts';
 import type { ClusterState } from './cluster-state.ts';
 import type { Committer } from './committer.ts';
 import { LeaseQuestion } from './lease-question.ts';
 import type { LossClock } from './loss-clock.ts';
 import { changeOfHold, type HoldFacts, holdToBegin, isMassLoss, stragglersMs } from './mass-loss.ts';
 import type { Braking } from './node-times.ts';
+import { renewedLeases } from './renewed-leases.ts';
 import type { NodeEntry } from './state-entries.ts';
 import { millisecondsBetween, remainingUntil } from './wall-time.ts';
 

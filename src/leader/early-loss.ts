@@ -1,18 +1,11 @@
+import type { HeldLease, LeaseTiming } from '../cluster/ask-leases.ts';
 import { isLeadingStill, type LeaderKv, type Term } from '../cluster/commit-as-leader.ts';
+import { LeaseWatch } from '../cluster/lease-watch.ts';
 import type { StorePulse } from '../cluster/store-pulse.ts';
-import { errorText } from '../domain/errors.ts';
-import { ChildAbort } from '../loop/child-abort.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
-import {
-  askLeases,
-  type HeldLease,
-  type LeaseAnswer,
-  type LeaseTiming,
-  ROUNDED_BY_MS,
-  renewedLeases,
-} from './ask-leases.ts';
 import type { ClusterState } from './cluster-state.ts';
+import { renewedLeases } from './renewed-leases.ts';
 
 export interface EarlyLossOptions {
   readonly kv: LeaderKv;
@@ -27,116 +20,29 @@ export interface EarlyLossOptions {
   readonly isTooMany: (more: number) => boolean;
 }
 
-/** A lease that nobody has renewed for so many intervals is suspect; for so many, two renewals have been missed for sure. */
-const SUSPECT_AFTER = 1.6;
-const DOOMED_AFTER = 2.4;
-/** How often suspects are asked for. */
-const SAMPLE_MS = 250;
-/** An election before the term is heeded as long as its leases may still live. */
-const HEEDED_FOR_TTLS = 1.5;
-
-interface Suspect extends HeldLease {
-  /** At most so much is left of the lease, unless it's renewed; falls as time passes. */
-  leftMs: number;
-  /** Monotonic: when that was so. */
-  atMs: number;
-  grantedMs: number;
-}
-
-/**
- * Finds nodes that died with etcd's leader. The next leader of etcd gives every lease its whole TTL anew, and an election's time on top;
- * a dead node would count as present for all of that. So after each election that this agent notices, leases that nobody renews are
- * watched, and revoked when 0.4 of their TTL is left (with the usual split of the TTL). Presence vanishes with them, and everything
- * else follows the ordinary path.
- *
- * It's safe. What is left says when the lease was last renewed or prolonged: at least 0.6 of a TTL ago, and its agent's last answered
- * renewal is no younger. It has missed two renewals and passed its fence: it leads no more, and starts no `stop` instance; those that
- * run are dead at 0.8 of a TTL, and are replaced no sooner than a TTL and a tenth after presence has vanished. A node that lives, and
- * was only slow, finds its lease gone as with one that etcd drops by itself, and registers anew at once: within the second in which
- * nothing is replaced. That is also why a leader that was frozen just before it revokes can do no more harm than that. Of a mass loss
- * nothing is revoked.
- */
+/** The leader's watch of all nodes' leases after an election of etcd: see LeaseWatch. Of a mass loss nothing is revoked. */
 export class EarlyLoss {
   readonly #options: EarlyLossOptions;
+  readonly #watch: LeaseWatch;
 
   constructor(options: EarlyLossOptions) {
     this.#options = options;
-  }
-
-  /** Watches after each election of the store until the signal aborts. The state must have been read before. */
-  async run(signal: AbortSignal): Promise<void> {
-    const { pulse, clock, ttlMs } = this.#options;
-    const sinceMs = clock.monotonicMs() - (pulse.electedAtMs ?? Number.NEGATIVE_INFINITY);
-    let isDue = sinceMs < HEEDED_FOR_TTLS * ttlMs;
-    while (!signal.aborted) {
-      using next = new ChildAbort(signal);
-      const cancel = pulse.onElection(() => next.abort());
-      if (isDue) await this.#watch(next.signal);
-      if (!next.signal.aborted) await untilAborted(next.signal);
-      cancel();
-      isDue = true;
-    }
-  }
-
-  async #watch(signal: AbortSignal): Promise<void> {
-    const { state, clock, timing } = this.#options;
-    const suspectPart = 1 - SUSPECT_AFTER * timing.renewPart;
-    const doomedPart = Math.min(1 - timing.fencePart, 1 - DOOMED_AFTER * timing.renewPart);
-    let suspects: Suspect[] = renewedLeases(state.attendance.here).map((lease) => {
-      return { ...lease, leftMs: Number.POSITIVE_INFINITY, atMs: 0, grantedMs: 0 };
+    const { state } = options;
+    this.#watch = new LeaseWatch({
+      ...options,
+      leases: () => renewedLeases(state.attendance.here),
+      mayRevoke: (lease, unrenewed, signal) => this.#mayRevoke(lease, unrenewed, signal),
     });
-    while (suspects.length > 0 && !signal.aborted) {
-      suspects = await this.#sample(suspects, signal);
-      const unrenewed = suspects.filter(({ leftMs, grantedMs }) => leftMs <= suspectPart * grantedMs);
-      for (const suspect of unrenewed) {
-        if (suspect.leftMs > doomedPart * suspect.grantedMs || signal.aborted) continue;
-        if (!this.#options.isTooMany(unrenewed.length)) await this.#revoke(suspect, signal);
-        suspects = suspects.filter((each) => each !== suspect);
-      }
-      const waits = suspects.map(({ leftMs, grantedMs }) => leftMs - suspectPart * grantedMs);
-      if (waits.length > 0) await clock.sleep(Math.max(SAMPLE_MS, Math.min(...waits)), signal);
-    }
   }
 
-  /** Asks for all of them; those that are renewed, gone, or not answered for are suspects no more. */
-  async #sample(suspects: readonly Suspect[], signal: AbortSignal): Promise<Suspect[]> {
-    const { kv, clock, ttlMs } = this.#options;
-    const left: Suspect[] = [];
-    const byLease = new Map(suspects.map((suspect) => [suspect.leaseId, suspect]));
-    const onAnswer = ({ leaseId }: HeldLease, answer: LeaseAnswer) => {
-      const suspect = byLease.get(leaseId);
-      if (suspect !== undefined && isUnrenewed(suspect, answer, clock.monotonicMs())) left.push(suspect);
-      return false;
-    };
-    await askLeases(suspects, { kv, clock, limitMs: ttlMs / 4, onAnswer }, signal);
-    return left;
+  /** Watches until the signal aborts. The state must have been read before. */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#watch.run(signal);
   }
 
-  async #revoke({ node, leaseId }: Suspect, signal: AbortSignal): Promise<void> {
-    const { kv, term, state, log } = this.#options;
-    try {
-      if (state.nodes.get(node)?.leaseId !== leaseId || !(await isLeadingStill(kv, term, signal))) return;
-      log.warn({ node, lease: leaseId }, 'node has not renewed its lease since etcd elected a leader: counted as gone');
-      await kv.revokeLease(leaseId, signal);
-    } catch (error) {
-      if (!signal.aborted) log.warn({ node, lease: leaseId, reason: errorText(error) }, 'lease not revoked');
-    }
+  async #mayRevoke({ node, leaseId }: HeldLease, unrenewed: number, signal: AbortSignal): Promise<boolean> {
+    const { kv, term, state, isTooMany } = this.#options;
+    if (isTooMany(unrenewed) || state.nodes.get(node)?.leaseId !== leaseId) return false;
+    return isLeadingStill(kv, term, signal);
   }
-}
-
-/** Takes in an answer; false when it shows that the lease is gone, or was renewed since the last one. */
-function isUnrenewed(suspect: Suspect, { remainingMs, grantedMs }: LeaseAnswer, nowMs: number): boolean {
-  const leftMs = suspect.leftMs - (nowMs - suspect.atMs);
-  if (remainingMs <= 0 || remainingMs > leftMs) return false;
-  suspect.leftMs = Math.min(leftMs, remainingMs + ROUNDED_BY_MS);
-  suspect.atMs = nowMs;
-  suspect.grantedMs = grantedMs;
-  return true;
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

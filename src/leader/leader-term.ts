@@ -1,3 +1,4 @@
+import { type LeaseTiming, usualTiming } from '../cluster/ask-leases.ts';
 import type { LeaderKv } from '../cluster/commit-as-leader.ts';
 import type { Leadership } from '../cluster/election.ts';
 import type { Layout } from '../cluster/layout.ts';
@@ -12,7 +13,6 @@ import { ReconcileLoop } from '../loop/reconcile-loop.ts';
 import { ReportOnce } from '../loop/report-once.ts';
 import { planCluster } from '../plan/plan-cluster.ts';
 import type { PlanProblem } from '../plan/plan-cluster-step.ts';
-import { type LeaseTiming, usualTiming } from './ask-leases.ts';
 import { Brake } from './brake.ts';
 import { ClusterState } from './cluster-state.ts';
 import { Committer } from './committer.ts';

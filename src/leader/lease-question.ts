@@ -1,8 +1,14 @@
+import {
+  askLeases,
+  type HeldLease,
+  hasMissedRenewal,
+  type LeaseAnswer,
+  type LeaseTiming,
+} from '../cluster/ask-leases.ts';
 import type { LeaderKv } from '../cluster/commit-as-leader.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { MassLossSettings } from '../domain/node.ts';
 import type { Clock } from '../loop/clock.ts';
-import { askLeases, type HeldLease, hasMissedRenewal, type LeaseAnswer, type LeaseTiming } from './ask-leases.ts';
 import { isMassLoss } from './mass-loss.ts';
 
 export interface LeaseQuestionOptions {

@@ -178,7 +178,17 @@ export class Cluster {
       const other = this.lab.etcdEndpoints.find((endpoint) => endpoint !== own);
       await this.store.moveLeader(other ?? own);
     }
-    // A new leader of etcd prolongs all leases once, until their next renewal.
+    await this.#awaitRenewed(node);
+  }
+
+  /** Sees to it that this machine leads etcd itself. */
+  async keepEtcdLeadOn(node: LabNode): Promise<void> {
+    await this.store.moveLeader(`http://${node.address}:2379`);
+    await this.#awaitRenewed(node);
+  }
+
+  /** A new leader of etcd prolongs all leases once, until their next renewal. */
+  async #awaitRenewed(node: LabNode): Promise<void> {
     const lease = (await this.store.get(await this.presenceKey(node)))?.lease ?? '';
     await eventually(`${node.name}'s lease renewed`, 10_000, async () => {
       return (await this.store.leaseSeconds(lease)) < this.ttlMs / 1000;

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
+import { usualTiming } from '../../../src/cluster/ask-leases.ts';
 import { commitAsLeader } from '../../../src/cluster/commit-as-leader.ts';
 import { Election, type Leadership } from '../../../src/cluster/election.ts';
 import { makeLayout } from '../../../src/cluster/layout.ts';
+import { StorePulse } from '../../../src/cluster/store-pulse.ts';
 import { AgentError } from '../../../src/domain/errors.ts';
 import { type NodeId, parseClusterId, parseNodeId } from '../../../src/domain/ids.ts';
 import type { Kv } from '../../../src/etcd/port.ts';
@@ -45,6 +47,7 @@ async function stand({ clock, store }: ReturnType<typeof makeWorld>, digit: stri
   const election = new Election({
     ...{ kv, layout, node, nonce: digit, leaseId, guard, clock, log: silentLog, random: () => 0.5 },
     standAsideMs: ttlMs,
+    ...{ pulse: new StorePulse(clock), ttlMs, timing: usualTiming },
     lead: (leadership, signal) => {
       terms.push(leadership);
       return new Promise((resolve, reject) => {

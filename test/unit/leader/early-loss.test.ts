@@ -97,6 +97,20 @@ test('EarlyLoss leaves a mass loss to the store', async () => {
   assert.deepEqual(fixture.hold?.nodes, [a, b]);
 });
 
+test('EarlyLoss counts the predecessor, whose lease the next in the queue has revoked, for a mass loss', async () => {
+  const scene = new Scene('a', 'b', 'c', 'd');
+  const { fixture, pulse } = scene;
+  fixture.setWorkload('web', { replicas: 4 });
+  for (const [at, node] of [a, b, c, d].entries()) fixture.beat(node, 700 * at);
+  await scene.dieWithLeader(a, b);
+  await fixture.clock.advance(5_500);
+  fixture.delete(layout.presence(a));
+  fixture.lead({ predecessor: a }, { pulse });
+  await fixture.clock.advance(2_000);
+  assert.equal(fixture.kv.calls.get('revokeLease'), undefined);
+  assert.deepEqual(fixture.hold?.nodes, [a, b]);
+});
+
 test('EarlyLoss lets a node register again that was only slow', async () => {
   const { fixture, ...scene } = await openScene('a', 'b', 'c');
   const before = fixture.orders();

@@ -1,13 +1,12 @@
-import type { LeaderKv } from '../cluster/commit-as-leader.ts';
 import type { NodeId } from '../domain/ids.ts';
+import type { Kv, LeaseId } from '../etcd/port.ts';
 import { ChildAbort } from '../loop/child-abort.ts';
 import type { Clock } from '../loop/clock.ts';
-import type { NodeEntry } from './state-entries.ts';
 
-/** A present node and what its presence is bound to. */
+/** A node, and the lease that its presence is bound to, or its candidacy. */
 export interface HeldLease {
   readonly node: NodeId;
-  readonly leaseId: string;
+  readonly leaseId: LeaseId;
 }
 
 /** What etcd says of a lease; it counts in whole seconds and drops the rest. */
@@ -17,7 +16,7 @@ export interface LeaseAnswer {
 }
 
 export interface AskOptions {
-  readonly kv: Pick<LeaderKv, 'leaseTimeToLive'>;
+  readonly kv: Pick<Kv, 'leaseTimeToLive'>;
   readonly clock: Clock;
   /** For all of them together. */
   readonly limitMs: number;
@@ -42,16 +41,6 @@ export const usualTiming: LeaseTiming = { renewPart: 0.25, fencePart: 0.6 };
 /** True when the lease has surely missed a renewal, however etcd has rounded: one and a half intervals have passed. */
 export function hasMissedRenewal({ remainingMs, grantedMs }: LeaseAnswer, { renewPart }: LeaseTiming): boolean {
   return remainingMs + ROUNDED_BY_MS < grantedMs * (1 - 1.5 * renewPart);
-}
-
-/** The leases whose remaining time tells something: those that are renewed all the time. */
-export function renewedLeases(nodes: Iterable<NodeEntry>): HeldLease[] {
-  const leases: HeldLease[] = [];
-  for (const { id, presence, leaseId } of nodes) {
-    const state = presence?.value.state;
-    if ((state === 'up' || state === 'in-doubt') && leaseId !== '0') leases.push({ node: id, leaseId });
-  }
-  return leases;
 }
 
 /** Asks how long each of these leases still lives. One that isn't answered for in time is left out; never rejects. */
