@@ -35,6 +35,12 @@ function container(choice: Choice): string {
   return text.replace('{mode: keep}', `{mode: keep, onReturn: ${choice}}`);
 }
 
+/** An empty log, and the image on every machine: a pull would take its time from what is watched. */
+async function prepare(cluster: Cluster): Promise<void> {
+  await prepareLog(cluster.lab);
+  await Promise.all(cluster.nodes.map(async (node) => node.run(['docker', 'pull', '--quiet', 'busybox:1'])));
+}
+
 const instanceOf = (workload: string) => (workload.endsWith('.service') ? workload : `${workload}.0`);
 const runsOf = (runs: readonly Run[], workload: string) =>
   runs.filter(({ instance }) => instance === instanceOf(workload));
@@ -91,7 +97,7 @@ async function assertHandedOver(cluster: Cluster, name: string, expected: Expect
 
 scenarios('when a node is back', (scenario) => {
   scenario('after a cut each workload keeps the copy that it asked for, and is never without one', async (cluster) => {
-    await prepareLog(cluster.lab);
+    await prepare(cluster);
     const node = cluster.others(await cluster.leader())[0];
     if (node === undefined) throw new Error('three nodes');
     await cluster.keepEtcdLeadOff(node);
@@ -123,7 +129,7 @@ scenarios('when a node is back', (scenario) => {
   scenario(
     'after a reboot the longest running is the replacement, the original comes back only once it is well',
     async (cluster) => {
-      await prepareLog(cluster.lab);
+      await prepare(cluster);
       const node = cluster.others(await cluster.leader())[0];
       if (node === undefined) throw new Error('three nodes');
       await cluster.keepEtcdLeadOff(node);
