@@ -1,7 +1,7 @@
 import { AgentError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { Presence, PresenceState } from '../domain/node.ts';
-import type { Compare, Kv, LeaseId, Revision } from '../etcd/port.ts';
+import type { Compare, Granted, Kv, LeaseId, Revision } from '../etcd/port.ts';
 import { presenceCodec } from './codecs.ts';
 import type { Layout } from './layout.ts';
 import type { OwnPresenceOptions } from './own-presence.ts';
@@ -84,21 +84,24 @@ export class HeldPresence {
    * Says it in presence, where that is ours; under another lease, where one is given. `leaving` is said from now on, whatever
    * happens. Rejects `FENCED` where presence was lost.
    */
-  async say(state: 'leaving' | 'away', signal: AbortSignal, lease = this.#holding?.leaseId): Promise<void> {
+  async say(state: 'leaving' | 'away', signal: AbortSignal, lease: Granted | undefined = this.#lease): Promise<void> {
     if (state === 'leaving') this.#state = state;
     const { kv, node, nonce } = this.#options;
     const proof = this.guard();
     if (proof === undefined || lease === undefined || this.#holding === undefined) return;
-    const { bootId, ttlMs } = this.#holding;
-    const presence: Presence = { nonce, bootId, ttlMs, ...this.#wordsOf(state) };
-    const write = { put: this.#key, value: presenceCodec.encode(presence), lease };
+    const presence: Presence = { nonce, bootId: this.#holding.bootId, ttlMs: lease.ttlMs, ...this.#wordsOf(state) };
+    const write = { put: this.#key, value: presenceCodec.encode(presence), lease: lease.id };
     const { applied, revision } = await kv.commit({ compares: [proof], writes: [write] }, signal);
     if (!applied)
       throw new AgentError(
         'FENCED',
         `Cannot say "${state}" for node ${node}: its presence is no longer this process's`,
       );
-    this.#holding = { ...this.#holding, leaseId: lease, revision };
+    this.#holding = { ...this.#holding, leaseId: lease.id, revision };
+  }
+
+  get #lease(): Granted | undefined {
+    return this.#holding && { id: this.#holding.leaseId, ttlMs: this.#holding.ttlMs };
   }
 
   #wordsOf(state: Exclude<PresenceState, 'in-doubt'>): PresenceWords {

@@ -187,7 +187,7 @@ export class Registration {
     const fromMs = clock.monotonicMs();
     const lease = await kv.grantLease(agentAwayMs, signal);
     this.#isHandedOver = true;
-    await this.#held.say('away', signal, lease.id);
+    await this.#held.say('away', signal, lease);
     this.#deadlines.handedOver(fromMs, agentAwayMs, ttlMs);
     this.#options.onRenewed();
     if (old !== undefined) await kv.revokeLease(old, signal);

@@ -28,6 +28,7 @@ export interface Presence {
   /** Random per agent process: who holds the presence. */
   readonly nonce: string;
   readonly bootId: string;
+  /** Of the lease that it's bound to: an agent that is `away` has left a longer one. */
   readonly ttlMs: number;
   readonly state: PresenceState;
   /** What it found about the store, for people; also in another state than `in-doubt`. While one node has it nothing is planned. */

@@ -19,7 +19,7 @@ import type { ClusterView, Versioned } from '../plan/cluster-view.ts';
 import { Attendance } from './attendance.ts';
 import { Dirty } from './dirty.ts';
 import type { LossClock } from './loss-clock.ts';
-import { ageAbsent, ageCalm, ageLeaving, type Braking, endAbsence, noBrake } from './node-times.ts';
+import { ageAbsent, ageCalm, ageLeaving, type Braking, endAbsence, noBrake, noteHandover } from './node-times.ts';
 import { type InstanceEntry, NodeEntry } from './state-entries.ts';
 import { StateIndex } from './state-index.ts';
 
@@ -29,6 +29,8 @@ export interface ClusterStateOptions {
   readonly lossClock: LossClock;
   /** No calm lasts longer, whatever the clock of the leader that began it. */
   readonly calmAtMostMs?: number;
+  /** A node whose presence nobody has seen go may have been left by its agent for so long. */
+  readonly agentAwayMs?: number;
   /** A key or a value that isn't ours to understand: it's left alone. */
   readonly onUnreadable: (key: string, error: unknown) => void;
 }
@@ -142,7 +144,8 @@ export class ClusterState {
       node.presence = this.#decode(presenceCodec, key, stored) ?? this.#unreadPresence(stored);
       node.leaseId = stored?.lease ?? '0';
       if (node.presence !== undefined) node.leftInOrder = node.presence.value.state === 'leaving';
-      node.ttlMs = Math.max(this.#options.ttlMs, node.presence?.value.ttlMs ?? node.ttlMs);
+      if (node.presence !== undefined && node.presence.value.state !== 'away')
+        node.ttlMs = Math.max(this.#options.ttlMs, node.presence.value.ttlMs);
     } else {
       const settings = this.#decode(nodeSettingsCodec, key, stored)?.value;
       node.setSettings(settings ?? (stored === undefined ? undefined : 'unreadable'));
@@ -252,19 +255,22 @@ export class ClusterState {
     const known = before.get(id);
     const node = new NodeEntry(id, known?.ttlMs ?? this.#options.ttlMs);
     node.leftInOrder = known?.leftInOrder ?? false;
+    node.handover = known?.handover;
     this.#touched.add(node);
     return node;
   }
 
   #noteAbsences(nowMs: number): void {
-    const { lossClock } = this.#options;
+    const { lossClock, agentAwayMs = 0 } = this.#options;
     for (const node of this.#touched) {
       this.attendance.note(node);
       if (node.presence === undefined) {
-        lossClock.absent(node.id, nowMs, node.hasVerdict);
+        const isWitnessed = lossClock.absent(node.id, nowMs, node.hasVerdict);
+        if (!isWitnessed) node.handover ??= { revision: 0, untilMs: nowMs + agentAwayMs };
         continue;
       }
       lossClock.present(node.id);
+      noteHandover(node, node.presence, nowMs);
       endAbsence(node);
     }
     this.#touched = new Set();

@@ -41,7 +41,7 @@ export interface LeaderOptions {
   readonly random: () => number;
   readonly ttlMs: number;
   /** What operators may have set; the rest has its defaults. */
-  readonly settings?: Pick<ClusterSettings, 'massLoss' | 'calm'>;
+  readonly settings?: Pick<ClusterSettings, 'massLoss' | 'calm'> & Partial<Pick<ClusterSettings, 'agentAwayMs'>>;
   /** Of this agent's own lease; the others' are taken to be the same. */
   readonly timing?: LeaseTiming;
   /** How the store did, also before the term. */
@@ -123,6 +123,7 @@ export class LeaderTerm {
       ttlMs,
       lossClock,
       calmAtMostMs: this.#calm.mostMs,
+      agentAwayMs: this.#options.settings?.agentAwayMs ?? 0,
       onUnreadable: (key, err) => {
         this.#reports.report(key, errorText(err), () =>
           log.warn({ key: key.slice(0, 300), err }, 'stored value left alone'),

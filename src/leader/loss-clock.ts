@@ -38,10 +38,13 @@ export class LossClock {
     this.#traces.set(node, { seenPresent: true, sinceMs: undefined, trustedFromMs: 0 });
   }
 
-  /** The node's presence isn't there; the first word of it counts. */
-  absent(node: NodeId, nowMs: number, hasVerdict: boolean): void {
+  /**
+   * The node's presence isn't there; the first word of it counts. True where this leader has seen it before, or knows that it went
+   * with its candidacy: then it knows what lease it was bound to.
+   */
+  absent(node: NodeId, nowMs: number, hasVerdict: boolean): boolean {
     const trace = this.#traces.get(node);
-    if (trace?.sinceMs !== undefined) return;
+    if (trace?.sinceMs !== undefined) return true;
     const { ttlMs, termBeganMs, predecessor } = this.#options;
     const isPredecessor = trace === undefined && node === predecessor;
     const isKnown = trace?.seenPresent === true || isPredecessor || hasVerdict;
@@ -50,6 +53,7 @@ export class LossClock {
       sinceMs: isPredecessor ? termBeganMs : nowMs,
       trustedFromMs: isKnown ? nowMs : termBeganMs + ttlMs,
     });
+    return trace?.seenPresent === true || isPredecessor;
   }
 
   /** Undefined for a node that is present, or of which nothing was said. */

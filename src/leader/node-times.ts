@@ -1,3 +1,5 @@
+import type { Presence } from '../domain/node.ts';
+import type { Versioned } from '../plan/cluster-view.ts';
 import { KEEP_LOST_AFTER_MS, standingOf } from '../plan/plan-cluster-loss.ts';
 import type { Absence } from './loss-clock.ts';
 import type { NodeEntry } from './state-entries.ts';
@@ -22,10 +24,21 @@ export function ageAbsent(node: NodeEntry, absence: Absence | undefined, nowMs: 
   node.isHeld = heldForMs > 0;
   node.isGone = Math.max(unknownForMs, KEEP_LOST_AFTER_MS - forMs) <= 0;
   node.absentForMs = forMs;
+  node.stopsEndInMs = Math.max(0, (node.handover?.untilMs ?? nowMs) - nowMs);
   node.trustAbsenceInMs = Math.max(unknownForMs, heldForMs);
   const before = node.lossLevel;
   node.lossLevel = Number(standingOf(node, 'keep') === 'lost') + Number(standingOf(node, 'stop') === 'lost');
   return node.lossLevel !== before;
+}
+
+/**
+ * An agent that goes for a while leaves a longer lease, and `stop` instances may run as long as that would last: also when the
+ * store drops it before its time.
+ */
+export function noteHandover(node: NodeEntry, presence: Versioned<Presence>, nowMs: number): void {
+  const { value, revision } = presence;
+  if (value.state !== 'away') node.handover = undefined;
+  else if (node.handover?.revision !== revision) node.handover = { revision, untilMs: nowMs + value.ttlMs };
 }
 
 /** The same of a node that shuts down. */
@@ -51,6 +64,7 @@ export function ageCalm(node: NodeEntry, nowMs: number, nowIso: string, atMostMs
 export function endAbsence(node: NodeEntry): void {
   node.absentForMs = undefined;
   node.trustAbsenceInMs = 0;
+  node.stopsEndInMs = 0;
   node.lossLevel = 0;
   node.isGone = false;
   if (node.presence?.value.state !== 'leaving') node.isHeld = false;

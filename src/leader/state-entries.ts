@@ -44,6 +44,9 @@ export class NodeEntry implements NodeView {
   calmEndsAtMs: number | undefined;
   absentForMs: number | undefined;
   trustAbsenceInMs = 0;
+  /** Its agent is away, or was when its presence went: since that revision, and by when the lease that it left has run out. */
+  handover: { readonly revision: number; readonly untilMs: number } | undefined;
+  stopsEndInMs = 0;
   ttlMs: number;
   /** How lost it was when that was last looked at: 0 not, 1 for `keep`, 2 for `stop` instances too. */
   lossLevel = 0;

@@ -59,6 +59,8 @@ export interface NodeView {
   readonly lostSince?: string | undefined;
   /** How long its absence doesn't count yet: a fresh leader can't know how old it is, or it's held, as many vanished with it. */
   readonly trustAbsenceInMs: number;
+  /** How long its `stop` instances may still run by a lease that its agent left when it went. Absent: no longer than the TTL. */
+  readonly stopsEndInMs?: number;
   /** Many leave together: while it's still there, too, nothing of it is replaced. */
   readonly isHeld?: boolean;
   /** It came and went: it gets no new work for now. `until`: ISO 8601. */

@@ -29,7 +29,8 @@ export function standingOf(node: NodeView | undefined, mode: DisconnectMode): St
 /** In how many milliseconds an absent node is lost: not above zero when it is; undefined for one that is present. */
 export function lostInMs(node: NodeView, mode: DisconnectMode): number | undefined {
   if (node.presence !== undefined || node.absentForMs === undefined) return undefined;
-  return Math.max(node.trustAbsenceInMs, lostAfterMs(mode, node.ttlMs) - node.absentForMs);
+  const inMs = Math.max(node.trustAbsenceInMs, lostAfterMs(mode, node.ttlMs) - node.absentForMs);
+  return mode === 'stop' ? Math.max(inMs, node.stopsEndInMs ?? 0) : inMs;
 }
 
 /** When the next of these nodes becomes lost for some mode, in whole milliseconds; undefined when none will. */

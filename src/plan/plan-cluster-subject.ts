@@ -114,16 +114,17 @@ function readCopies(ctx: PlanContext, instance: InstanceView, mode: DisconnectMo
       isHealthy:
         order === 'run' &&
         answered &&
-        !isOfEarlierBoot(status.value, view) &&
+        !isHearsay(status.value, view) &&
         (status.value.healthy || status.value.phase === 'stopped'),
     };
   });
 }
 
-/** What it says was so before its machine booted anew: it hasn't said yet what runs now. */
-function isOfEarlierBoot({ bootId }: InstanceStatus, view: NodeView | undefined): boolean {
-  const present = view?.presence?.value.bootId;
-  return bootId !== undefined && present !== undefined && bootId !== present;
+/** What it says was so before its machine booted anew, or its agent went away: nobody says what runs now. */
+function isHearsay({ bootId }: InstanceStatus, view: NodeView | undefined): boolean {
+  const presence = view?.presence?.value;
+  if (presence === undefined) return false;
+  return presence.state === 'away' || (bootId !== undefined && bootId !== presence.bootId);
 }
 
 /** Of several that could count (which no step of ours leaves behind), the one that serves best. */

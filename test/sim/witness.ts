@@ -117,7 +117,7 @@ export class Witness {
     const other = this.#other(machine, key);
     if (other === undefined) return;
     const { clock } = this.#world;
-    const isThawing = clock.monotonicMs() - machine.movesSinceMs <= THAW_LIMIT_MS;
+    const isThawing = clock.monotonicMs() === machine.movesSinceMs; // it was on its way when the machine stood still
     const { trustedAtMs } = this.history;
     const isOfOldStore = (other.item(key)?.startedAtMs ?? 0) < trustedAtMs && trustedAtMs > 0;
     if (isThawing) this.#beginOverlap(machine, item);
