@@ -13,7 +13,7 @@ use Fcntl;
 
 my ($mode, $stop_ms) = (@ARGV, 'keep', 0);
 $stop_ms = 0 unless @ARGV > 1;
-my $folder = '/var/lib/muster-lab-log';
+my $folder = $ENV{BEAT_FOLDER} // '/var/lib/muster-lab-log';
 my $beat_s = 0.05;
 my $gap_ns = 250_000_000;
 my $write_every_ns = 1_000_000_000;
