@@ -267,6 +267,12 @@ const refusals: [name: string, path: string, text: string, message: RegExp, code
     /"stop-first" with disconnect "stop"/,
   ],
   [
+    'an exclusive mount',
+    'srv-data.mount',
+    '[Mount]\nWhat=/dev/vdb\nWhere=/srv/data\n[X-Muster]\nDisconnect=stop\n',
+    /"keep" of a mount/,
+  ],
+  [
     'placement in both places',
     'a.yaml',
     'name: c.service\nglobal: true\nunit: |\n  [X-Muster]\n  Global=true\n',
