@@ -185,8 +185,10 @@ function rowBase({ key }: Instance) {
 }
 
 function copied(status: InstanceStatus) {
-  const { startedAt, finishedAt, exitCode, lastError, lastAction, unit, container, pid, addresses, progress } = status;
-  return given({ startedAt, finishedAt, exitCode, lastError, lastAction, unit, container, pid, addresses, progress });
+  const { startedAt, finishedAt, exitCode, lastError, lastAction } = status;
+  const { unit, container, pid, addresses, fencingToken, progress } = status;
+  const run = { startedAt, finishedAt, exitCode, lastError, lastAction, fencingToken };
+  return given({ ...run, unit, container, pid, addresses, progress });
 }
 
 /** Only what is there: an absent key is not one that is `undefined`. */

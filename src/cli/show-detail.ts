@@ -65,6 +65,7 @@ function showCopy(screen: Screen, row: InstanceRow, now: Date): void {
     ['PID', row.pid?.toString()],
     ['Addresses', row.addresses?.join(', ')],
     ['Ports', row.ports?.join(', ')],
+    ['Token', row.fencingToken],
     ['Started', row.startedAt],
     ['Ended', row.finishedAt],
     ['Exit code', row.exitCode?.toString()],

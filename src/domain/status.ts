@@ -79,7 +79,7 @@ export interface InstanceStatus {
   readonly container?: { readonly id: string; readonly state: string };
   readonly pid?: number;
   readonly addresses?: readonly string[];
-  /** `MUSTER_FENCING_TOKEN` of its present run. */
+  /** `MUSTER_FENCING_TOKEN` of its last run. */
   readonly fencingToken?: string;
   /** The boot of the machine in which this was seen: once it has booted anew, nothing of what ran then need run. */
   readonly bootId?: string;

@@ -114,6 +114,8 @@ export interface InstanceRow {
   readonly container?: { readonly id: string; readonly state: string };
   readonly pid?: number;
   readonly addresses?: readonly string[];
+  /** `MUSTER_FENCING_TOKEN` of its last run. */
+  readonly fencingToken?: string;
   /** Ports published on its node. */
   readonly ports?: readonly string[];
   /** A pull's or a start's progress, for people. */
