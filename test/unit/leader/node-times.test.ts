@@ -7,7 +7,7 @@ import { NodeEntry } from '../../../src/leader/state-entries.ts';
 import { standingOf } from '../../../src/plan/plan-cluster-loss.ts';
 import { nodeId } from '../plan/plan-cluster-world.ts';
 
-const id = nodeId(1);
+const id = nodeId('1');
 const TTL_MS = 10_000;
 const AWAY_MS = 60_000;
 const said = (state: PresenceState, revision: number) => ({
@@ -47,9 +47,9 @@ test('noteHandover() forgets it once the agent is back', () => {
 });
 
 test('LossClock knows what a node that it has seen, or whose candidacy it watched, was bound to; of others it does not', () => {
-  const clock = new LossClock({ ttlMs: TTL_MS, termBeganMs: 0, predecessor: nodeId(2) });
-  clock.present(nodeId(3));
-  assert.equal(clock.absent(nodeId(3), 1, false), true);
-  assert.equal(clock.absent(nodeId(2), 1, false), true);
-  assert.equal(clock.absent(nodeId(1), 1, true), false);
+  const clock = new LossClock({ ttlMs: TTL_MS, termBeganMs: 0, predecessor: nodeId('2') });
+  clock.present(nodeId('3'));
+  assert.equal(clock.absent(nodeId('3'), 1, false), true);
+  assert.equal(clock.absent(nodeId('2'), 1, false), true);
+  assert.equal(clock.absent(nodeId('1'), 1, true), false);
 });
