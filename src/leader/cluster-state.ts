@@ -71,6 +71,7 @@ export class ClusterState {
       const before = this.#index.nodes;
       this.#index = new StateIndex((id) => this.#meetNode(id, before));
       this.attendance.clear();
+      this.#touched.clear(); // they are of the former index
       this.hold = undefined;
       this.#dirty.addAll('all');
     }

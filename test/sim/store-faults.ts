@@ -110,6 +110,7 @@ const restoreStore: Fault = (storm) => {
   store.restore(snapshot);
   const ms = storm.random.int(2_000, 30_000);
   storm.healIn(ms, 'the restored store is confirmed', () => {
+    store.setFull(false); // else nothing can be confirmed
     const confirmed = { ...settings, epoch: settings.epoch + 1, confirmedStore: { ...store.identity() } };
     store.commit({ compares: [], writes: [{ put: cluster, value: clusterSettingsCodec.encode(confirmed) }] });
     witness.history.trust();

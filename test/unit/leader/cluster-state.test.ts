@@ -278,3 +278,16 @@ test('ClusterState names each key that it cannot read, plans as if none were the
   assert.deepEqual(planned(state.view(world.nowMs, iso)), expected);
   assert.equal(JSON.stringify([...clean]), before);
 });
+
+test('ClusterState knows each node once after it has read all anew, whatever had changed by time alone', () => {
+  const lossClock = new LossClock({ ttlMs: TTL_MS, termBeganMs: 0, predecessor: undefined });
+  const state = new ClusterState({ layout, ttlMs: TTL_MS, lossClock, onUnreadable: assert.fail });
+  const world = new World();
+  const id = world.addNode('a');
+  state.absorb(entriesOf(world), 'all', 0);
+  world.lose(id);
+  state.absorb(entriesOf(world), 'all', 1);
+  state.view(2 * TTL_MS, new Date(world.nowMs).toISOString()); // its loss comes of age
+  state.absorb(entriesOf(world), 'all', 2 * TTL_MS);
+  assert.equal(state.attendance.absent.size, 1);
+});
