@@ -147,6 +147,7 @@ function runSuite(): void {
       const left = await Promise.all(sessions.map(({ leaseId }) => through.leaseTimeToLive(leaseId, never)));
       const lostBefore = lost();
       leader.thaw();
+      const thawedAtMs = systemClock.monotonicMs();
       assert.equal(unanswered.length, 0, `sessions without a late answer in round ${round}`);
       assert.ok(
         left.every(({ remainingMs }) => remainingMs > 0),
@@ -154,6 +155,10 @@ function runSuite(): void {
       );
       assert.deepEqual(lostBefore, [], `round ${round}`);
       await leader.ready();
+      // What it has revoked is told by the next renewal, not before.
+      await eventually('each session to know how it stands', 2 * ttlMs, () =>
+        sessions.every((session) => session.state === 'lost' || session.lastRenewedSentAtMs > thawedAtMs),
+      );
       const revoked = lost().length;
       if (revoked > 0) {
         context.diagnostic(`round ${round}: the thawed leader revoked ${revoked} leases that others had renewed`);
