@@ -145,8 +145,9 @@ export class StoreTrust {
     this.#isJudged = true;
     this.#isSuspect = false;
     if (hadDoubt !== (judged.doubt !== undefined)) this.#logChange();
-    // One that was confirmed while this node was away is trusted at once, and yet all that was read from it is of another.
-    const isAnother = before !== undefined && !goesOn;
+    // One that was confirmed while this node was away is trusted at once, and yet all that was read from it is of another: it may
+    // even have come further by now than the one before.
+    const isAnother = before !== undefined && (!goesOn || settings.epoch > before.epoch);
     if (wasUsable && (isAnother || !this.isUsable)) for (const lost of [...this.#lostListeners]) lost();
     await this.#save();
     if (isAnother || this.isUsable !== wasUsable || hadDoubt !== (judged.doubt !== undefined)) {
