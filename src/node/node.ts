@@ -116,7 +116,7 @@ export class Node {
       observer: new Observer({ runtimes, clock, log, keysInFlight, onLate: nudge }),
       hasOrders: () => this.#mirror.synced,
       orders: new OrderBook({ mirror: this.#mirror, layout, node, clock, log }),
-      specs: new SpecReader({ kv, layout, clock, random, onRead: nudge }),
+      specs: new SpecReader({ kv, layout, clock, random, onRead: nudge, epoch: () => rights.epoch }),
       lastKnown: this.#lastKnown,
       memory: this.#memory,
       actions: this.#actions,

@@ -25,7 +25,7 @@ const RETRY = { firstMs: 2_000, maxMs: 60_000, jitter: 0.2 } as const;
 /** A store that was away may be back any moment. */
 const AWAY_MAX_MS = 8_000;
 
-/** Reads specs once and keeps them: they never change. */
+/** Reads specs once and keeps them: they never change, but for a store that was set back and confirmed, which is of a new epoch. */
 export class SpecReader {
   readonly #kv: Kv;
   readonly #layout: Layout;
@@ -35,6 +35,8 @@ export class SpecReader {
   /** Reads under way; none rejects. */
   readonly #inFlight = new Set<Promise<void>>();
   readonly #readings = new Map<string, SpecReading>();
+  readonly #epochNow: () => number;
+  #epoch = 0;
 
   constructor(options: {
     readonly kv: Kv;
@@ -42,12 +44,15 @@ export class SpecReader {
     readonly clock: Clock;
     readonly random: () => number;
     readonly onRead: () => void;
+    /** The cluster's; left out: it doesn't change. */
+    readonly epoch?: () => number;
   }) {
     this.#kv = options.kv;
     this.#layout = options.layout;
     this.#clock = options.clock;
     this.#random = options.random;
     this.#onRead = options.onRead;
+    this.#epochNow = options.epoch ?? (() => 0);
   }
 
   /** The spec if it has been read; else begins to read it, and `onRead` follows. A failure is tried again, first after 2 s. */
@@ -65,6 +70,7 @@ export class SpecReader {
 
   /** As {@link get} for each order to run. What none of them names is forgotten, so that the cache doesn't grow over days. */
   readAll(orders: Iterable<Order>, signal: AbortSignal): SpecReadings {
+    this.#forgetEarlierEpoch();
     const readings = new Map<InstanceKey, SpecReading>();
     const used = new Set<string>();
     let retryAtMs: number | undefined;
@@ -78,6 +84,13 @@ export class SpecReader {
     }
     for (const path of this.#readings.keys()) if (!used.has(path)) this.#readings.delete(path);
     return { readings, retryAtMs };
+  }
+
+  #forgetEarlierEpoch(): void {
+    const epoch = this.#epochNow();
+    if (epoch === this.#epoch) return;
+    this.#epoch = epoch;
+    this.#readings.clear();
   }
 
   async #read(path: string, signal: AbortSignal): Promise<void> {
