@@ -1,4 +1,4 @@
-import { holdCodec, workloadCodec } from '../../src/cluster/codecs.ts';
+import { holdCodec, presenceCodec, workloadCodec } from '../../src/cluster/codecs.ts';
 import { type Layout, makeLayout } from '../../src/cluster/layout.ts';
 import { type InstanceKey, isTemplateName, type NodeId, splitInstanceKey } from '../../src/domain/ids.ts';
 import { displayName } from '../../src/domain/names.ts';
@@ -68,10 +68,18 @@ export class LeaderWitness {
     const survivor = machines.find((machine) => {
       if (key === layout.assignment(machine.node, instance)) return false;
       const endedAtMs = this.#endedAtMs.get(`${machine.name}/${instance}`) ?? Number.NEGATIVE_INFINITY;
-      return machine.isRunning(instance) || nowMs - endedAtMs < UNAWARE_TTLS * machine.config.ttlMs;
+      const isUnaware = nowMs - endedAtMs < UNAWARE_TTLS * machine.config.ttlMs || this.#seemsUp(layout, machine);
+      return machine.isRunning(instance) || isUnaware;
     });
     if (survivor === undefined)
       this.#violate(`${displayName(instance)} was ordered to stop with no other copy running`);
+  }
+
+  /** The store still shows the presence of a boot that has ended: a store that was away gives leases their full time again. */
+  #seemsUp(layout: Layout, machine: SimMachine): boolean {
+    const stored = this.#world.store.get(layout.presence(machine.node));
+    if (stored === undefined) return false;
+    return !machine.isOn || presenceCodec.decode(stored.value, stored.key).bootId !== machine.host.current.bootId;
   }
 
   #isWanted(layout: Layout, instance: InstanceKey): boolean {

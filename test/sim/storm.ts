@@ -126,6 +126,9 @@ export class Storm {
       machine.boot();
       machine.startAgent();
     }
+    // A restored store may drain nodes that took work again long ago.
+    for (const { node } of this.world.machines)
+      this.world.store.commit({ compares: [], writes: [{ delete: this.cluster.layout.nodeSettings(node) }] });
     await this.world.until('the operator', () => !this.operator.isBusy);
   }
 

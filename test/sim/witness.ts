@@ -139,8 +139,11 @@ export class Witness {
     const id = `${machine.config.cluster}/${key}`;
     const highest = this.#tokens.get(id) ?? 0n;
     if (token > highest) this.#tokens.set(id, token);
-    else if (!this.#isRestart(machine, key))
-      this.#violate(`${displayName(key)} began on ${machine.name} with token ${token}, after ${highest}`);
+    else if (!this.#isRestart(machine, key)) {
+      const what = `${displayName(key)} began on ${machine.name} with token ${token}, after ${highest}`;
+      if (this.#canDoubt(machine)) this.#violate(what);
+      else this.unknowingActs.push(what);
+    }
   }
 
   /** The same run goes on, as far as its token is concerned: the runtime itself started it again. */
