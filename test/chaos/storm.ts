@@ -77,7 +77,7 @@ class Storm {
     try {
       while (!signal.aborted && this.#violations.length === 0 && round < this.#rounds) {
         await this.#round(round);
-        round += 1;
+        if (!signal.aborted) round += 1;
       }
     } finally {
       clearInterval(ticker);
