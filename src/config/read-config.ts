@@ -84,7 +84,9 @@ function flatten(map: Record<string, unknown>, prefix: string): Map<string, unkn
   const flat = new Map<string, unknown>();
   for (const [key, value] of Object.entries(map)) {
     const path = prefix + key;
-    const isBranch = typeof value === 'object' && value !== null && !Array.isArray(value) && !leaves.has(path);
+    const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
+    // Only where there are keys below: an anchor may have a map hold itself.
+    const isBranch = isMap && [...leaves].some((leaf) => leaf.startsWith(`${path}.`));
     if (isBranch)
       for (const [below, leaf] of flatten(value as Record<string, unknown>, `${path}.`)) flat.set(below, leaf);
     else flat.set(path, value);

@@ -271,12 +271,21 @@ export function flagName(path: string): string {
     .toLowerCase();
 }
 
+/** What a map that holds itself looks like, JSON can't say. */
+function show(value: unknown): string {
+  try {
+    return JSON.stringify(value)?.slice(0, 200) ?? String(value);
+  } catch {
+    return 'a value that holds itself';
+  }
+}
+
 /** Parses one value, naming where it came from, the key, the value and what was expected. */
 export function parseSetting<T>(one: Setting<T>, value: unknown, source: string): T {
   try {
     return one.parse(value);
   } catch (cause) {
-    const shown = JSON.stringify(value)?.slice(0, 200) ?? String(value);
+    const shown = show(value);
     throw new AgentError('INVALID_INPUT', `Cannot use ${one.path} = ${shown} (${source}): expected ${one.expected}`, {
       cause,
     });
