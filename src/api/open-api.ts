@@ -21,6 +21,8 @@ export async function openApi(api: Api, options: SocketOptions): Promise<ApiList
   server.maxConnections = MAX_CONNECTIONS;
   server.on('clientError', (_error, socket) => socket.destroy());
   const file = await claimSocket(options, async (path) => listen(server, path));
+  // A connection that can't be taken, as when no file descriptor is left: an error that nobody hears would end the process.
+  server.on('error', (err) => options.log.warn({ err }, 'API connection not taken'));
   options.log.info({ socket: options.socketPath, group: file.group ?? 'root' }, 'API is listening');
   return { close: async () => close(server, api, file) };
 }

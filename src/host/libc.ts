@@ -48,19 +48,18 @@ export async function loadLibc(): Promise<Libc | undefined> {
     const { functions } = dlopen(null, {
       socket: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
       sendto: { return: 'i64', arguments: ['i32', 'buffer', 'u64', 'i32', 'buffer', 'u32'] },
-      close: { return: 'i32', arguments: ['i32'] },
       flock: { return: 'i32', arguments: ['i32', 'i32'] },
     });
+    let socket = -1; // kept: a sign of life must get through also when no file descriptor is left
     return {
       lockFile: (fd) => functions.flock(fd, LOCK_EX | LOCK_NB) === 0,
       sendDatagram: (path, text) => {
         const address = unixAddress(path);
         const data = Buffer.from(text);
-        const fd = functions.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (fd < 0) return false;
+        if (socket < 0) socket = functions.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (socket < 0) return false;
         const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
-        const sent = functions.sendto(fd, data, BigInt(data.length), flags, address, address.length);
-        functions.close(fd);
+        const sent = functions.sendto(socket, data, BigInt(data.length), flags, address, address.length);
         return Number(sent) === data.length;
       },
     };

@@ -3,6 +3,7 @@ import type { Bus } from '../bus/port.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import { systemClock } from '../loop/system-clock.ts';
+import { assertCanSpawn } from './assert-can-spawn.ts';
 import { openDeadMansSwitch } from './dead-mans-switch.ts';
 import { listAddresses } from './list-addresses.ts';
 import type { DeadMansSwitch, Host, HostIdentity, StateFiles } from './port.ts';
@@ -109,6 +110,7 @@ class LocalHost implements Host {
 /** systemctl reaches systemd by a socket of its own, which is there while the bus isn't. */
 async function systemStateByHelper(signal: AbortSignal): Promise<string> {
   const { execa } = await import('execa');
+  assertCanSpawn('systemctl');
   const options = { reject: false, timeout: 2_000, stdin: 'ignore', stderr: 'ignore' } as const;
   const { stdout } = await execa('systemctl', ['is-system-running'], options);
   signal.throwIfAborted();

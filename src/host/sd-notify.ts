@@ -1,4 +1,5 @@
 import type { Log } from '../loop/log.ts';
+import { assertCanSpawn } from './assert-can-spawn.ts';
 import { type Libc, loadLibc } from './libc.ts';
 
 /** The variables by which systemd tells a service how to talk to it (sd_notify(3), sd_watchdog_enabled(3)). */
@@ -27,12 +28,15 @@ export class ServiceNotifier {
     this.#libc ??= loadLibc();
     const libc = await this.#libc;
     if (libc?.sendDatagram(this.#socket, lines.join('\n')) === true) return;
-    await this.#notifyByHelper(this.#socket, lines);
+    await this.#notifyByHelper(this.#socket, lines).catch((err: unknown) => {
+      this.#log.warn({ err }, 'systemd could not be notified');
+    });
   }
 
   /** Takes some 30 ms and a process. */
   async #notifyByHelper(socket: string, lines: readonly string[]): Promise<void> {
     const { execa } = await import('execa');
+    assertCanSpawn('systemd-notify');
     const { failed, exitCode } = await execa('systemd-notify', [`--pid=${this.#pid}`, ...lines], {
       env: { NOTIFY_SOCKET: socket },
       timeout: 5_000,

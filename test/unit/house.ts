@@ -23,8 +23,16 @@ export const house: Readonly<Record<string, Room>> = {
   cluster: { rooms: ['domain', 'loop', 'etcd/port', 'etcd/session'], libraries: ['valibot'], node: true },
   bus: { rooms: ['domain/errors', 'loop'], libraries: ['dbus-native'], node: true },
   runtime: { rooms: ['domain', 'loop'], libraries: [], node: true },
-  'runtime/docker': { rooms: ['domain', 'loop', 'runtime'], libraries: ['dockerode', 'execa'], node: true },
-  'runtime/systemd': { rooms: ['domain', 'loop', 'runtime', 'bus'], libraries: ['execa'], node: true },
+  'runtime/docker': {
+    rooms: ['domain', 'loop', 'runtime', 'host/assert-can-spawn'],
+    libraries: ['dockerode', 'execa'],
+    node: true,
+  },
+  'runtime/systemd': {
+    rooms: ['domain', 'loop', 'runtime', 'bus', 'host/assert-can-spawn'],
+    libraries: ['execa'],
+    node: true,
+  },
   host: { rooms: ['domain', 'loop', 'bus'], libraries: ['execa'], node: true },
   node: {
     rooms: ['domain', 'plan', 'loop', 'etcd/port', 'cluster', 'runtime/port', 'host/port'],

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { errorText } from '../../domain/errors.ts';
+import { assertCanSpawn } from '../../host/assert-can-spawn.ts';
 import type { Log } from '../../loop/log.ts';
 
 /** Where this host's registry credentials are. */
@@ -97,6 +98,7 @@ async function askHelper(
   try {
     const { execa } = await import('execa'); // only hosts with a helper pay for it
     const command = `docker-credential-${helper}`;
+    assertCanSpawn(command);
     const { stdout } = await execa(command, ['get'], { input: server, timeout: helperLimitMs, cancelSignal: signal });
     const { Username: username, Secret: secret } = JSON.parse(stdout) as { Username?: string; Secret?: string };
     if (secret === undefined || secret === '') return undefined;

@@ -1,4 +1,5 @@
 import { AgentError } from '../../domain/errors.ts';
+import { assertCanSpawn } from '../../host/assert-can-spawn.ts';
 import type { LogLine, LogOptions } from '../port.ts';
 
 /** A line is cut here: journald takes longer ones only when told to. */
@@ -23,6 +24,7 @@ export async function* readJournal(
   const args = [...prefix, '--output=json', '--all', '--quiet', '--no-pager', lines];
   if (follow) args.push('--follow');
   args.push(`_SYSTEMD_UNIT=${unit}`);
+  assertCanSpawn(command);
   const child = execa(command, args, { buffer: false, stdin: 'ignore', stderr: 'ignore', reject: false });
   const onAbort = () => child.kill('SIGKILL');
   signal.addEventListener('abort', onAbort, { once: true });
