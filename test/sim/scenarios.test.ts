@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { clusterSettingsCodec, presenceCodec } from '../../src/cluster/codecs.ts';
 import type { WorkloadName } from '../../src/domain/ids.ts';
+import type { StoreSnapshot } from '../support/memory-store.ts';
 import { SimCluster } from './cluster.ts';
 import { SimWorld, type WorldOptions } from './sim-world.ts';
 
@@ -362,6 +363,21 @@ test('a machine is frozen as a whole: what goes on with it is ended before anyth
   assert.ok(world.witness.thawOverlapsMs.every((ms) => ms <= 300));
 });
 
+/** Somebody sets the store back to a backup. */
+function restore(world: SimWorld, backup: StoreSnapshot): void {
+  world.witness.history.doubt(backup.revision);
+  world.store.restore(backup);
+}
+
+/** Somebody says that it is to be gone on with. */
+function confirm(world: SimWorld, cluster: SimCluster): void {
+  const { cluster: key } = cluster.layout;
+  const settings = clusterSettingsCodec.decode(world.store.get(key)!.value, key);
+  const value = { ...settings, epoch: settings.epoch + 1, confirmedStore: { ...world.store.identity() } };
+  world.store.commit({ compares: [], writes: [{ put: key, value: clusterSettingsCodec.encode(value) }] });
+  world.witness.history.trust();
+}
+
 test('the store is restored from a backup: nothing is done by it until it is confirmed, and then all that it says', async () => {
   const { world, cluster } = await bootCluster();
   await cluster.apply('web', { replicas: 2 });
@@ -373,19 +389,35 @@ test('the store is restored from a backup: nothing is done by it until it is con
   await cluster.converge();
   await world.advance(60_000);
   const before = cluster.runs;
-  world.witness.history.doubt(backup.revision);
-  world.store.restore(backup);
+  restore(world, backup);
   await world.advance(60_000);
   assert.deepEqual(cluster.runs, before);
   for (const machine of cluster.machines) {
     const { state } = presenceCodec.decode(world.store.get(cluster.layout.presence(machine.node))!.value, 'presence');
     assert.equal(state, 'in-doubt');
   }
-  const { cluster: key } = cluster.layout;
-  const settings = clusterSettingsCodec.decode(world.store.get(key)!.value, key);
-  const value = { ...settings, epoch: settings.epoch + 1, confirmedStore: { ...world.store.identity() } };
-  world.store.commit({ compares: [], writes: [{ put: key, value: clusterSettingsCodec.encode(value) }] });
-  world.witness.history.trust();
+  confirm(world, cluster);
   cluster.disowned.add('hello.service' as WorkloadName);
   await cluster.converge();
+});
+
+test('a node is cut off while the store is restored, confirmed and changed: back again, it goes by the new one alone', async () => {
+  const { world, cluster } = await bootCluster();
+  await cluster.apply('everywhere', { replicas: 0 });
+  await cluster.converge();
+  const backup = world.store.snapshot();
+  await cluster.apply('everywhere', { replicas: 0, version: 2 });
+  await cluster.converge();
+  const away = cluster.machines.find((machine) => !machine.isLeader)!;
+  away.setNetwork({ unreachable: 'hang' });
+  await world.advance(2_000);
+  restore(world, backup);
+  await world.advance(10_000);
+  confirm(world, cluster);
+  // Its spec has the number that the lost one had.
+  await cluster.apply('everywhere', { replicas: 0, version: 3 });
+  await world.advance(20_000);
+  away.setNetwork({ unreachable: 'no' });
+  await cluster.converge();
+  await cluster.assertQuiet();
 });
