@@ -48,6 +48,8 @@ export interface Remembered {
   /** What was last ordered of it. */
   ordered: string | undefined;
   wasAlive: boolean;
+  /** The dead man's switch has fired in its present run: that it ends is not its own doing. */
+  wasFenced: boolean;
 }
 
 /** Between two attempts to end what must not run any longer: no backoff, and no flood. */
@@ -89,6 +91,7 @@ export class NodeMemory {
         urgentRetryAtMs: 0,
         ordered: undefined,
         wasAlive: false,
+        wasFenced: false,
       };
       this.#byKey.set(key, entry);
     }
@@ -165,7 +168,9 @@ export class NodeMemory {
     if (failure === undefined) {
       entry.lastError = undefined;
       entry.absences = 0;
-      if (action?.kind === 'start') entry.wasAlive = true;
+      if (action === undefined) return;
+      entry.wasAlive = action.kind === 'start'; // one that was told to stop has not failed
+      entry.wasFenced = false;
       return;
     }
     const { error, wasAborted } = failure;
@@ -187,6 +192,11 @@ export class NodeMemory {
     entry.wasAlive = false;
   }
 
+  /** The dead man's switch has fired: what it ends has not failed, and is started again as soon as that's allowed. */
+  noteFenced(key: InstanceKey): void {
+    this.of(key).wasFenced = true;
+  }
+
   /** What a pass saw of an instance that should run: its end sets when it's started again, long running forgives. */
   noteObserved(observed: ObservedInstance): void {
     const entry = this.of(observed.key);
@@ -206,7 +216,7 @@ export class NodeMemory {
     }
     if (!entry.wasAlive || entry.action !== undefined) return;
     entry.wasAlive = false;
-    if (!isRestartedByAgent(observed.key, observed.disconnect)) return; // its end is nothing to wait after
+    if (entry.wasFenced || !isRestartedByAgent(observed.key, observed.disconnect)) return; // its end is nothing to wait after
     if (entry.failures > 0) this.#delay(entry, entry.failures, this.#policy);
     entry.failures += 1;
   }

@@ -147,11 +147,14 @@ export class NodePass {
     if (observation.unreadable.size > 0) loop.nudgeWithin(UNREADABLE_RETRY_MS);
     this.#observedOnce.resolve();
     // One whose stop ended while the runtimes were read is dead, but its receipt is the next pass's to give.
-    const isRunning = [...observation.instances.values()].some(
-      (instance) => instance.disconnect === 'stop' && (isAlive(instance) || observation.busy.has(instance.key)),
-    );
+    const stops = [...observation.instances.values()].filter(({ disconnect }) => disconnect === 'stop');
+    const isRunning = stops.some((instance) => isAlive(instance) || observation.busy.has(instance.key));
     this.#hasLeft = this.#isLeaving && !isStarting && !isRunning;
-    noteStops(isRunning ? 'some' : observation.unreadable.size > 0 ? 'unknown' : 'none');
+    const isAllSeen = observation.unreadable.size === 0;
+    const hasEnded = stops.some((instance) => !isAlive(instance));
+    if (noteStops(isRunning ? 'some' : isAllSeen ? 'none' : 'unknown', hasEnded)) {
+      for (const { key } of stops) memory.noteFenced(key);
+    }
     return { observation, isBusy, isOutOfDate };
   }
 

@@ -21,6 +21,8 @@ export class SwitchKeeper {
   /** Some may run: each renewal re-arms. */
   #isNeeded = false;
   #armedToMs: number | undefined;
+  /** It was armed and is gone, and {@link look} has not told yet. */
+  #hasFired = false;
   /** Starts under way. */
   #starting = 0;
   /** Starts that have begun or ended so far: a look that was taken in between may not show them. */
@@ -34,30 +36,48 @@ export class SwitchKeeper {
   renewed(): void {
     const { killAtMs } = this.#options.rights;
     if (!this.#isNeeded || killAtMs === undefined || killAtMs === this.#armedToMs) return;
+    this.#arm(killAtMs);
+  }
+
+  /** False when the switch is gone. */
+  #arm(killAtMs: number): boolean {
     const wasArmed = this.#armedToMs !== undefined;
     if (this.#options.deadMansSwitch.rearm(killAtMs)) {
       this.#armedToMs = killAtMs;
-      return;
+      return true;
     }
     this.#armedToMs = undefined;
+    this.#hasFired ||= wasArmed;
     if (wasArmed) this.#options.log.warn({}, "the dead man's switch is gone: stop instances that ran have been ended");
+    return false;
   }
 
-  /** To be called before the runtimes are read; what it returns, with what they showed. */
-  look(): (seen: StopsSeen) => void {
-    const { deadMansSwitch } = this.#options;
+  /**
+   * To be called before the runtimes are read; what it returns, with what they showed. That tells whether the switch has been found to
+   * have fired since it was last called. `hasEnded`: some `stop` instance is there that doesn't run.
+   */
+  look(): (seen: StopsSeen, hasEnded: boolean) => boolean {
     const changes = this.#changes;
-    return (seen) => {
-      if (seen === 'unknown' || this.#starting > 0 || changes !== this.#changes) return;
-      if (seen === 'some') {
-        this.#isNeeded = true;
-        this.renewed();
-      } else if (this.#isNeeded) {
-        this.#isNeeded = false;
-        this.#armedToMs = undefined;
-        deadMansSwitch.disarm();
-      }
+    return (seen, hasEnded) => {
+      // What it ends, it ends after it's gone: a look that shows such an end finds that it has fired.
+      if (hasEnded && this.#armedToMs !== undefined) this.#arm(this.#armedToMs);
+      this.#keep(seen, changes);
+      const hasFired = this.#hasFired;
+      this.#hasFired = false;
+      return hasFired;
     };
+  }
+
+  #keep(seen: StopsSeen, changes: number): void {
+    if (seen === 'unknown' || this.#starting > 0 || changes !== this.#changes) return;
+    if (seen === 'some') {
+      this.#isNeeded = true;
+      this.renewed();
+    } else if (this.#isNeeded) {
+      this.#isNeeded = false;
+      this.#armedToMs = undefined;
+      this.#options.deadMansSwitch.disarm();
+    }
   }
 
   /** Starts a `stop` instance: the switch is opened and armed before, and stays so. */
@@ -70,6 +90,7 @@ export class SwitchKeeper {
       const { killAtMs } = rights;
       if (killAtMs === undefined)
         throw new AgentError('STALE', "Cannot arm the dead man's switch: no lease is this node's");
+      if (this.#armedToMs !== undefined) this.#arm(killAtMs);
       await deadMansSwitch.open(killAtMs, signal);
       this.#armedToMs = killAtMs;
       this.renewed();

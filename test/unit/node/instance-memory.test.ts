@@ -54,6 +54,23 @@ test('one end counts once, however often it is seen', () => {
   assert.equal(waitMs(), 10_000);
 });
 
+test('an end that was ordered, or that the switch has brought, is no failure', () => {
+  const { memory, waitMs, restart } = make();
+  memory.noteObserved(seen('running'));
+  memory.noteBegin({ kind: 'stop', key, reason: 'fenced' }, 'v1');
+  memory.noteEnd(key, undefined);
+  memory.noteObserved(seen('stopped'));
+  restart();
+  memory.noteObserved(seen('running'));
+  memory.noteFenced(key);
+  memory.noteObserved(seen('running'));
+  memory.noteObserved(seen('stopped'));
+  assert.deepEqual([waitMs(), memory.of(key).failures], [0, 0]);
+  restart();
+  memory.noteObserved(seen('failed'));
+  assert.equal(memory.of(key).failures, 1, 'its next end is its own');
+});
+
 test('ten good minutes forgive earlier ends', () => {
   const { memory, waitMs, restart } = make();
   memory.noteObserved(seen('running'));

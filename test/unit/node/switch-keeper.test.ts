@@ -22,8 +22,8 @@ function makeKeeper() {
 test('without a stop instance no renewal touches the switch', () => {
   const { keeper, asked, renew } = makeKeeper();
   renew(2_000);
-  keeper.look()('none');
-  keeper.look()('unknown');
+  keeper.look()('none', false);
+  keeper.look()('unknown', false);
   assert.deepEqual(asked(), []);
 });
 
@@ -69,15 +69,15 @@ test('it is disarmed once no stop instance is left, and only by a look that bega
   const { keeper, asked, renew } = makeKeeper();
   const before = keeper.look();
   await keeper.during(never, async () => {
-    before('none');
-    keeper.look()('none');
+    before('none', false);
+    keeper.look()('none', false);
   });
-  before('none');
+  before('none', false);
   assert.deepEqual(asked(), [['open', 1_000]]);
-  keeper.look()('unknown');
+  keeper.look()('unknown', false);
   assert.deepEqual(asked(), []);
-  keeper.look()('none');
-  keeper.look()('none');
+  keeper.look()('none', false);
+  keeper.look()('none', false);
   assert.deepEqual(asked(), [['disarm', undefined]]);
   renew(2_000);
   assert.deepEqual(asked(), []);
@@ -85,7 +85,7 @@ test('it is disarmed once no stop instance is left, and only by a look that bega
 
 test('a process that finds stop instances running re-arms at once', () => {
   const { keeper, asked } = makeKeeper();
-  keeper.look()('some');
+  keeper.look()('some', false);
   assert.deepEqual(asked(), [['rearm', 1_000]]);
 });
 
@@ -102,4 +102,23 @@ test('a switch that has fired is armed again only by the next start', async () =
   assert.deepEqual(asked(), [['open', 3_000]]);
   renew(4_000);
   assert.equal(deadMansSwitch.killAtMs, 4_000);
+});
+
+test('a look that shows an end finds out whether the switch has fired, and says so once', async () => {
+  const { keeper, deadMansSwitch, asked } = makeKeeper();
+  await keeper.during(never, async () => {});
+  assert.equal(keeper.look()('some', true), false);
+  deadMansSwitch.fire();
+  assert.equal(keeper.look()('some', false), false);
+  assert.equal(keeper.look()('none', true), true);
+  assert.equal(keeper.look()('none', true), false);
+  asked();
+});
+
+test('a start that finds the switch gone leaves it to the next look to say so', async () => {
+  const { keeper, deadMansSwitch } = makeKeeper();
+  await keeper.during(never, async () => {});
+  deadMansSwitch.fire();
+  await keeper.during(never, async () => {});
+  assert.equal(keeper.look()('some', true), true);
 });
