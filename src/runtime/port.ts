@@ -46,7 +46,7 @@ export interface Runtime {
   observe(signal: AbortSignal): Promise<readonly ObservedInstance[]>;
   /**
    * Makes the instance run as ordered: fetches, creates, starts. An instance that exists with another hash must be removed first
-   * (`CONFLICT`). `CONFLICT` also when the host itself has something of that name. Resolves once the daemon accepted the start
+   * (`CONFLICT`), one that runs in another mode too. `CONFLICT` also when the host itself has something of that name. Resolves once the daemon accepted the start
    * (unit: the job's result is `done`); a failed start rejects with `INTERNAL` and what the daemon said.
    */
   start(order: StartOrder, onProgress: (progress: StartProgress) => void, signal: AbortSignal): Promise<void>;

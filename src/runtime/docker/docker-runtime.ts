@@ -145,6 +145,11 @@ class DockerRuntime implements Runtime {
         `Cannot start container "${name}": expected the one of an earlier spec to be removed first`,
       );
     }
+    if (isAlive(there) && owner.disconnect !== order.disconnect) {
+      // Its control group can't be changed: relabelled, the dead man's switch wouldn't find it.
+      const message = `Cannot start container "${name}": the one that runs with disconnect "${owner.disconnect}" must be removed first`;
+      throw new AgentError('CONFLICT', message);
+    }
     if (isAlive(there) || isAsOrdered(there, owner, order)) return there.Id;
     // Dead, and made for an earlier order: its labels and environment can't be changed, so it's made anew.
     await this.#containers.remove(there.Id, name, this.#closed.signal);

@@ -2,6 +2,7 @@ import { abortable } from '../../bus/abortable.ts';
 import type { Bus } from '../../bus/port.ts';
 import { AgentError } from '../../domain/errors.ts';
 import type { ClusterId } from '../../domain/ids.ts';
+import type { DisconnectMode } from '../../domain/spec.ts';
 import type { Clock } from '../../loop/clock.ts';
 import type { Log } from '../../loop/log.ts';
 import type { StartOrder } from '../port.ts';
@@ -133,9 +134,21 @@ export class UnitControl {
         `Cannot start unit "${unit}" of spec "${order.specHash}": that of spec "${record.specHash}" must be removed first`,
       );
     }
+    if (record.disconnect !== order.disconnect) await this.#assertDown(unit, record.disconnect, signal);
     const isSame = isSameUnit(present, content);
     if (!isSame) store.replace(unit, content);
     if (!isSame || !this.#settled.has(unit)) await this.#reloadIfNeeded(unit, signal);
+  }
+
+  /** What runs stays in the control group that it was started in: relabelled, the dead man's switch wouldn't find it. */
+  async #assertDown(unit: string, mode: DisconnectMode, signal: AbortSignal): Promise<void> {
+    const { manager } = this.#parts;
+    const active = asString(await manager.unitProperty(unit, UNIT_INTERFACE, 'ActiveState', signal));
+    if (active === 'inactive' || active === 'failed') return;
+    throw new AgentError(
+      'CONFLICT',
+      `Cannot start unit "${unit}": the one that runs with disconnect "${mode}" must be stopped first`,
+    );
   }
 
   /** A unit that isn't in memory is read from its file when it's next named: asking for it here does that. */

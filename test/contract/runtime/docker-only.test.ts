@@ -74,6 +74,26 @@ describe('runtime docker, what only it does', {
     await daemon?.close();
   });
 
+  test('a container of mode stop lives in the group that the switch kills; another mode takes another container', async () => {
+    const run = makeContainerSpec(image, sleeps);
+    const start = (over: Partial<StartOrder>) => runtime.start(order('mode', run, over), ignore, signal);
+    const read = async () => {
+      const { container } = await observed('mode/0');
+      return (await daemon.must('GET', `/containers/${container?.id}/json`)) as {
+        readonly HostConfig: { readonly CgroupParent: string };
+      };
+    };
+    await start({});
+    assert.equal((await read()).HostConfig.CgroupParent, '');
+    await assert.rejects(start({ disconnect: 'stop' }), rejectsWith('CONFLICT', /must be removed first/));
+    await runtime.stop('mode/0' as InstanceKey, signal);
+    await start({ disconnect: 'stop' });
+    const { HostConfig } = await read();
+    assert.equal(HostConfig.CgroupParent, daemon.stopGroupPath);
+    assert.equal((await observed('mode/0')).disconnect, 'stop');
+    await away('mode/0');
+  });
+
   test('every option of the spec reaches the container', async () => {
     const source = join(daemon.directory, 'shared');
     mkdirSync(source);

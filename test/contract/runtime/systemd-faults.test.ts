@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { openBus } from '../../../src/bus/open-bus.ts';
@@ -28,6 +29,9 @@ let runtime: Runtime;
 before(async () => {
   if (lacks !== undefined) return;
   machine = await bootSystemdMachine();
+  // Without it no `stop` instance starts; the switch that goes with it has its own tests.
+  await writeFile(join(machine.root, 'etc/systemd/system/muster-lease.target'), '[Unit]\n');
+  await machine.run(['systemctl', 'start', 'muster-lease.target']);
   bus = openBus({ address: machine.busAddress }, systemClock, silentLog);
   runtime = open();
 });
@@ -214,16 +218,21 @@ test('a unit of the host starting and ending tells nothing', options, async () =
   await end('steady.service');
 });
 
-test('a changed disconnect mode of a running unit takes effect without a restart', options, async () => {
+test('a changed disconnect mode of a running unit takes effect once it was stopped', options, async () => {
   const text = '[Service]\nExecStart=/bin/sleep 100000\nRestart=always\nRestartSec=100ms\n';
   await start('mode.service', { text });
   const { pid, restartsItself } = (await find('mode.service')) ?? {};
   assert.equal(restartsItself, true);
   assert.equal(await show('mode.service', 'Restart'), 'always');
+  await assert.rejects(start('mode.service', { text, disconnect: 'stop' }), { code: 'CONFLICT' });
+  const still = await find('mode.service');
+  assert.deepEqual([still?.pid, still?.disconnect], [pid, 'keep']);
+  await runtime.stop(key('mode.service'), never);
   await start('mode.service', { text, disconnect: 'stop' });
   const now = await find('mode.service');
-  assert.deepEqual([now?.pid, now?.disconnect, now?.restartsItself], [pid, 'stop', false]);
+  assert.deepEqual([now?.disconnect, now?.restartsItself], ['stop', false]);
   assert.equal(await show('mode.service', 'Restart'), 'no');
+  assert.match(await show('mode.service', 'ControlGroup'), /muster\.slice\/muster-stop\.slice\/mode\.service$/);
   await end('mode.service');
 });
 
