@@ -10,6 +10,9 @@ import type { SimWorld } from './sim-world.ts';
 /** So long the leader may take an instance for running that has ended with its machine: the lease has to run out first. */
 const UNAWARE_TTLS = 1.5;
 
+/** An agent that has just started, or found the store restored, has said so soon what runs; until then its last word counts. */
+const REPORT_MS = 2_000;
+
 /** Holds what leaders order against what they may: no replacement in mass loss, no stop of a copy before its survivor runs. */
 export class LeaderWitness {
   readonly #world: SimWorld;
@@ -68,7 +71,11 @@ export class LeaderWitness {
     const survivor = machines.find((machine) => {
       if (key === layout.assignment(machine.node, instance)) return false;
       const endedAtMs = this.#endedAtMs.get(`${machine.name}/${instance}`) ?? Number.NEGATIVE_INFINITY;
-      const isUnaware = nowMs - endedAtMs < UNAWARE_TTLS * machine.config.ttlMs || this.#seemsUp(layout, machine);
+      const sinceMs = Math.max(machine.agentSinceMs, this.#history.trustedAtMs);
+      const isUnaware =
+        nowMs - endedAtMs < UNAWARE_TTLS * machine.config.ttlMs ||
+        nowMs - sinceMs < REPORT_MS ||
+        this.#seemsUp(layout, machine);
       return machine.isRunning(instance) || isUnaware;
     });
     if (survivor === undefined)

@@ -41,8 +41,7 @@ export class OrderHistory {
   readonly #presenceChanges = new Map<string, number>();
   #from = 1;
   #isInDoubt = false;
-  /** Of the store that is in doubt: to which revision it was set back, and when. */
-  doubtRevision = 0;
+  /** When the store that is in doubt was set back. */
   doubtAtMs = 0;
   /** When a store that was set back was last confirmed; 0: never. */
   trustedAtMs = 0;
@@ -68,12 +67,9 @@ export class OrderHistory {
     return this.#isInDoubt;
   }
 
-  /**
-   * The store is about to be set back to that revision. An agent that has heard of a later one can know.
-   */
-  doubt(revision: number): void {
+  /** The store is about to be set back. */
+  doubt(): void {
     this.#isInDoubt = true;
-    this.doubtRevision = revision;
     this.doubtAtMs = this.#clock.monotonicMs();
   }
 

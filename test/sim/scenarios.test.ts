@@ -365,7 +365,7 @@ test('a machine is frozen as a whole: what goes on with it is ended before anyth
 
 /** Somebody sets the store back to a backup. */
 function restore(world: SimWorld, backup: StoreSnapshot): void {
-  world.witness.history.doubt(backup.revision);
+  world.witness.history.doubt();
   world.store.restore(backup);
 }
 

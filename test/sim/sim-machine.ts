@@ -58,8 +58,10 @@ export class SimMachine {
   leaseSentAtMs = Number.NEGATIVE_INFINITY;
   /** When a renewal was last answered after so long a silence that its `stop` instances had to end. */
   leaseDoubtEndedAtMs = Number.NEGATIVE_INFINITY;
-  /** What its present agent has heard of how far the store is: when, and to which revision. */
-  readonly #heard: { readonly atMs: number; readonly revision: number }[] = [];
+  /** The furthest that its present agent has heard of the store, before that was set back. */
+  #heardRevision = 0;
+  /** When it last heard of it as less far than it knew it. */
+  heardOlderAtMs = Number.NEGATIVE_INFINITY;
   /** When its present agent was started. */
   agentSinceMs = Number.NEGATIVE_INFINITY;
   /** When it last went on after it had stood still as a whole. */
@@ -132,11 +134,6 @@ export class SimMachine {
 
   get isLeader(): boolean {
     return this.#running?.agent.state.leader === true;
-  }
-
-  /** The furthest that its present agent had heard of the store by then. */
-  knownRevision(byMs: number): number {
-    return this.#heard.findLast(({ atMs }) => atMs <= byMs)?.revision ?? 0;
   }
 
   /** Calls to the store by the present agent, by method. */
@@ -254,7 +251,8 @@ export class SimMachine {
     const running: Running = { process, kv: client, agent, stop, ...ends };
     this.#running = running;
     this.agentSinceMs = process.clock.monotonicMs();
-    this.#heard.length = 0;
+    this.#heardRevision = 0;
+    this.heardOlderAtMs = Number.NEGATIVE_INFINITY;
     const { shutdownGraceMs } = this.config;
     const work = runUntilStopped({ agent, clock: process.clock, log, shutdownGraceMs, howToEnd }, stop.signal);
     work
@@ -360,8 +358,8 @@ export class SimMachine {
   }
 
   #hear(revision: number): void {
-    if (revision > (this.#heard.at(-1)?.revision ?? 0))
-      this.#heard.push({ atMs: this.#world.clock.monotonicMs(), revision });
+    if (!this.#world.witness.history.isInDoubt) this.#heardRevision = Math.max(this.#heardRevision, revision);
+    else if (revision < this.#heardRevision) this.heardOlderAtMs = this.#world.clock.monotonicMs();
   }
 
   #agentEnded(running: Running, error: unknown): void {

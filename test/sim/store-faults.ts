@@ -105,7 +105,7 @@ const restoreStore: Fault = (storm) => {
   const stored = snapshot.kvs.find(({ key }) => key === cluster);
   if (before === undefined || stored === undefined || snapshot.revision === store.revision) return undefined;
   const settings = clusterSettingsCodec.decode(before.value, cluster);
-  witness.history.doubt(snapshot.revision);
+  witness.history.doubt();
   storm.operator.forgetAll();
   store.restore(snapshot);
   const ms = storm.random.int(2_000, 30_000);

@@ -85,7 +85,8 @@ export class Witness {
   fenced(machine: SimMachine, what: 'term' | 'kill', keys: readonly InstanceKey[]): void {
     if (keys.length === 0) return;
     this.#world.note(machine.name, `FENCE: ${what} to ${keys.map(displayName).join(', ')}`);
-    if (!this.#isFenceTime(machine)) this.#violate(`the switch of ${machine.name} fired before its time`);
+    if (what === 'term' && !this.#isFenceTime(machine))
+      this.#violate(`the switch of ${machine.name} fired before its time`);
   }
 
   /** A machine that was frozen as a whole goes on. What of its `stop` instances runs elsewhere by now, runs twice until it ends here. */
@@ -193,10 +194,10 @@ export class Witness {
     return orders.filter((past, at) => past.atMs >= since || at === orders.length - 1);
   }
 
-  /** Whether this machine's agent can know that the store was set back: it has heard of a later revision, and has not ended since. */
+  /** Whether this machine's agent can know that the store was set back: it has heard so, and has not ended since. */
   #canDoubt(machine: SimMachine): boolean {
-    const { isInDoubt, doubtRevision, doubtAtMs } = this.history;
-    return !isInDoubt || (machine.knownRevision(doubtAtMs) > doubtRevision && machine.agentSinceMs < doubtAtMs);
+    const { isInDoubt, doubtAtMs } = this.history;
+    return !isInDoubt || machine.heardOlderAtMs >= doubtAtMs;
   }
 
   #violate(what: string): void {
