@@ -42,9 +42,9 @@ export const suites: readonly Suite[] = [
   { name: 'sim', budgetSeconds: 120, oneProcess: false, packages: [] },
   { name: 'soak', budgetSeconds: 90, oneProcess: false, packages: ['etcd-server'] },
   { name: 'contract', budgetSeconds: 180, oneProcess: true, packages: contractPackages },
-  { name: 'lab', budgetSeconds: 900, oneProcess: true, packages: hostPackages },
+  { name: 'lab', budgetSeconds: 1_000, oneProcess: true, packages: hostPackages },
   { name: 'chaos', budgetSeconds: 300, oneProcess: true, packages: hostPackages },
-  { name: 'reliability', budgetSeconds: 480, oneProcess: true, packages: hostPackages },
+  { name: 'reliability', budgetSeconds: 300, oneProcess: true, packages: hostPackages },
 ];
 
 /** How many times its budget a suite may take before it is stopped and fails. */
