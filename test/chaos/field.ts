@@ -70,7 +70,7 @@ export class Field {
     await this.cluster.leader();
     await eventually('all nodes known', 20_000, async () => {
       for (const { hostname, id } of await this.cluster.nodeRows()) this.#ids.set(hostname, id);
-      return this.#ids.size === this.nodes.length;
+      return this.nodes.every(({ name }) => this.#ids.has(name));
     });
     this.#store = await TokenStore.open(this.lab.logFolder);
     const { revision } = await this.cluster.ask(async (client, signal) => client.cluster(signal));
@@ -86,7 +86,7 @@ export class Field {
   /** Removes all work and begins anew. A lab that can't be repaired gets new machines. */
   async clear(): Promise<void> {
     try {
-      await resetCluster(this.cluster);
+      await resetCluster(this.cluster, this.nodes.length);
     } catch {
       await this.lab.reset();
     }

@@ -21,6 +21,7 @@ export const row: Row = {
     // With three members of etcd on the first three nodes, only one of them may be among the lost.
     for (const count of quick ? [4] : [4, 5]) {
       if (count > field.nodes.length) await grow(field);
+      if (count !== field.nodes.length) throw new Error(`expected ${count} nodes, there are ${field.nodes.length}`);
       for (let time = 0; time < times; time += 1) {
         const before = await field.cluster.placements();
         lost += await lose(field, field.nodes.slice(-2), time % 2 === 0, signal);

@@ -11,25 +11,22 @@ for unit in ${services.join(' ')}; do
   pid=$(systemctl show --property=MainPID --value "$unit")
   [ "$pid" = 0 ] || kill -s CONT "$pid"
 done
-systemctl start ${services.join(' ')}
+systemctl start ${services.filter((unit) => unit !== 'etcd').join(' ')} $(systemctl is-enabled --quiet etcd && echo etcd)
 `;
 
-/** Brings the cluster back to what scenarios begin with: its first three nodes up, joined and led, without any work. */
-export async function resetCluster(cluster: Cluster): Promise<void> {
+/** Brings the cluster back to what scenarios begin with: its first nodes up, joined and led, without any work; others are removed. */
+export async function resetCluster(cluster: Cluster, firstNodes = 3): Promise<void> {
+  const isExtra = (node: LabNode): boolean => cluster.lab.nodes.indexOf(node) >= firstNodes;
   const { lab } = cluster;
-  await Promise.all(lab.nodes.map(async (node) => (isExtra(cluster, node) ? undefined : repairNode(node))));
+  await Promise.all(lab.nodes.map(async (node) => (isExtra(node) ? undefined : repairNode(node))));
   await lab.awaitEtcd(30_000);
-  await Promise.all(lab.nodes.map(async (node) => (isExtra(cluster, node) ? undefined : cluster.awaitJoined(node))));
+  await Promise.all(lab.nodes.map(async (node) => (isExtra(node) ? undefined : cluster.awaitJoined(node))));
   await cluster.leader();
   await removeWork(cluster);
-  for (const node of lab.nodes.filter((each) => isExtra(cluster, each))) await lab.removeNode(node);
+  for (const node of lab.nodes.filter((each) => isExtra(each))) await lab.removeNode(node);
   await forgetStrangers(cluster);
   await forgetLosses(cluster);
   await awaitEmpty(cluster);
-}
-
-function isExtra(cluster: Cluster, node: LabNode): boolean {
-  return cluster.lab.nodes.indexOf(node) >= 3;
 }
 
 async function repairNode(node: LabNode): Promise<void> {
