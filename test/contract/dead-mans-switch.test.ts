@@ -147,8 +147,9 @@ function define(cgroups: 1 | 2): void {
     await systemClock.sleep(graceMs, never);
     await machine.enterSlice('later', machine.beating('later'));
     await systemClock.sleep(1_000, never);
-    if (cgroups === 2) assert.ok(!existsSync(join(machine.machine.root, 'run/beats/later')), 'it is frozen');
-    else await machine.endOf('later');
+    const hasRun = existsSync(join(machine.machine.root, 'run/beats/later'));
+    if (cgroups === 2) assert.ok(!hasRun, 'it is frozen');
+    else if (hasRun) await machine.endOf('later'); // killed again and again: perhaps before it came to anything
     await bench.opened.open(nowMs() + 10_000, never);
     await assertNothingOf(machine, 'later');
   });
