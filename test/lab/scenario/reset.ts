@@ -22,8 +22,14 @@ export async function resetCluster(cluster: Cluster, firstNodes = 3): Promise<vo
   await lab.awaitEtcd(30_000);
   await Promise.all(lab.nodes.map(async (node) => (isExtra(node) ? undefined : cluster.awaitJoined(node))));
   await cluster.leader();
+  const extra = lab.nodes.filter((node) => isExtra(node));
   await removeWork(cluster);
-  for (const node of lab.nodes.filter((each) => isExtra(each))) await lab.removeNode(node);
+  // A node that is removed with work on it is one that was never seen to stop it.
+  if (extra.length > 0 && extra.every(({ isOn, isFrozen }) => isOn && !isFrozen)) {
+    await Promise.all(extra.map(async (node) => node.reconnect()));
+    await awaitEmpty(cluster);
+  }
+  for (const node of extra) await lab.removeNode(node);
   await forgetStrangers(cluster);
   await forgetLosses(cluster);
   await awaitEmpty(cluster);
