@@ -61,7 +61,8 @@ export function mutated(samples: readonly unknown[]): fc.Arbitrary<unknown> {
 /** Where a value lies in what holds it. */
 type Place = { readonly parent: Record<string, unknown> | unknown[]; readonly key: string };
 
-function applyEdit(root: unknown, { at, kind, value, size }: Edit): unknown {
+function applyEdit(root: unknown, { at, kind, value: given, size }: Edit): unknown {
+  const value = structuredClone(given); // edits share it, and change what they have put in
   const holder = { root };
   const places = [...listPlaces(holder)];
   const { parent, key } = places[at % places.length]!;

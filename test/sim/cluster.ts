@@ -9,8 +9,6 @@ import { type DocumentOptions, makeDocument } from './documents.ts';
 import type { SimMachine } from './sim-machine.ts';
 import type { SimWorld } from './sim-world.ts';
 
-const never = new AbortController().signal;
-
 /** As desired means: for so long. A report whose answer was lost is sent again, and what has just gone may still be reported. */
 const SETTLED_MS = 5_000;
 
@@ -26,6 +24,8 @@ export class SimCluster {
   /** Workloads of which orders were deleted by hand: once removed, what ran on a node that was away stays, as an orphan. */
   readonly disowned = new Set<WorkloadName>();
   readonly #view: StoreView;
+  /** Its own: what still waits when the simulation is over goes with it. */
+  readonly #never = new AbortController().signal;
 
   constructor(world: SimWorld, config: Config) {
     this.world = world;
@@ -37,15 +37,15 @@ export class SimCluster {
 
   async apply(name: string, options: DocumentOptions = {}): Promise<void> {
     const resolveImage = async (image: string) => `${image}@sha256:${'0'.repeat(64)}`;
-    await this.#settled(applyWorkload(this.#view, makeDocument(name, options), resolveImage, never));
+    await this.#settled(applyWorkload(this.#view, makeDocument(name, options), resolveImage, this.#never));
   }
 
   async setDesired(name: string, desired: 'run' | 'stop'): Promise<void> {
-    await this.#settled(setDesired(this.#view, name as WorkloadName, desired, never));
+    await this.#settled(setDesired(this.#view, name as WorkloadName, desired, this.#never));
   }
 
   async remove(name: string): Promise<void> {
-    await this.#settled(markRemoving(this.#view, name as WorkloadName, never));
+    await this.#settled(markRemoving(this.#view, name as WorkloadName, this.#never));
   }
 
   /** What isn't as desired yet. */
