@@ -81,16 +81,22 @@ scenarios('offline start', (scenario) => {
         assert.deepEqual(await activeOn(cluster, node), early, 'nothing else has started');
         await bringEtcdBack(cluster);
         await awaitAllHealthy(cluster);
-        const now = await cluster.identities([node]);
-        assert.equal(now.length, 4);
+        // What the store says may still be from before the reboot.
+        const now = await eventually('all four on the node', 20_000, async () => {
+          const all = await cluster.identities([node]);
+          return all.length === 4 ? all : undefined;
+        });
         assert.deepEqual(
           now.filter((each) => each.includes('early')),
           started,
           'what had started was adopted',
         );
         assert.equal((await cluster.rows('early')).length, 1);
-        const { stdout } = await cluster.muster(['ps']);
-        assert.equal(stdout.match(/running/g)?.length, 4, stdout);
+        await eventually('all four told to run', 10_000, async () => {
+          const { stdout } = await cluster.muster(['ps']);
+          if (stdout.match(/running/g)?.length === 4) return true;
+          throw new Error(stdout);
+        });
       });
     },
   );
@@ -113,7 +119,7 @@ scenarios('offline start', (scenario) => {
       assert.equal(journal.match(/state file not usable, set aside/g)?.length, 1);
       await bringEtcdBack(cluster);
       await awaitAllHealthy(cluster);
-      assert.equal((await activeOn(cluster, node)).length, 4);
+      await eventually('all four on the node', 20_000, async () => (await activeOn(cluster, node)).length === 4);
       await eventually('kept anew', 10_000, async () => {
         return (await node.readFile(file).catch(() => '')).includes('"early/0"');
       });

@@ -12,6 +12,7 @@ const say = (line: string): void => {
 };
 
 let opened: Promise<Cluster> | undefined;
+let openedWith: ScenarioOptions = {};
 let closed: Promise<void> | undefined;
 
 /** What a file of scenarios may ask for. */
@@ -20,8 +21,14 @@ export interface ScenarioOptions {
   readonly ttlMs?: number;
 }
 
-/** The cluster that all scenarios share: three nodes, opened by the first who asks. */
+/** The cluster that all scenarios share: three nodes, opened by the first who asks, and anew for one who asks for another TTL. */
 async function sharedCluster(options: ScenarioOptions): Promise<Cluster> {
+  if (opened !== undefined && openedWith.ttlMs !== options.ttlMs) {
+    const other = await opened.catch(() => undefined);
+    opened = undefined;
+    await other?.lab.close();
+  }
+  openedWith = options;
   opened ??= Lab.open({ nodes: 3, name: 'scenarios', progress: say, ...options }).then((lab) => new Cluster(lab));
   return opened;
 }
