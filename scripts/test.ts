@@ -9,8 +9,6 @@ import { budgetExcess, runSuite, type Suite, suites, type Totals } from './lib/s
 interface Part {
   readonly name: string;
   readonly budgetSeconds: number;
-  /** Mostly waits: it runs beside the one after it, and prints what it has to say at its end. */
-  readonly beside?: boolean;
   readonly run: () => Promise<Totals>;
 }
 
@@ -48,10 +46,7 @@ function makeParts(only: string | undefined, pattern: string | undefined): Part[
   return [
     ...(only === undefined ? [check] : []),
     ...makePreparation(chosen),
-    ...chosen.map((suite) => {
-      const stdio = suite.beside === true ? 'pipe' : 'inherit';
-      return { ...suite, run: async () => runSuite(suite, pattern, { stdio }) };
-    }),
+    ...chosen.map((suite) => ({ ...suite, run: async () => runSuite(suite, pattern, { stdio: 'inherit' }) })),
   ];
 }
 
@@ -62,7 +57,6 @@ async function runPart(part: Part): Promise<Row> {
     process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`);
     return { ...oneDone, passed: 0, failed: 1 };
   });
-  if (part.beside === true) process.stdout.write(`\n== ${part.name}, as it went\n${totals.output}`);
   return {
     ...totals,
     name: part.name,
@@ -95,18 +89,13 @@ function printTable(rows: readonly Row[]): void {
 /** Runs the parts in order; what cannot be installed or built ends the run. */
 async function runParts(parts: readonly Part[]): Promise<Row[]> {
   const rows: Row[] = [];
-  let beside: Promise<Row>[] = [];
   for (const part of parts) {
     if (interruption() !== undefined) break;
-    const running = runPart(part);
-    beside.push(running);
-    if (part.beside === true) continue;
-    const row = await running;
-    rows.push(...(await Promise.all(beside)));
-    beside = [];
+    const row = await runPart(part);
+    rows.push(row);
     if (row.failed > 0 && (part.name === 'packages' || part.name === 'build')) break;
   }
-  return [...rows, ...(await Promise.all(beside))];
+  return rows;
 }
 
 /** Prints the table and the totals, and returns the exit code. */

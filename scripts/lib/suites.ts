@@ -11,8 +11,6 @@ export interface Suite {
   readonly budgetSeconds: number;
   /** One process for all files, one after the other: they share the lab. */
   readonly oneProcess: boolean;
-  /** It mostly waits, for machines that heal: it runs beside the one after it. */
-  readonly beside?: boolean;
   /** Debian packages that it needs on this machine. */
   readonly packages: readonly string[];
 }
@@ -45,8 +43,8 @@ export const suites: readonly Suite[] = [
   { name: 'soak', budgetSeconds: 90, oneProcess: false, packages: ['etcd-server'] },
   { name: 'contract', budgetSeconds: 180, oneProcess: true, packages: contractPackages },
   { name: 'lab', budgetSeconds: 1_000, oneProcess: true, packages: hostPackages },
-  { name: 'chaos', budgetSeconds: 360, oneProcess: true, beside: true, packages: hostPackages },
-  { name: 'reliability', budgetSeconds: 360, oneProcess: true, packages: hostPackages },
+  { name: 'chaos', budgetSeconds: 300, oneProcess: true, packages: hostPackages },
+  { name: 'reliability', budgetSeconds: 300, oneProcess: true, packages: hostPackages },
 ];
 
 /** How many times its budget a suite may take before it is stopped and fails. */
