@@ -62,7 +62,7 @@ export class SimMachine {
   #heardRevision = 0;
   /** When it last heard of it as less far than it knew it. */
   heardOlderAtMs = Number.NEGATIVE_INFINITY;
-  /** When its present agent was started. */
+  /** When its present agent was started, or went on after it had been frozen. */
   agentSinceMs = Number.NEGATIVE_INFINITY;
   /** When it last went on after it had stood still as a whole. */
   movesSinceMs = Number.NEGATIVE_INFINITY;
@@ -296,7 +296,9 @@ export class SimMachine {
   }
 
   thawAgent(): void {
-    if (this.isMoving) this.#running?.process.thaw();
+    if (!this.isMoving || !this.isFrozen) return;
+    this.agentSinceMs = this.#world.clock.monotonicMs();
+    this.#running?.process.thaw();
   }
 
   /** What is wrong between this machine and the store, for this agent and those to come. */
