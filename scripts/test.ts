@@ -38,7 +38,9 @@ function makePreparation(chosen: readonly Suite[]): Part[] {
 }
 
 function makeParts(only: string | undefined, pattern: string | undefined): Part[] {
-  const chosen = suites.filter((suite) => (only === undefined ? suite.name !== 'unit' : suite.name === only));
+  const chosen = suites.filter((suite) =>
+    only === undefined ? suite.name !== 'unit' && suite.onDemand !== true : suite.name === only,
+  );
   if (chosen.length === 0) {
     throw new Error(`Cannot run suite "${only}": expected one of ${suites.map((suite) => suite.name).join(', ')}`);
   }
