@@ -8,15 +8,16 @@ export interface AddressRange {
 }
 
 /**
- * The parts of memory that show the executable as it is on disk and nothing else: read-only, and no page of it was ever written to.
- * What the kernel takes away there it reads again from the file.
+ * The parts of memory that show the executable as it is on disk and nothing else: read-only, and no page of it was ever written to
+ * (such a page is anonymous from then on, or in swap: proc_pid_smaps(5)). What is taken away there the kernel reads again from the
+ * file. `Private_Dirty` says something else: of a file just installed, that it's still to be written to the disk.
  * @param smaps the text of /proc/self/smaps
  * @param executable what /proc/self/exe points to
  */
 export function listExecutableRanges(smaps: string, executable: string): AddressRange[] {
   const ranges: AddressRange[] = [];
   for (const [, from = '', to = '', rights = '', path = '', rest = ''] of smaps.matchAll(mappingForm)) {
-    const isClean = /^Anonymous:\s+0 kB$/m.test(rest) && /^Private_Dirty:\s+0 kB$/m.test(rest);
+    const isClean = /^Anonymous:\s+0 kB$/m.test(rest) && /^Swap:\s+0 kB$/m.test(rest);
     if (path !== executable || !/^r-[-x]p$/.test(rights) || !isClean) continue;
     const address = BigInt(`0x${from}`);
     ranges.push({ address, bytes: BigInt(`0x${to}`) - address });
