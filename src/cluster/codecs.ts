@@ -83,6 +83,7 @@ export const nodeRecordCodec: Codec<NodeRecord> = makeCodec(
     runtimes: v.object({ systemd: v.exactOptional(text), docker: v.exactOptional(text) }),
     agentVersion: text,
     formats: v.array(amount),
+    handoverMs: v.exactOptional(v.pipe(count, v.maxValue(LIFETIME_LIMIT_MS))),
     at: text,
   }),
 );

@@ -1,8 +1,8 @@
 import { AgentError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
-import type { Presence, PresenceState } from '../domain/node.ts';
-import type { Compare, Granted, Kv, LeaseId, Revision } from '../etcd/port.ts';
-import { presenceCodec } from './codecs.ts';
+import type { NodeRecord, Presence, PresenceState } from '../domain/node.ts';
+import type { Compare, Granted, Kv, LeaseId, Revision, Write } from '../etcd/port.ts';
+import { nodeRecordCodec, presenceCodec } from './codecs.ts';
 import type { Layout } from './layout.ts';
 import type { OwnPresenceOptions } from './own-presence.ts';
 import type { PresenceWords } from './take-presence.ts';
@@ -21,7 +21,8 @@ export interface Holding {
   readonly leaseId: LeaseId;
   /** Of presence as this process wrote it. */
   readonly revision: Revision;
-  readonly bootId: string;
+  /** As it was written with it. */
+  readonly record: NodeRecord;
   readonly ttlMs: number;
 }
 
@@ -82,16 +83,22 @@ export class HeldPresence {
 
   /**
    * Says it in presence, where that is ours; under another lease, where one is given. `leaving` is said from now on, whatever
-   * happens. Rejects `FENCED` where presence was lost.
+   * happens. `away` is noted in the record too, which outlives presence: a leader that comes later must know of the long lease.
+   * Rejects `FENCED` where presence was lost.
    */
   async say(state: 'leaving' | 'away', signal: AbortSignal, lease: Granted | undefined = this.#lease): Promise<void> {
     if (state === 'leaving') this.#state = state;
-    const { kv, node, nonce } = this.#options;
+    const { kv, layout, node, nonce } = this.#options;
     const proof = this.guard();
     if (proof === undefined || lease === undefined || this.#holding === undefined) return;
-    const presence: Presence = { nonce, bootId: this.#holding.bootId, ttlMs: lease.ttlMs, ...this.#wordsOf(state) };
-    const write = { put: this.#key, value: presenceCodec.encode(presence), lease: lease.id };
-    const { applied, revision } = await kv.commit({ compares: [proof], writes: [write] }, signal);
+    const { record } = this.#holding;
+    const presence: Presence = { nonce, bootId: record.bootId, ttlMs: lease.ttlMs, ...this.#wordsOf(state) };
+    const writes: Write[] = [{ put: this.#key, value: presenceCodec.encode(presence), lease: lease.id }];
+    if (state === 'away') {
+      const value = nodeRecordCodec.encode({ ...record, handoverMs: lease.ttlMs });
+      writes.push({ put: layout.nodeRecord(node), value });
+    }
+    const { applied, revision } = await kv.commit({ compares: [proof], writes }, signal);
     if (!applied)
       throw new AgentError(
         'FENCED',

@@ -226,7 +226,7 @@ export class Registration {
     this.#held.taken({
       leaseId: session.leaseId,
       revision: taken.revision,
-      bootId: record.bootId,
+      record,
       ttlMs: settings.ttlMs,
     });
     this.#isDecided = true;

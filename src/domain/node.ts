@@ -18,6 +18,8 @@ export interface NodeRecord {
   readonly agentVersion: string;
   /** Formats of stored values that this agent reads; it writes the oldest that all present nodes speak. */
   readonly formats: readonly number[];
+  /** How long the lease lasts that its agent left behind when it was stopped; absent once the agent is back. Outlives presence. */
+  readonly handoverMs?: number;
   readonly at: string;
 }
 

@@ -29,7 +29,7 @@ export interface ClusterStateOptions {
   readonly lossClock: LossClock;
   /** No calm lasts longer, whatever the clock of the leader that began it. */
   readonly calmAtMostMs?: number;
-  /** A node whose presence nobody has seen go may have been left by its agent for so long. */
+  /** A node whose presence nobody has seen go, and whose record can't be read, may have been left by its agent for so long. */
   readonly agentAwayMs?: number;
   /** A key or a value that isn't ours to understand: it's left alone. */
   readonly onUnreadable: (key: string, error: unknown) => void;
@@ -267,7 +267,7 @@ export class ClusterState {
       this.attendance.note(node);
       if (node.presence === undefined) {
         const isWitnessed = lossClock.absent(node.id, nowMs, node.hasVerdict);
-        if (!isWitnessed) node.handover ??= { revision: 0, untilMs: nowMs + agentAwayMs };
+        if (!isWitnessed) node.handover ??= { revision: 0, untilMs: nowMs + (node.handoverMs ?? agentAwayMs) };
         continue;
       }
       lossClock.present(node.id);

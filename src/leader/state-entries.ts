@@ -68,6 +68,11 @@ export class NodeEntry implements NodeView {
     return this.verdict?.lostSince;
   }
 
+  /** How long the lease lasts that its agent left behind; 0: it left none; undefined: nobody knows. */
+  get handoverMs(): number | undefined {
+    return this.#record === undefined ? undefined : (this.#record.handoverMs ?? 0);
+  }
+
   /** It has registered, now or ever. */
   get isKnown(): boolean {
     return this.#record !== undefined;

@@ -68,7 +68,6 @@ scenarios('a replacement that waits', (scenario) => {
       await node.boot();
       await cluster.awaitJoined(node);
     },
-    'a `stop` instance whose delay a second leader counts on is not replaced when its time has come',
   );
 
   scenario(

@@ -64,12 +64,7 @@ async function reset(options: ScenarioOptions): Promise<Cluster> {
 }
 
 /** Registers one scenario: a sentence, and what shows that it holds. */
-export type DefineScenario = (
-  sentence: string,
-  run: (cluster: Cluster) => Promise<void>,
-  /** What is known to be wrong: it's not run until that is repaired. */
-  knownDefect?: string,
-) => void;
+export type DefineScenario = (sentence: string, run: (cluster: Cluster) => Promise<void>) => void;
 
 /** A file of scenarios, each of which begins with three nodes that are joined, led and without work. */
 export function scenarios(
@@ -79,8 +74,8 @@ export function scenarios(
 ): void {
   suite(title, () => {
     let beganMs: number | undefined;
-    define((sentence, run, knownDefect) => {
-      test(sentence, { timeout: scenarioLimitMs, skip: knownDefect ?? false }, async () => {
+    define((sentence, run) => {
+      test(sentence, { timeout: scenarioLimitMs }, async () => {
         await sharedCluster(options);
         beganMs ??= performance.now();
         const cluster = await reset(options);

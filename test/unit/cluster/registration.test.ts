@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { presenceCodec } from '../../../src/cluster/codecs.ts';
+import { nodeRecordCodec, presenceCodec } from '../../../src/cluster/codecs.ts';
 import { makeLayout } from '../../../src/cluster/layout.ts';
 import { Registration } from '../../../src/cluster/registration.ts';
 import { parseClusterId, parseNodeId } from '../../../src/domain/ids.ts';
@@ -82,6 +82,10 @@ function startAgent(
 }
 
 const joined = (agent: ReturnType<typeof startAgent>) => () => agent.registration.state.kind === 'joined';
+const recordOf = (store: MemoryStore) => {
+  const found = store.get(layout.nodeRecord(node));
+  return found && nodeRecordCodec.decode(found.value, found.key);
+};
 const presenceOf = (store: MemoryStore) => {
   const found = store.get(presenceKey);
   return found && presenceCodec.decode(found.value, found.key);
@@ -234,11 +238,13 @@ test('a stopped agent leaves its presence for as long as it may be away, and fin
   await first.registration.handOver(new AbortController().signal);
   await first.kill();
   assert.equal(presenceOf(world.store)?.state, 'away');
+  assert.equal(recordOf(world.store)?.handoverMs, 60_000, 'known also to who has not seen it go');
   for (let second = 0; second < 50; second += 1) await world.clock.advance(1_000);
   assert.equal(presenceOf(world.store)?.state, 'away');
   const second = startAgent(world, 'two');
   await advanceUntil(world.clock, 'joined', joined(second), 500);
   assert.equal(presenceOf(world.store)?.state, 'up');
+  assert.equal(recordOf(world.store)?.handoverMs, undefined);
   await second.kill();
   for (let at = 0; at < 11; at += 1) await world.clock.advance(1_000);
   assert.equal(world.store.get(presenceKey), undefined, 'the long lease is gone with the return');
