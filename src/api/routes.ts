@@ -1,0 +1,8 @@
+import type { Route } from './route.ts';
+import { clusterRoutes } from './routes/cluster.ts';
+import { instanceRoutes } from './routes/instances.ts';
+import { nodeRoutes } from './routes/nodes.ts';
+import { workloadRoutes } from './routes/workloads.ts';
+
+/** Every route of the API. */
+export const routes: readonly Route[] = [...clusterRoutes, ...nodeRoutes, ...workloadRoutes, ...instanceRoutes];
