@@ -96,6 +96,7 @@ class Program {
           return () => clearTimeout(timer);
         },
       },
+      timeZone: () => Temporal.Now.timeZoneId(),
       connect: async (target) => (await import('./cli/connection.ts')).connect(target),
       runAgent: async (start, signal) => {
         this.#isAgent = true;

@@ -17,7 +17,10 @@ export interface ArgumentSpec {
 export interface Invocation<O extends string = string> {
   readonly args: readonly string[];
   flag(this: void, name: O): boolean;
+  /** The last one, where it was given more than once. */
   value(this: void, name: O): string | undefined;
+  /** All that were given, in their order. */
+  values(this: void, name: O): readonly string[];
   /** Options that the command doesn't declare; only where it says `passesOptions`. */
   readonly passed: Readonly<Record<string, string>>;
 }
@@ -34,12 +37,24 @@ export interface Command<O extends string = string> {
   readonly examples: readonly { readonly line: string; readonly does: string }[];
   /** Options that aren't declared are collected rather than refused: another room knows them. */
   readonly passesOptions?: boolean;
+  /** It only reads: with `--watch` it's shown again whenever something changes. */
+  readonly live?: boolean;
   run(context: Context, input: Invocation<O>): Promise<number>;
 }
 
 /** Gives a command's options their type; changes nothing. */
 export function makeCommand<const O extends string>(command: Command<O>): Command<O> {
   return command;
+}
+
+/** Options of every command that is {@link Command.live}. */
+export const liveOptions = {
+  watch: { type: 'boolean', help: 'Show it again whenever something changes, until Ctrl-C' },
+} as const satisfies Readonly<Record<string, OptionSpec>>;
+
+/** Options that a command takes beside those of every command. */
+export function optionsOf(command: Command): Readonly<Record<string, OptionSpec>> {
+  return { ...command.options, ...(command.live === true ? liveOptions : {}) };
 }
 
 /** Exit codes, the same for each command. */
@@ -53,6 +68,8 @@ export const globalOptions = {
     help: "The agent's API socket (else MUSTER_SOCKET, else /run/muster/muster.sock)",
   },
   json: { type: 'boolean', help: 'Print JSON for programs instead of text for people' },
+  quiet: { type: 'boolean', short: 'q', help: 'Print names alone, and nothing of what is under way' },
+  utc: { type: 'boolean', help: 'Show times exactly, in UTC' },
   'no-color': { type: 'boolean', help: 'Print without colours, as does NO_COLOR=1' },
   help: { type: 'boolean', short: 'h', help: 'Show help' },
 } as const satisfies Readonly<Record<string, OptionSpec>>;

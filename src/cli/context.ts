@@ -34,6 +34,8 @@ export interface Terminal {
   readonly stdin: AsyncIterable<Uint8Array | string>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: CommandClock;
+  /** Where this machine is, as `Europe/Berlin`. */
+  readonly timeZone: () => string;
   readonly version: { readonly version: string; readonly commit: string };
   readonly runAgent: (start: AgentStart, signal: AbortSignal) => Promise<number>;
   /** Opens the API of an agent; replaced by a fake in tests. */
@@ -56,6 +58,10 @@ export interface Context extends Terminal {
   readonly help: HelpTexts;
   /** True when output is for programs. */
   readonly json: boolean;
+  /** Names alone, and nothing of what is under way. */
+  readonly quiet: boolean;
+  /** Times are shown exactly, in UTC. */
+  readonly utc: boolean;
   /** For stdout, which is opened when this is first asked for. */
   readonly paint: Paint;
   readonly signal: AbortSignal;

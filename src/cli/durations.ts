@@ -1,4 +1,5 @@
 import { parseDurationMs } from '../domain/quantity.ts';
+import type { Context } from './context.ts';
 import { Misuse } from './misuse.ts';
 
 /** The duration that an option says, in milliseconds. */
@@ -33,4 +34,18 @@ export function formatAge(at: string | undefined, now: Date): string {
 /** How long something took: `1.4 s`. */
 export function formatSeconds(ms: number): string {
   return `${(ms / 1_000).toFixed(1)} s`;
+}
+
+/** A time exactly, to the second: `2026-01-01 14:03:07+01:00` where this machine is, `2026-01-01 13:03:07Z` with `--utc`. */
+export function formatTime(at: string, { utc, timeZone }: Pick<Context, 'utc' | 'timeZone'>): string {
+  const instant = Temporal.Instant.from(at);
+  const text = utc
+    ? instant.toString({ smallestUnit: 'second' })
+    : instant.toString({ smallestUnit: 'second', timeZone: timeZone() });
+  return text.replace('T', ' ');
+}
+
+/** A time both ways: `3m12s ago (2026-01-01 14:03:07+01:00)`. */
+export function formatWhen(at: string, context: Pick<Context, 'clock' | 'utc' | 'timeZone'>): string {
+  return `${formatAge(at, context.clock.wallTime())} ago (${formatTime(at, context)})`;
 }

@@ -1,4 +1,4 @@
-import { type Command, globalOptions, type OptionSpec } from './command.ts';
+import { type Command, globalOptions, type OptionSpec, optionsOf } from './command.ts';
 import { type CommandPath, commandPaths, commands } from './commands.ts';
 import type { Paint } from './context.ts';
 import { usageLine } from './parse-arguments.ts';
@@ -23,7 +23,7 @@ export function renderHelp(command: Command, paint: Paint): string {
     `${command.summary}.\n\nusage: ${usageLine(command)}\n`,
     ...command.details.map((paragraph) => `${wrap(paragraph, 100)}\n`),
     args.length === 0 ? '' : heading('Arguments', paint) + columns(args),
-    Object.keys(command.options).length === 0 ? '' : optionsBlock('Options', command.options, paint),
+    Object.keys(optionsOf(command)).length === 0 ? '' : optionsBlock('Options', optionsOf(command), paint),
     optionsBlock('Options of every command', globalOptions, paint),
     heading('Examples', paint) + columns(examples),
   ];

@@ -1,5 +1,12 @@
 import { parseArgs } from 'node:util';
-import { type ArgumentSpec, type Command, globalOptions, type Invocation, type OptionSpec } from './command.ts';
+import {
+  type ArgumentSpec,
+  type Command,
+  globalOptions,
+  type Invocation,
+  type OptionSpec,
+  optionsOf,
+} from './command.ts';
 import { Misuse } from './misuse.ts';
 import { suggestWord } from './suggest.ts';
 
@@ -8,6 +15,9 @@ export interface ParsedArguments {
   readonly input: Invocation;
   readonly socket: string | undefined;
   readonly json: boolean;
+  readonly quiet: boolean;
+  readonly utc: boolean;
+  readonly watch: boolean;
   readonly noColor: boolean;
   readonly help: boolean;
 }
@@ -17,25 +27,26 @@ export function parseArguments(command: Command, argv: readonly string[]): Parse
   const { args, passed, values } = readTokens(command, argv);
   const help = values.has('help');
   if (!help) checkCount(command, args);
-  const value = (name: string) => {
-    const given = values.get(name);
-    return given === true ? undefined : given;
-  };
+  const all = (name: string) => values.get(name) ?? [];
+  const value = (name: string) => all(name).at(-1);
   return {
-    input: { args, passed, flag: (name) => values.has(name), value },
+    input: { args, passed, flag: (name) => values.has(name), value, values: all },
     socket: value('socket'),
     json: values.has('json'),
+    quiet: values.has('quiet'),
+    utc: values.has('utc'),
+    watch: values.has('watch'),
     noColor: values.has('no-color'),
     help,
   };
 }
 
-/** Options by name, `true` for those without a value; the last one of a name counts. */
+/** Options by name with their values, none for those that take none. */
 function readTokens(command: Command, argv: readonly string[]) {
-  const specs: Readonly<Record<string, OptionSpec>> = { ...command.options, ...globalOptions };
+  const specs: Readonly<Record<string, OptionSpec>> = { ...optionsOf(command), ...globalOptions };
   const options = Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, parserOption(spec)]));
   const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true });
-  const values = new Map<string, string | true>();
+  const values = new Map<string, string[]>();
   const passed: Record<string, string> = {};
   const args: string[] = [];
   let open: string | undefined; // an undeclared option whose value may be the next word
@@ -46,7 +57,7 @@ function readTokens(command: Command, argv: readonly string[]) {
     if (token.kind !== 'option') continue;
     const spec = Object.hasOwn(specs, token.name) ? specs[token.name] : undefined;
     if (spec !== undefined) {
-      values.set(token.name, checkValue(token, spec));
+      values.set(token.name, [...(values.get(token.name) ?? []), ...readValue(token, spec)]);
       continue;
     }
     if (command.passesOptions !== true || token.rawName.length < 3) throw unknownOption(command, token.rawName, specs);
@@ -59,32 +70,39 @@ function readTokens(command: Command, argv: readonly string[]) {
 /** The options that may stand before a command's words, and how many words of argv they take. */
 export function skipGlobalOptions(argv: readonly string[]): number {
   let at = 0;
-  while (at < argv.length) {
-    const word = argv[at] ?? '';
-    if (word === '--socket') at += 2;
-    else if (/^(--json|--no-color|--help|-h|--socket=.*)$/.test(word)) at += 1;
-    else break;
+  for (;;) {
+    const taken = wordsOfOption(argv[at] ?? '');
+    if (taken === 0 || at >= argv.length) return Math.min(at, argv.length);
+    at += taken;
   }
-  return Math.min(at, argv.length);
+}
+
+function wordsOfOption(word: string): 0 | 1 | 2 {
+  for (const [name, spec] of Object.entries(globalOptions) as [string, OptionSpec][]) {
+    const isIt = word === `--${name}` || (spec.short !== undefined && word === `-${spec.short}`);
+    if (isIt) return spec.type === 'string' ? 2 : 1;
+    if (spec.type === 'string' && word.startsWith(`--${name}=`)) return 1;
+  }
+  return 0;
 }
 
 function parserOption(spec: OptionSpec): { type: 'boolean' | 'string'; short?: string } {
   return spec.short === undefined ? { type: spec.type } : { type: spec.type, short: spec.short };
 }
 
-function checkValue(
+function readValue(
   token: { readonly rawName: string; readonly value: string | undefined; readonly inlineValue: boolean | undefined },
   spec: OptionSpec,
-): string | true {
+): string[] {
   if (spec.type === 'boolean') {
     if (token.value !== undefined) throw new Misuse(`Cannot read "${token.rawName}=${token.value}": expected no value`);
-    return true;
+    return [];
   }
   // A value that looks like an option was most likely forgotten; "--option=-value" says it is meant.
   if (token.value === undefined || (token.inlineValue !== true && /^-./.test(token.value))) {
     throw new Misuse(`Cannot read "${token.rawName}": expected a value, as "${token.rawName} ${spec.value}"`);
   }
-  return token.value;
+  return [token.value];
 }
 
 function unknownOption(command: Command, rawName: string, specs: Readonly<Record<string, OptionSpec>>): Misuse {
@@ -113,7 +131,7 @@ function checkCount(command: Command, args: readonly string[]): void {
 /** `muster apply FILE… [options]`. */
 export function usageLine(command: Command): string {
   const words = ['muster', command.path, ...command.args.map(argumentWord)];
-  if (Object.keys(command.options).length > 0) words.push('[options]');
+  if (Object.keys(optionsOf(command)).length > 0) words.push('[options]');
   return words.join(' ');
 }
 

@@ -1,9 +1,22 @@
 import type { Context } from './context.ts';
 import { type Cell, type Column, printable, renderTable } from './table.ts';
 
-/** One JSON value for programs. */
-export function printJson({ stdout }: Pick<Context, 'stdout'>, value: unknown): void {
-  stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+/** The version of every shape that `--json` prints: docs/json.md says what may change within it. */
+export const jsonVersion = 'v1';
+
+/** One JSON object for programs, with the version of its shape. */
+export function printJson({ stdout }: Pick<Context, 'stdout'>, value: object): void {
+  stdout.write(`${JSON.stringify({ apiVersion: jsonVersion, ...value }, undefined, 2)}\n`);
+}
+
+/** One of many, on a line of its own: of what goes on. */
+export function printJsonLine({ stdout }: Pick<Context, 'stdout'>, value: object): void {
+  stdout.write(`${JSON.stringify({ apiVersion: jsonVersion, ...value })}\n`);
+}
+
+/** Names alone, one a line: what `--quiet` leaves of a listing. */
+export function printNames({ stdout }: Pick<Context, 'stdout'>, names: readonly string[]): void {
+  for (const name of new Set(names)) stdout.write(`${printable(name)}\n`);
 }
 
 /** A listing for people; `empty` is said where there is nothing to list. */

@@ -1,4 +1,4 @@
-import { type Command, globalOptions, type OptionSpec } from './command.ts';
+import { type Command, globalOptions, type OptionSpec, optionsOf } from './command.ts';
 import { optionWords } from './help.ts';
 import { usageLine } from './parse-arguments.ts';
 
@@ -46,7 +46,7 @@ function section(command: Command): string {
     );
     parts.push(`| argument | meaning |\n|---|---|\n${rows.join('')}`);
   }
-  if (Object.keys(command.options).length > 0) parts.push(optionsTable(command.options));
+  if (Object.keys(optionsOf(command)).length > 0) parts.push(optionsTable(optionsOf(command)));
   const lines = command.examples.map(({ line, does }) => `# ${does}\n${line}\n`);
   parts.push(`\`\`\`sh\n${lines.join('')}\`\`\`\n`);
   return parts.join('\n');

@@ -40,6 +40,8 @@ async function runCommand(
   const context: Context = {
     ...terminal,
     json: parsed.json,
+    quiet: parsed.quiet,
+    utc: parsed.utc,
     get paint() {
       paint ??= makePaint(terminal.stdout, terminal.env, parsed.noColor);
       return paint;

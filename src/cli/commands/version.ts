@@ -1,4 +1,5 @@
 import { exitCodes, makeCommand } from '../command.ts';
+import { printJson } from '../print-answer.ts';
 
 /** `muster version`. */
 export const version = makeCommand({
@@ -7,9 +8,14 @@ export const version = makeCommand({
   details: [],
   args: [],
   options: {},
-  examples: [{ line: 'muster version --json', does: 'version and commit, for programs' }],
-  run({ stdout, json, version }) {
-    stdout.write(json ? `${JSON.stringify(version)}\n` : `muster ${version.version} (${version.commit})\n`);
+  examples: [
+    { line: 'muster version', does: 'version and commit' },
+    { line: 'muster version --json', does: 'the same for programs' },
+  ],
+  run(context) {
+    const { stdout, json, version } = context;
+    if (json) printJson(context, version);
+    else stdout.write(`muster ${version.version} (${version.commit})\n`);
     return Promise.resolve(exitCodes.done);
   },
 });

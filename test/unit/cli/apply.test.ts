@@ -186,7 +186,7 @@ test('muster apply --json prints one value: what was accepted and what came of i
   watch.push(makeFrame({ summary: busy }), makeFrame());
   assert.equal(await terminal.run('apply', web, '--json'), 0);
   const value = JSON.parse(terminal.stdout()) as Record<string, unknown>;
-  assert.deepEqual(Object.keys(value), ['accepted', 'outcome', 'tookMs', 'workloads']);
+  assert.deepEqual(Object.keys(value), ['apiVersion', 'accepted', 'outcome', 'tookMs', 'workloads']);
   assert.equal(value['outcome'], 'converged');
 });
 

@@ -100,7 +100,13 @@ test('muster inspect shows an instance when there is no workload of that name', 
   );
   const json = makeFakeTerminal({ client });
   await json.run('inspect', 'redis.0', '--json');
-  assert.deepEqual(JSON.parse(json.stdout()), { kind: 'instance', workload: name, instance: detail, problems: [] });
+  assert.deepEqual(JSON.parse(json.stdout()), {
+    apiVersion: 'v1',
+    kind: 'instance',
+    workload: name,
+    instance: detail,
+    problems: [],
+  });
 });
 
 test('muster inspect shows a node when there is neither', async () => {

@@ -21,6 +21,7 @@ export interface FakeTerminalOptions {
   readonly client?: Partial<Client>;
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
+  readonly timeZone?: string;
   /** Width of the terminal; without it, output is a pipe. */
   readonly columns?: number;
 }
@@ -41,6 +42,7 @@ export function makeFakeTerminal(options: FakeTerminalOptions = {}): FakeTermina
     })(),
     env: options.env ?? {},
     clock,
+    timeZone: () => options.timeZone ?? 'Europe/Berlin',
     version: { version: '1.2.3', commit: 'abc' },
     runAgent: (start) => {
       starts.push(start);

@@ -52,11 +52,11 @@ test('muster ps never writes beyond the width of the terminal', async () => {
   for (const line of terminal.stdout().trimEnd().split('\n')) assert.ok(line.length <= 70, line);
 });
 
-test('muster ps --json prints the answer itself', async () => {
+test('muster ps --json prints the answer itself, with the version of its shape', async () => {
   const answer = { rows, problems: [] };
   const terminal = makeFakeTerminal({ client: { instances: () => Promise.resolve(answer) } });
   await terminal.run('ps', '--json');
-  assert.deepEqual(JSON.parse(terminal.stdout()), answer);
+  assert.deepEqual(JSON.parse(terminal.stdout()), { apiVersion: 'v1', ...answer });
 });
 
 test('muster ls shows what is desired and the first thing in the way', async () => {

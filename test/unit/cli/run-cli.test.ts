@@ -57,7 +57,8 @@ test('runCli() takes options of every command before and after its words', async
   const terminal = makeFakeTerminal();
   assert.equal(await terminal.run('--json', 'version'), 0);
   assert.equal(await terminal.run('version', '--json'), 0);
-  assert.equal(terminal.stdout(), '{"version":"1.2.3","commit":"abc"}\n'.repeat(2));
+  const answer = '{\n  "apiVersion": "v1",\n  "version": "1.2.3",\n  "commit": "abc"\n}\n';
+  assert.equal(terminal.stdout(), answer.repeat(2));
 });
 
 test('runCli() opens the socket of the option, else of the environment, else the usual one', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Paint } from '../../../src/cli/context.ts';
-import { formatAge, formatDuration } from '../../../src/cli/durations.ts';
+import { formatAge, formatDuration, formatTime } from '../../../src/cli/durations.ts';
 import { makePaint } from '../../../src/cli/paint.ts';
 import { printable, renderTable } from '../../../src/cli/table.ts';
 
@@ -76,4 +76,14 @@ for (const [name, isTTY, env, noColor, coloured] of colours) {
   test(`makePaint() colours ${name}`, () => {
     assert.equal(makePaint(output(isTTY), env, noColor)('x', 'good') !== 'x', coloured);
   });
+}
+
+const zone = (utc: boolean, timeZone = 'Europe/Berlin') => ({ utc, timeZone: () => timeZone });
+const times: [name: string, at: string, utc: boolean, text: string][] = [
+  ['where the machine is', '2026-01-01T13:03:07.123Z', false, '2026-01-01 14:03:07+01:00'],
+  ['in summer', '2026-07-01T13:03:07Z', false, '2026-07-01 15:03:07+02:00'],
+  ['in UTC with --utc', '2026-01-01T13:03:07.999Z', true, '2026-01-01 13:03:07Z'],
+];
+for (const [name, at, utc, text] of times) {
+  test(`formatTime() shows a time ${name}`, () => assert.equal(formatTime(at, zone(utc)), text));
 }
