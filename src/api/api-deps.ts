@@ -4,6 +4,7 @@ import type { NodeId } from '../domain/ids.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import type { Runtime } from '../runtime/port.ts';
+import type { Peers } from './peers.ts';
 
 /** What the node that answers stands at. */
 export interface LocalState {
@@ -32,6 +33,8 @@ export interface ApiDeps {
   readonly node: LocalNode;
   /** Only to read logs and to resolve images: what runs is the node's business. */
   readonly runtimes: readonly Pick<Runtime, 'kind' | 'logs' | 'resolveImage'>[];
+  /** Absent where this node has no API over TCP: then what is elsewhere can't be asked for. */
+  readonly peers?: Peers;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { AgentError, errorCodeOf } from '../domain/errors.ts';
 import type { ApiDeps } from './api-deps.ts';
+import { type Caller, type Role, socketCaller } from './caller.ts';
 import { lineStream } from './line-stream.ts';
 import { refuseUnjoined } from './node-state.ts';
 import { OpenRequests, type RequestScope } from './open-requests.ts';
 import { makeProblem, problemResponse } from './problem-response.ts';
 import { readBody } from './read-body.ts';
-import { type Caller, Reply, type Role, type Route, type RouteRequest, socketCaller } from './route.ts';
+import { Reply, type Route, type RouteRequest } from './route.ts';
 import { routes } from './routes.ts';
 
 /** The API as a function of requests: the same for the unix socket and for TCP. */

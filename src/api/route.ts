@@ -1,19 +1,5 @@
 import type { ApiDeps } from './api-deps.ts';
-
-/** What a caller may do: `viewer` reads, `operator` changes, `node` is another agent that asks on somebody's behalf. */
-export type Role = 'viewer' | 'operator' | 'node';
-
-/** Who asks: whoever may open the unix socket, or the holder of a certificate. */
-export interface Caller {
-  readonly via: 'socket' | 'tls';
-  /** For logs: the certificate's name, or `socket`. */
-  readonly name: string;
-  /** An operator may whatever a viewer may. */
-  readonly role: Role;
-}
-
-/** Whoever may open the unix socket is root, or in the group that root has given it to. */
-export const socketCaller: Caller = { via: 'socket', name: 'socket', role: 'operator' };
+import type { Caller, Role } from './caller.ts';
 
 /** One request, as handlers see it. */
 export interface RouteRequest {

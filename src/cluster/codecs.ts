@@ -78,6 +78,7 @@ export const nodeRecordCodec: Codec<NodeRecord> = makeCodec(
     hostname: text,
     addresses: texts,
     advertise: text,
+    api: v.exactOptional(text),
     labels: stringMap,
     capacity: v.object({ cpus: amount, memoryBytes: amount }),
     runtimes: v.object({ systemd: v.exactOptional(text), docker: v.exactOptional(text) }),

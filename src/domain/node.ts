@@ -12,6 +12,8 @@ export interface NodeRecord {
   readonly addresses: readonly string[];
   /** The one that others should use. */
   readonly advertise: string;
+  /** `host:port` where its API listens on TCP; absent where it doesn't. */
+  readonly api?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly capacity: { readonly cpus: number; readonly memoryBytes: number };
   readonly runtimes: Readonly<Partial<Record<RuntimeKind, string>>>;

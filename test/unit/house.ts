@@ -15,7 +15,7 @@ const everythingBelowAgent = [
 /** The house: ARCHITECTURE.md has the same table in words. A folder with no row of its own belongs to the one above it. */
 export const house: Readonly<Record<string, Room>> = {
   main: { rooms: ['agent', 'cli'], libraries: [], node: true },
-  agent: { rooms: everythingBelowAgent, libraries: ['pino'], node: true },
+  agent: { rooms: everythingBelowAgent, libraries: ['pino', 'ws'], node: true },
   domain: { rooms: [], libraries: [], node: false },
   plan: { rooms: ['domain'], libraries: [], node: false },
   loop: { rooms: [], libraries: [], node: false },
@@ -44,10 +44,10 @@ export const house: Readonly<Record<string, Room>> = {
   input: { rooms: ['domain'], libraries: ['yaml'], node: true },
   api: {
     rooms: ['domain', 'cluster', 'wire', 'input', 'loop', 'runtime/port'],
-    libraries: ['hono', '@hono/node-server'],
+    libraries: ['hono', '@hono/node-server', 'ws'],
     node: true,
   },
-  pki: { rooms: ['domain'], libraries: [], node: true },
+  pki: { rooms: ['domain'], libraries: ['@peculiar/x509', 'reflect-metadata'], node: true },
   cli: { rooms: ['domain', 'wire', 'input', 'pki'], libraries: [], node: true },
   config: { rooms: ['domain'], libraries: ['yaml'], node: true },
 };
