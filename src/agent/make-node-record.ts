@@ -1,4 +1,5 @@
 import { FORMAT } from '../cluster/codecs.ts';
+import type { ListenAddress } from '../config/api-settings.ts';
 import type { Config } from '../config/read-config.ts';
 import type { NodeRecord } from '../domain/node.ts';
 import type { RuntimeKind } from '../domain/spec.ts';
@@ -25,13 +26,15 @@ export async function makeNodeRecord(
       versions[runtime.kind] = 'unknown';
     }
   }
+  const advertise = config.advertise ?? addresses[0] ?? identity.hostname;
   return {
     machineId: identity.machineId,
     bootId: identity.bootId,
     ...(identity.productUuid === undefined ? {} : { productUuid: identity.productUuid }),
     hostname: identity.hostname,
     addresses,
-    advertise: config.advertise ?? addresses[0] ?? identity.hostname,
+    advertise,
+    ...(config.apiListen === undefined ? {} : { api: apiAddress(config.apiListen, advertise) }),
     labels: config.labels,
     capacity: await host.capacity(),
     runtimes: versions,
@@ -39,4 +42,10 @@ export async function makeNodeRecord(
     formats: [FORMAT],
     at: clock.wallTime().toISOString(),
   };
+}
+
+/** Where others reach the API: what it listens on, or the advertised address where it listens on all. */
+function apiAddress({ host, port }: ListenAddress, advertise: string): string {
+  const reached = host === '0.0.0.0' || host === '::' ? advertise : host;
+  return `${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
 }

@@ -3,7 +3,8 @@ import { parseDocument } from 'yaml';
 import { AgentError } from '../domain/errors.ts';
 import { type ClusterId, parseClusterId } from '../domain/ids.ts';
 import { checkLeaseSplit } from './check-lease-split.ts';
-import { environmentName, flagName, parseSetting, refusedKeys, type Setting, settings } from './settings.ts';
+import type { Setting } from './setting.ts';
+import { environmentName, flagName, parseSetting, refusedKeys, settings } from './settings.ts';
 
 type Values = { readonly [Key in keyof typeof settings]: (typeof settings)[Key] extends Setting<infer T> ? T : never };
 
@@ -21,7 +22,10 @@ export interface ConfigSources {
 }
 
 /** Variables of the environment that are the command line's, not the agent's configuration. */
-const otherVariables = new Set(['MUSTER_DEBUG', 'MUSTER_CONFIG', 'MUSTER_CLUSTER_ID']);
+const otherVariables = new Set([
+  ...['MUSTER_DEBUG', 'MUSTER_CONFIG', 'MUSTER_CLUSTER_ID'],
+  ...['MUSTER_ENDPOINT', 'MUSTER_CONTEXT', 'MUSTER_CA', 'MUSTER_CERT', 'MUSTER_KEY'],
+]);
 
 /** Reads and checks the whole configuration. `INVALID_INPUT` names the key, the value and what was expected. */
 export async function readConfig(sources: ConfigSources): Promise<Config> {

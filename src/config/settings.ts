@@ -1,30 +1,7 @@
 import { AgentError } from '../domain/errors.ts';
+import { apiSettings } from './api-settings.ts';
 import { count, duration, flag, list, map, matching, NotExpected, part } from './parse-values.ts';
-
-/** One configuration key: its path in the file; environment variable and flag are derived from it. */
-export interface Setting<T> {
-  readonly path: string;
-  readonly summary: string;
-  /** What a value looks like, for errors and documents. */
-  readonly expected: string;
-  readonly fallback: T;
-  /** Takes a value of the file, or the text of the environment or a flag. Throws a plain Error when it isn't one. */
-  readonly parse: (value: unknown) => T;
-}
-
-function optional<T>(parse: (value: unknown) => T): (value: unknown) => T | undefined {
-  return parse;
-}
-
-function setting<T>(
-  path: string,
-  expected: string,
-  fallback: T,
-  parse: (value: unknown) => T,
-  summary: string,
-): Setting<T> {
-  return { path, expected, fallback, parse, summary };
-}
+import { optional, type Setting, setting } from './setting.ts';
 
 const clusterIdPattern = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const absolutePath = matching(/^\/[^\0]*$/);
@@ -109,6 +86,7 @@ export const settings = {
     absolutePath,
     "The API's unix socket, for root and the group muster.",
   ),
+  ...apiSettings,
   ttlMs: setting(
     'lease.ttl',
     'a duration of 2s to 5m, such as "10s"',
