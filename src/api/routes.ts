@@ -1,8 +1,15 @@
 import type { Route } from './route.ts';
+import { changeRoutes } from './routes/changes.ts';
 import { clusterRoutes } from './routes/cluster.ts';
 import { instanceRoutes } from './routes/instances.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { workloadRoutes } from './routes/workloads.ts';
 
 /** Every route of the API. */
-export const routes: readonly Route[] = [...clusterRoutes, ...nodeRoutes, ...workloadRoutes, ...instanceRoutes];
+export const routes: readonly Route[] = [
+  ...clusterRoutes,
+  ...changeRoutes,
+  ...nodeRoutes,
+  ...workloadRoutes,
+  ...instanceRoutes,
+];

@@ -15,7 +15,7 @@ export async function unlessMissing<T>(asked: Promise<T>): Promise<T | undefined
 /** There is nothing of that name: the error that says so and suggests the near one. */
 export async function makeNotFound(context: Context, what: string, name: string): Promise<AgentError> {
   const client = await context.client();
-  const { workloads } = await client.workloads(context.signal);
+  const { workloads } = await client.workloads({}, context.signal);
   const near = suggestWord(
     name,
     workloads.map((workload) => workload.name),

@@ -251,6 +251,12 @@ export interface WatchFrame {
   readonly removed: readonly string[];
 }
 
+/** A line of `GET /v1/changes`: something has changed. */
+export interface ChangeFrame {
+  /** The store's revision; absent while it does not answer. */
+  readonly revision?: number;
+}
+
 /** `POST /v1/watch` */
 export interface WatchRequest {
   readonly names: readonly WorkloadName[];

@@ -3,6 +3,7 @@ import type { AgentError } from '../domain/errors.ts';
 import type {
   ApplyAllAnswer,
   ApplyAnswer,
+  ChangeFrame,
   ClusterAnswer,
   DesiredAnswer,
   ExplainAnswer,
@@ -18,6 +19,7 @@ import type {
   WorkloadsAnswer,
 } from './answers.ts';
 import { type ClientTarget, type Http, openHttp } from './http.ts';
+import type { ListingFilter } from './listing-filter.ts';
 import { parseProblem } from './problem.ts';
 import type { ReleaseHoldAnswer, StatusAnswer, StoreDoubtsAnswer } from './status-answers.ts';
 
@@ -46,10 +48,10 @@ export interface Client {
   doubts(signal: AbortSignal): Promise<StoreDoubtsAnswer>;
   /** `CONFLICT` when no node doubts the store. */
   confirmRestore(signal: AbortSignal): Promise<StoreDoubtsAnswer>;
-  nodes(signal: AbortSignal): Promise<NodesAnswer>;
+  nodes(filter: ListingFilter, signal: AbortSignal): Promise<NodesAnswer>;
   /** @param node its ID, the ID's first digits, or its hostname */
   inspectNode(node: string, signal: AbortSignal): Promise<NodeAnswer>;
-  workloads(signal: AbortSignal): Promise<WorkloadsAnswer>;
+  workloads(filter: ListingFilter, signal: AbortSignal): Promise<WorkloadsAnswer>;
   workload(name: string, signal: AbortSignal): Promise<WorkloadAnswer>;
   explain(name: string, signal: AbortSignal): Promise<ExplainAnswer>;
   apply(document: WorkloadDocument, signal: AbortSignal): Promise<ApplyAnswer>;
@@ -60,9 +62,11 @@ export interface Client {
   remove(name: string, signal: AbortSignal): Promise<DesiredAnswer>;
   /** `name`: a workload's or an instance's name as people type it; `NOT_FOUND` when there's neither. */
   instances(
-    filter: { readonly workload?: string; readonly name?: string },
+    filter: ListingFilter & { readonly workload?: string; readonly name?: string },
     signal: AbortSignal,
   ): Promise<InstancesAnswer>;
+  /** A line now, then one whenever anything of the cluster, or of how the node that answers does, has changed. */
+  watchChanges(signal: AbortSignal): AsyncIterable<ChangeFrame>;
   /** Each workload now, then whenever it changes, with what it is short of; until left. */
   watchWorkloads(names: readonly string[], signal: AbortSignal): AsyncIterable<WatchedWorkload>;
   /** `CONFLICT` naming the node when the instance is on another one. */
@@ -93,9 +97,9 @@ export function openClient(target: ClientTarget, options: ClientOptions = {}): C
     releaseHold: (signal) => post('/v1/cluster/release-hold', signal),
     doubts: (signal) => get('/v1/cluster/doubts', signal),
     confirmRestore: (signal) => post('/v1/cluster/confirm-restore', signal),
-    nodes: (signal) => get('/v1/nodes', signal),
+    nodes: (filter, signal) => http.json({ method: 'GET', path: '/v1/nodes', query: { ...filter } }, signal),
     inspectNode: (node, signal) => get(`/v1/nodes/${encodeURIComponent(node)}`, signal),
-    workloads: (signal) => get('/v1/workloads', signal),
+    workloads: (filter, signal) => http.json({ method: 'GET', path: '/v1/workloads', query: { ...filter } }, signal),
     workload: (name, signal) => get(workloadPath(name), signal),
     explain: (name, signal) => get(`${workloadPath(name)}/explain`, signal),
     apply: (document, signal) =>
@@ -109,6 +113,7 @@ export function openClient(target: ClientTarget, options: ClientOptions = {}): C
     stop: (name, signal) => post(`${workloadPath(name)}/stop`, signal),
     remove: (name, signal) => http.json({ method: 'DELETE', path: workloadPath(name) }, signal),
     instances: (filter, signal) => http.json({ method: 'GET', path: '/v1/instances', query: { ...filter } }, signal),
+    watchChanges: (signal) => http.stream({ method: 'GET', path: '/v1/changes' }, signal),
     watchWorkloads: (names, signal) => watchWorkloads(http, names, signal),
     logs: ({ workload, slot, tail, follow }, signal) => {
       const path = `/v1/instances/${encodeURIComponent(workload)}/${encodeURIComponent(slot)}/logs`;

@@ -8,12 +8,14 @@ export interface ClientTarget {
   readonly socketPath: string;
 }
 
+type QueryValue = string | number | boolean;
+
 /** One request. Its body travels as JSON. */
 export interface Call {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
   /** Begins with `/`; its parts are encoded already. */
   readonly path: string;
-  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly query?: Readonly<Record<string, QueryValue | readonly QueryValue[] | undefined>>;
   readonly body?: unknown;
 }
 
@@ -87,7 +89,9 @@ function sendCall(
 
 function queryText(query: Call['query']): string {
   const pairs = Object.entries(query ?? {}).flatMap(([key, value]) =>
-    value === undefined ? [] : [`${encodeURIComponent(key)}=${encodeURIComponent(String(value))}`],
+    (value === undefined ? [] : [value].flat()).map(
+      (one) => `${encodeURIComponent(key)}=${encodeURIComponent(String(one))}`,
+    ),
   );
   return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
 }

@@ -25,7 +25,7 @@ export const ls = makeCommand({
   examples: [{ line: 'muster ls --json', does: 'the same for programs' }],
   async run(context) {
     const client = await context.client();
-    const answer = await client.workloads(context.signal);
+    const answer = await client.workloads({}, context.signal);
     if (context.json) {
       printJson(context, answer);
       return exitCodes.done;

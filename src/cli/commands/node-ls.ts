@@ -28,7 +28,7 @@ export const nodeLs = makeCommand({
   examples: [{ line: 'muster node ls', does: 'one line a node' }],
   async run(context) {
     const client = await context.client();
-    const answer = await client.nodes(context.signal);
+    const answer = await client.nodes({}, context.signal);
     if (context.json) {
       printJson(context, answer);
       return exitCodes.done;

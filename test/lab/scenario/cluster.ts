@@ -89,11 +89,11 @@ export class Cluster {
   }
 
   async workloads(): Promise<readonly WorkloadRow[]> {
-    return (await this.ask(async (client, signal) => client.workloads(signal))).workloads;
+    return (await this.ask(async (client, signal) => client.workloads({}, signal))).workloads;
   }
 
   async nodeRows(node?: LabNode): Promise<readonly NodeRow[]> {
-    return (await this.ask(async (client, signal) => client.nodes(signal), node)).nodes;
+    return (await this.ask(async (client, signal) => client.nodes({}, signal), node)).nodes;
   }
 
   async nodeRow(node: LabNode): Promise<NodeRow> {

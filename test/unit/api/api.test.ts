@@ -39,7 +39,7 @@ test('version, node and the 404 of an unknown path are answered without a cluste
   const node = await client.node(signal(t));
   assert.equal(node.joined, false);
   assert.equal(node.status, 'waits for etcd at 10.0.0.1:2379');
-  await assert.rejects(client.workloads(signal(t)), refusal('UNAVAILABLE', /has not joined it: waits for etcd/));
+  await assert.rejects(client.workloads({}, signal(t)), refusal('UNAVAILABLE', /has not joined it: waits for etcd/));
 });
 
 test('a node watch tells the state now and then each change', async (t) => {
@@ -290,14 +290,14 @@ test('a value that cannot be read is reported and hides nothing else', async (t)
   await fixture.put(`${layout.workloads}broken`, 'not json');
   await fixture.put(`${layout.instances}web/../x`, '{}');
   await fixture.put(layout.nodeRecord(node2), '{"v":99}');
-  const { workloads, problems } = await fixture.client.workloads(signal(t));
+  const { workloads, problems } = await fixture.client.workloads({}, signal(t));
   assert.deepEqual(
     workloads.map(({ name }) => name),
     ['web'],
   );
   assert.equal(problems.length, 3);
   assert.deepEqual(
-    (await fixture.client.nodes(signal(t))).nodes.map(({ hostname }) => hostname),
+    (await fixture.client.nodes({}, signal(t))).nodes.map(({ hostname }) => hostname),
     ['node1'],
   );
   await assert.rejects(fixture.client.stop('broken', signal(t)), refusal('CONFLICT', /understand its record/));
@@ -311,7 +311,7 @@ test('cluster and nodes name the leader', async (t) => {
   const cluster = await fixture.client.cluster(signal(t));
   assert.equal(cluster.leader?.hostname, 'node2');
   assert.deepEqual(cluster.nodes, { known: 2, present: 2 });
-  const { nodes } = await fixture.client.nodes(signal(t));
+  const { nodes } = await fixture.client.nodes({}, signal(t));
   assert.deepEqual(
     nodes.map(({ hostname, leader, state }) => [hostname, leader, state]),
     [
@@ -389,7 +389,7 @@ test('a store that is away is a 503 with the reason, and a watch goes on when it
   const iterator = fixture.client.watchWorkloads(['web'], signal(t))[Symbol.asyncIterator]();
   await iterator.next();
   fixture.kv.setFaults({ unreachable: 'refuse' });
-  await assert.rejects(fixture.client.workloads(signal(t)), refusal('UNAVAILABLE', /store/));
+  await assert.rejects(fixture.client.workloads({}, signal(t)), refusal('UNAVAILABLE', /store/));
   await assert.rejects(fixture.client.apply(makeDocument('other'), signal(t)), refusal('UNAVAILABLE', /store/));
   fixture.kv.reconnect();
   await fixture.client.stop('web', signal(t));

@@ -1,0 +1,8 @@
+/** What a listing is narrowed to, in its query; all that is given must hold. */
+export interface ListingFilter {
+  /** `key=value`, all of them: a node's labels; of a workload or an instance, those of the node that it is on. */
+  readonly label?: readonly string[];
+  /** A node's ID, its first digits, or its hostname. */
+  readonly node?: string;
+  readonly phase?: string;
+}
