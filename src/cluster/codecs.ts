@@ -145,6 +145,14 @@ export interface Candidate {
 
 export const candidateCodec: Codec<Candidate> = makeCodec(v.object({ node: nodeId, nonce: text }));
 
+const needs = v.object({
+  runtime: runtimeKind,
+  memoryBytes: amount,
+  cpus: amount,
+  ports: v.array(v.object({ hostIp: v.exactOptional(text), port: count, protocol })),
+  volumes: texts,
+});
+
 export const workloadCodec: Codec<Workload> = makeCodec(
   v.object({
     spec: count,
@@ -171,16 +179,12 @@ export const workloadCodec: Codec<Workload> = makeCodec(
     ),
     moveOrder: v.picklist(['start-first', 'stop-first']),
     sticky: v.boolean(),
-    needs: v.object({
-      runtime: runtimeKind,
-      memoryBytes: amount,
-      cpus: amount,
-      ports: v.array(v.object({ hostIp: v.exactOptional(text), port: count, protocol })),
-      volumes: texts,
-    }),
+    needs,
     createdAt: text,
     changedAt: text,
     removing: v.exactOptional(v.boolean()),
+    restart: v.exactOptional(v.object({ all: v.exactOptional(count), slots: v.record(v.string(), count) })),
+    labels: v.exactOptional(stringMap),
   }),
 );
 
@@ -229,6 +233,9 @@ export const specCodec: Codec<StoredSpec> = makeCodec(
     hash: text,
     run: v.variant('kind', [containerSpec, v.object({ kind: v.literal('unit'), text })]),
     resolvedImage: v.exactOptional(text),
+    at: v.exactOptional(text),
+    needs: v.exactOptional(needs),
+    rollbackTo: v.exactOptional(count),
   }),
 );
 
@@ -241,6 +248,7 @@ export const assignmentCodec: Codec<Assignment> = makeCodec(
     reason: text,
     at: text,
     superseded: v.exactOptional(v.boolean()),
+    restart: v.exactOptional(count),
   }),
 );
 
@@ -260,6 +268,7 @@ export const statusCodec: Codec<InstanceStatus> = makeCodec(
   v.object({
     assignmentRevision: count,
     spec: count,
+    restart: v.exactOptional(count),
     phase: v.picklist(['pending', 'pulling', 'starting', 'running', 'stopping', 'stopped', 'failed', 'orphan', 'lost']),
     healthy: v.boolean(),
     health,

@@ -65,6 +65,12 @@ export interface StoredSpec {
   readonly run: RunSpec;
   /** `repository@sha256:…`, resolved once when it was submitted; absent when that was not possible. */
   readonly resolvedImage?: string;
+  /** When it was submitted: ISO 8601, UTC. */
+  readonly at?: string;
+  /** What placement was told of it; absent: what its run part says. */
+  readonly needs?: Needs;
+  /** The number of the spec that it brought back. */
+  readonly rollbackTo?: number;
 }
 
 /** What placement must know of a spec, kept in the workload's record so that the leader reads no specs. */
@@ -138,6 +144,10 @@ export interface Workload {
   readonly changedAt: string;
   /** Set while it's being removed: its record goes when its last instance has. */
   readonly removing?: boolean;
+  /** Restarts that were ordered, by numbers that grow: the last of all instances, and later ones of single slots. */
+  readonly restart?: { readonly all?: number; readonly slots: Readonly<Record<string, number>> };
+  /** A container's labels, so that listings can choose by them. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** `assignments/<node>/<workload>/<slot>`: the order binding an instance to a node. Its key's mod revision names it. */
@@ -152,6 +162,8 @@ export interface Assignment {
   readonly at: string;
   /** Another copy has replaced it while its node was lost. */
   readonly superseded?: boolean;
+  /** Which ordered restart it is of; absent: none. */
+  readonly restart?: number;
 }
 
 /** One step in an instance's history. */

@@ -59,6 +59,8 @@ export interface InstanceStatus {
   /** Mod revision of the assignment it answers; 0 for an orphan. */
   readonly assignmentRevision: number;
   readonly spec: number;
+  /** The ordered restart that its order is of; absent: none. */
+  readonly restart?: number;
   readonly phase: Phase;
   readonly healthy: boolean;
   readonly health: Health;

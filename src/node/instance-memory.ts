@@ -1,6 +1,7 @@
 import { errorCodeOf, errorText } from '../domain/errors.ts';
 import type { InstanceKey } from '../domain/ids.ts';
 import { runtimeOf } from '../domain/runtime-of.ts';
+import type { Assignment } from '../domain/spec.ts';
 import type { InstanceStatus, ObservedInstance } from '../domain/status.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
@@ -109,9 +110,9 @@ export class NodeMemory {
   }
 
   /** What is ordered of an instance: another order or spec is not made to wait for the failures of the one before. */
-  noteOrdered(key: InstanceKey, order: 'run' | 'stop', spec: number): void {
+  noteOrdered(key: InstanceKey, { order, spec, restart }: Pick<Assignment, 'order' | 'spec' | 'restart'>): void {
     const entry = this.of(key);
-    const ordered = `${order} ${spec}`;
+    const ordered = `${order} ${spec} ${restart ?? ''}`;
     if (entry.ordered === ordered) return;
     if (entry.ordered !== undefined) {
       entry.failures = 0;

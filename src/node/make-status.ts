@@ -11,6 +11,7 @@ export interface AnsweredOrder {
   readonly revision: number;
   readonly spec: number;
   readonly order: 'run' | 'stop';
+  readonly restart?: number;
 }
 
 /** What is known of one instance in this pass. */
@@ -49,6 +50,7 @@ export function makeStatus(input: StatusInput): InstanceStatus {
   return {
     assignmentRevision: order?.revision ?? 0,
     spec: order?.spec ?? previous?.spec ?? 0,
+    ...(order?.restart === undefined ? {} : { restart: order.restart }),
     phase,
     healthy: phase === 'running' && isHealthy(observed),
     health: observed?.health ?? 'none',
@@ -78,6 +80,7 @@ function makeUnseenStatus(input: StatusInput, error: string): InstanceStatus {
     ...(previous ?? { health: 'none', restarts: 0 }),
     assignmentRevision,
     spec: order?.spec ?? previous?.spec ?? 0,
+    ...(order?.restart === undefined ? {} : { restart: order.restart }),
     phase,
     healthy: false,
     since: previous?.phase === phase ? previous.since : nowIso,

@@ -3,7 +3,7 @@ import { runtimeOf } from '../domain/runtime-of.ts';
 import type { InstanceStatus, ObservedInstance } from '../domain/status.ts';
 import { isAlive } from '../plan/plan-node.ts';
 import type { Remembered } from './instance-memory.ts';
-import { makeStatus } from './make-status.ts';
+import { type AnsweredOrder, makeStatus } from './make-status.ts';
 import type { Observation } from './observer.ts';
 import type { Order, UnreadableOrder } from './order-book.ts';
 import type { SpecReading } from './spec-reader.ts';
@@ -42,7 +42,7 @@ export function makeStatuses(input: StatusesInput): Map<InstanceKey, InstanceSta
     const status = makeStatus({
       order:
         unreadable === undefined
-          ? order && { revision: order.revision, spec: order.assignment.spec, order: order.assignment.order }
+          ? order && answered(order)
           : { revision: unreadable.revision, spec: previous?.spec ?? 0, order: 'run' },
       isOutdated: isOutdated(order, reading, observed),
       mustStop: input.mustStop && (order?.assignment.disconnect ?? observed?.disconnect) === 'stop',
@@ -57,6 +57,10 @@ export function makeStatuses(input: StatusesInput): Map<InstanceKey, InstanceSta
     statuses.set(key, status);
   }
   return statuses;
+}
+
+function answered({ revision, assignment: { spec, restart, order } }: Order): AnsweredOrder {
+  return { revision, spec, order, ...(restart === undefined ? {} : { restart }) };
 }
 
 /** What is there runs another spec than the order's, or in another mode. */

@@ -169,7 +169,7 @@ export class NodePass {
   #remember({ readable }: KnownOrders, { observation, isBusy }: Seen): void {
     const { memory } = this.#parts;
     for (const { key, assignment } of readable.values()) {
-      memory.noteOrdered(key, assignment.order, assignment.spec);
+      memory.noteOrdered(key, assignment);
       const instance = observation.instances.get(key);
       if (instance !== undefined && !isBusy(key)) memory.noteObserved(instance);
     }

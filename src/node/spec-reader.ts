@@ -2,6 +2,7 @@ import { specCodec } from '../cluster/codecs.ts';
 import type { Layout } from '../cluster/layout.ts';
 import { AgentError, errorCodeOf, errorText } from '../domain/errors.ts';
 import { type InstanceKey, splitInstanceKey, type WorkloadName } from '../domain/ids.ts';
+import { makeRunHash } from '../domain/run-hash.ts';
 import type { StoredSpec } from '../domain/spec.ts';
 import type { Kv } from '../etcd/port.ts';
 import { backoffMs } from '../loop/backoff.ts';
@@ -24,6 +25,12 @@ export interface SpecReadings {
 const RETRY = { firstMs: 2_000, maxMs: 60_000, jitter: 0.2 } as const;
 /** A store that was away may be back any moment. */
 const AWAY_MAX_MS = 8_000;
+
+/** What runs is told apart by its spec and by the restart that was ordered of it: both are in the hash that its order asks for. */
+function ofRestart(reading: SpecReading, restart: number | undefined): SpecReading {
+  if (reading.kind !== 'read' || restart === undefined) return reading;
+  return { kind: 'read', spec: { ...reading.spec, hash: makeRunHash(reading.spec.hash, restart) } };
+}
 
 /** Reads specs once and keeps them: they never change, but for a store that was set back and confirmed, which is of a new epoch. */
 export class SpecReader {
@@ -79,7 +86,7 @@ export class SpecReader {
       const { workload } = splitInstanceKey(key);
       const reading = this.get(workload, assignment.spec, signal);
       used.add(this.#layout.spec(workload, assignment.spec));
-      readings.set(key, reading);
+      readings.set(key, ofRestart(reading, assignment.restart));
       if (reading.kind === 'failed') retryAtMs = Math.min(retryAtMs ?? Number.POSITIVE_INFINITY, reading.retryAtMs);
     }
     for (const path of this.#readings.keys()) if (!used.has(path)) this.#readings.delete(path);

@@ -1,4 +1,5 @@
 import type { NodeId } from '../domain/ids.ts';
+import { restartOf } from '../domain/run-hash.ts';
 import type { Assignment, Failing, InstanceCopy, InstanceRecord, Move } from '../domain/spec.ts';
 import type { Versioned } from './cluster-view.ts';
 import type { StepAction, StepGuard, StepWrite } from './plan-cluster-step.ts';
@@ -52,9 +53,18 @@ export class StepDraft {
 
   /** Orders the instance to run there, as the copy that counts, in the workload's present spec. */
   run(node: NodeId, reason: string): this {
-    const { spec, disconnect, offlineStart } = this.#subject.workload.value;
-    const offline = offlineStart === true && disconnect.mode === 'keep' ? { offlineStart } : {};
-    this.#put(node, { order: 'run', spec, disconnect: disconnect.mode, ...offline, reason, at: this.#now });
+    const { workload, instance } = this.#subject;
+    const { spec, disconnect, offlineStart } = workload.value;
+    const restart = restartOf(workload.value, instance.slot);
+    this.#put(node, {
+      order: 'run',
+      spec,
+      disconnect: disconnect.mode,
+      ...(offlineStart === true && disconnect.mode === 'keep' ? { offlineStart } : {}),
+      reason,
+      at: this.#now,
+      ...(restart === undefined ? {} : { restart }),
+    });
     for (const [other, role] of this.#roles) if (role === 'current') this.#roles.set(other, 'superseded');
     this.#roles.set(node, 'current');
     this.#lastNode = node;

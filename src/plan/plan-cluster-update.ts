@@ -1,3 +1,4 @@
+import { restartOf } from '../domain/run-hash.ts';
 import { StepDraft } from './plan-cluster-draft.ts';
 import type { Copy, Subject, Turn } from './plan-cluster-subject.ts';
 
@@ -7,10 +8,14 @@ export function planUpdate(subject: Subject, current: Copy): boolean {
   const isHealthy = current.status?.healthy === true;
   if (isHealthy && !subject.turn.updateFree) return false;
   if (isHealthy) subject.turn.updateFree = false;
-  const { spec } = subject.workload.value;
-  const had = current.assignment.value.spec;
-  const reason = had === spec ? `disconnect is ${subject.mode} now` : `spec ${had} is replaced by ${spec}`;
+  const reason = updateReason(subject, current);
   return new StepDraft(subject).run(current.node, reason).forgive().emit('update', reason);
+}
+
+function updateReason({ workload, mode }: Subject, { assignment }: Copy): string {
+  const { spec, disconnect } = assignment.value;
+  if (spec !== workload.value.spec) return `spec ${spec} is replaced by ${workload.value.spec}`;
+  return disconnect === mode ? 'an operator ordered its restart' : `disconnect is ${mode} now`;
 }
 
 /** Whether it may start offline is the order's alone: what runs isn't touched, and nobody waits for a turn. */
@@ -32,6 +37,8 @@ export function fillTurn(turn: Turn, subjects: readonly Subject[]): void {
 }
 
 /** Its order isn't what the workload says now, and another one would restart it. */
-export function isOutdated({ workload, mode }: Subject, { assignment }: Copy): boolean {
-  return assignment.value.spec !== workload.value.spec || assignment.value.disconnect !== mode;
+export function isOutdated({ workload, mode, instance }: Subject, { assignment }: Copy): boolean {
+  const { spec, disconnect, restart } = assignment.value;
+  if (spec !== workload.value.spec || disconnect !== mode) return true;
+  return restart !== restartOf(workload.value, instance.slot);
 }

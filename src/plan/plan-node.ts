@@ -1,4 +1,5 @@
 import type { InstanceKey } from '../domain/ids.ts';
+import { isSameSpec } from '../domain/run-hash.ts';
 import { runtimeOf } from '../domain/runtime-of.ts';
 import type { DisconnectMode, RuntimeKind } from '../domain/spec.ts';
 import type { ObservedInstance } from '../domain/status.ts';
@@ -8,7 +9,7 @@ export interface DesiredInstance {
   readonly key: InstanceKey;
   readonly order: 'run' | 'stop';
   readonly disconnect: DisconnectMode;
-  /** Undefined until the spec has been read: then nothing is begun. */
+  /** Of the spec and its ordered restart. Undefined until the spec has been read: then nothing is begun. */
   readonly specHash: string | undefined;
   /**
    * Known from the disk alone, while the store doesn't answer: it may start, and nothing that is there is changed for it. `due`: this
@@ -46,9 +47,13 @@ export type NodeAction =
   | {
       readonly kind: 'stop';
       readonly key: InstanceKey;
-      readonly reason: 'ordered' | 'spec-changed' | 'fenced' | 'leaving';
+      readonly reason: 'ordered' | 'spec-changed' | 'restart-ordered' | 'fenced' | 'leaving';
     }
-  | { readonly kind: 'remove'; readonly key: InstanceKey; readonly reason: 'spec-changed' | 'no-assignment' };
+  | {
+      readonly kind: 'remove';
+      readonly key: InstanceKey;
+      readonly reason: 'spec-changed' | 'restart-ordered' | 'no-assignment';
+    };
 
 /** The inputs of one plan. */
 export interface NodeView {
@@ -123,9 +128,9 @@ function planRun(
   const reason = desired.offlineStart === 'due' ? 'offline-start' : undefined;
   if (observed === undefined) return mayStart ? { kind: 'start', key, reason: reason ?? 'assigned-here' } : undefined;
   if (isOther(desired, observed)) {
-    return isAlive(observed)
-      ? { kind: 'stop', key, reason: 'spec-changed' }
-      : { kind: 'remove', key, reason: 'spec-changed' };
+    const isRestart = observed.disconnect === disconnect && isSameSpec(observed.specHash, specHash);
+    const why = isRestart ? 'restart-ordered' : 'spec-changed';
+    return { kind: isAlive(observed) ? 'stop' : 'remove', key, reason: why };
   }
   if (isAlive(observed) || !mayStart) return undefined;
   if (!observed.everStarted) return { kind: 'start', key, reason: reason ?? 'assigned-here' };

@@ -91,6 +91,29 @@ test('another spec replaces what runs, the old one first', async () => {
   assert.equal(world.machine.items.get(web)?.order.specHash, 'hash-2');
 });
 
+test('an ordered restart replaces what runs once, is answered, and is not repeated by an agent that starts again', async () => {
+  const world = makeWorld();
+  const first = await startNode(world);
+  world.assign(web);
+  await advanceUntil(world.clock, 'healthy', () => world.statusOf(web)?.healthy === true, 5_000);
+  const before = world.machine.items.get(web)?.id;
+  const revision = world.assign(web, { restart: 7 });
+  const isAnswered = () => world.statusOf(web)?.assignmentRevision === revision;
+  await advanceUntil(
+    world.clock,
+    'answered and healthy',
+    () => isAnswered() && phaseIs(world, web, 'running')(),
+    2_000,
+  );
+  const after = world.machine.items.get(web)?.id;
+  assert.notEqual(after, before);
+  assert.equal(world.statusOf(web)?.restart, 7);
+  await first.end();
+  await startNode(world);
+  await world.clock.advance(5_000);
+  assert.equal(world.machine.items.get(web)?.id, after);
+});
+
 test('a container that ends is restarted at once, then with growing delay', async () => {
   const world = makeWorld();
   world.behaviours.set('web', { endsAfterMs: 1_000, exitCode: 3 });

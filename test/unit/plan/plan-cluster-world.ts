@@ -48,6 +48,7 @@ export interface WorkloadOptions {
   readonly moveOrder?: 'start-first' | 'stop-first';
   readonly sticky?: boolean;
   readonly removing?: boolean;
+  readonly restart?: Workload['restart'];
   readonly changedAt?: string;
 }
 
@@ -71,6 +72,7 @@ export function makeWorkload(options: WorkloadOptions = {}): Workload {
     createdAt: at,
     changedAt: at,
     ...(options.removing === true ? { removing: true } : {}),
+    ...(options.restart === undefined ? {} : { restart: options.restart }),
   };
 }
 
@@ -318,10 +320,10 @@ export class World {
       else if (this.statuses.delete(at)) this.revision += 1;
       return;
     }
-    const { order, disconnect: mode, spec } = assignment.value;
+    const { order, disconnect: mode, spec, restart } = assignment.value;
     const mayRun = order === 'run' && !(state === 'leaving' && (mode === 'stop' || !runs));
     if (mayRun && this.failsOn.has(at)) this.processes.delete(at);
-    else if (mayRun) this.#start(at, { mode, spec });
+    else if (mayRun) this.#start(at, { mode, spec, restart });
     else if (order === 'stop' || mode === 'stop') this.processes.delete(at);
     const isRunning = this.processes.has(at);
     const isWell = isRunning && !this.sick.has(key) && !this.sickOn.has(at);
@@ -338,10 +340,10 @@ export class World {
   }
 
   /** What runs already in that spec runs on. */
-  #start(at: string, { mode, spec }: Pick<Process, 'mode' | 'spec'>): void {
+  #start(at: string, { mode, spec, restart }: Pick<Process, 'mode' | 'spec' | 'restart'>): void {
     const had = this.processes.get(at);
-    const startedAtMs = had?.spec === spec ? had.startedAtMs : this.nowMs;
-    this.processes.set(at, { mode, spec, startedAtMs });
+    const startedAtMs = had?.spec === spec && had.restart === restart ? had.startedAtMs : this.nowMs;
+    this.processes.set(at, { mode, spec, restart, startedAtMs });
   }
 
   #say(at: string, said: Partial<InstanceStatus>): void {
@@ -402,6 +404,7 @@ export class World {
 interface Process {
   readonly mode: 'keep' | 'stop';
   readonly spec: number;
+  readonly restart: number | undefined;
   readonly startedAtMs: number;
 }
 

@@ -333,6 +333,40 @@ test('planCluster() updates what is not healthy at once, and stops at a spec tha
   assert.deepEqual(draw(world), []);
 });
 
+test('planCluster() restarts one healthy instance at a time, and each only once', () => {
+  const { world, ids } = worldOf('web', { replicas: 3 });
+  world.converge();
+  world.advance(60_000);
+  world.setWorkload('web', { replicas: 3, restart: { all: 7, slots: {} } });
+  assert.deepEqual(draw(world), ['update web/0 → a']);
+  for (const step of world.plan().steps) world.apply(step);
+  assert.deepEqual(draw(world), []);
+  world.obey(ids[0]);
+  assert.deepEqual(draw(world), ['update web/1 → b']);
+  world.converge();
+  const startedAtMs = [...world.processes.values()].map((process) => process.startedAtMs);
+  assert.ok(
+    startedAtMs.every((at) => at >= 60_000),
+    String(startedAtMs),
+  );
+  assert.deepEqual(draw(world), []);
+});
+
+test('planCluster() restarts the one instance that is named, and what comes later starts as all do', () => {
+  const { world } = worldOf('web', { replicas: 3 });
+  world.converge();
+  world.setWorkload('web', { replicas: 3, restart: { slots: { 1: 9 } } });
+  assert.deepEqual(draw(world), ['update web/1 → b']);
+  world.converge();
+  assert.deepEqual(
+    [...world.assignments.values()].map(({ value }) => value.restart),
+    [undefined, 9, undefined],
+  );
+  world.setWorkload('web', { replicas: 3, restart: { all: 10, slots: {} } });
+  world.converge();
+  assert.ok([...world.assignments.values()].every(({ value }) => value.restart === 10));
+});
+
 test('planCluster() keeps a lost instance’s spec until its node is back', () => {
   const { world, ids } = worldOf('web', { sticky: true });
   world.settleOn(ids[0], 'web/0');

@@ -85,6 +85,12 @@ const cases: [name: string, got: string[], expected: string[]][] = [
     ['remove:spec-changed'],
   ],
   ['stops what runs another spec', plan([want()], [have({ specHash: 'v1' })]), ['stop:spec-changed']],
+  ['stops what is of an earlier restart', plan([want({ specHash: 'v2.7' })], [have()]), ['stop:restart-ordered']],
+  [
+    'removes what ended before its ordered restart',
+    plan([want({ specHash: 'v2.8' })], [have({ specHash: 'v2.7', phase: 'stopped' })]),
+    ['remove:restart-ordered'],
+  ],
   [
     'removes what ran another spec',
     plan([want()], [have({ specHash: 'v1', phase: 'stopped' })]),
