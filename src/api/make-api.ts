@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { AgentError, errorCodeOf } from '../domain/errors.ts';
+import { makeAllowedMethods } from './allowed-methods.ts';
 import type { ApiDeps } from './api-deps.ts';
 import { type Caller, type Role, socketCaller } from './caller.ts';
 import { lineStream } from './line-stream.ts';
 import { refuseUnjoined } from './node-state.ts';
 import { OpenRequests, type RequestScope } from './open-requests.ts';
-import { makeProblem, problemResponse } from './problem-response.ts';
+import { problemResponse } from './problem-response.ts';
 import { readBody } from './read-body.ts';
+import { Refusal } from './refusal.ts';
 import { Reply, type Route, type RouteRequest } from './route.ts';
 import { routes } from './routes.ts';
 
@@ -35,7 +37,8 @@ export function makeApi(deps: ApiDeps): Api {
   const app = new Hono<Handed>();
   for (const route of routes)
     app.on(route.method, route.path, async (context) => respond(deps, requests, route, context));
-  app.notFound((context) => refuseUnknown(context));
+  const methodsOf = makeAllowedMethods(routes);
+  app.notFound((context) => refuseUnknown(context, methodsOf(context.req.path)));
   return {
     fetch: (request, caller = socketCaller) => app.fetch(request, { caller }),
     get open() {
@@ -87,6 +90,7 @@ function makeRequest(deps: ApiDeps, context: Context<Handed>, signal: AbortSigna
     signal,
     param: (name) => req.param(name) ?? '',
     query: (name) => req.query(name),
+    queries: (name) => req.queries(name) ?? [],
     header: (name) => req.header(name),
     body: async () => readBody(req.raw),
   };
@@ -112,13 +116,17 @@ function refuse({ deps, caller, requestId }: RouteRequest, { req }: Context<Hand
   if (code === 'INTERNAL') deps.log.error({ ...fields, err: error }, 'request failed');
   else if (code === 'FORBIDDEN') deps.log.warn({ ...fields, err: error }, 'request refused');
   else deps.log.debug({ ...fields, err: error }, 'request refused');
-  return problemResponse(makeProblem(error, requestId));
+  return problemResponse(error, requestId);
 }
 
-function refuseUnknown(context: Context<Handed>): Response {
+function refuseUnknown(context: Context<Handed>, allowed: readonly string[]): Response {
   const { method, path } = context.req;
-  const error = new AgentError('NOT_FOUND', `Cannot ${method} "${path.slice(0, 200)}": expected a path of API v1`);
-  return problemResponse(makeProblem(error, requestIdOf(context)));
+  const shown = `Cannot ${method} "${path.slice(0, 200)}"`;
+  const error =
+    allowed.length === 0
+      ? new AgentError('NOT_FOUND', `${shown}: expected a path of API v1`)
+      : new Refusal(405, `${shown}: expected ${allowed.join(', ')}`, { allow: allowed.join(', ') });
+  return problemResponse(error, requestIdOf(context));
 }
 
 /** The client's own ID when it's harmless in a log, else a new one. */

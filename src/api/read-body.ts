@@ -1,4 +1,5 @@
 import { AgentError } from '../domain/errors.ts';
+import { Refusal } from './refusal.ts';
 
 /** The largest body that is read: a spec at its limit, escaped as JSON may. */
 const BODY_LIMIT_BYTES = 2 * 1024 * 1024;
@@ -7,7 +8,8 @@ const BODY_LIMIT_BYTES = 2 * 1024 * 1024;
 export async function readBody(request: Request): Promise<unknown> {
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
   if (type !== 'application/json') {
-    throw new AgentError('INVALID_INPUT', `Cannot read a body of type "${type ?? ''}": expected application/json`);
+    const message = `Cannot read a body of type "${(type ?? '').slice(0, 100)}": expected application/json`;
+    throw new Refusal(415, message, { accept: 'application/json' });
   }
   const announced = Number(request.headers.get('content-length') ?? 0);
   if (announced > BODY_LIMIT_BYTES) throw tooLarge();

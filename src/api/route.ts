@@ -12,6 +12,8 @@ export interface RouteRequest {
   /** A part of the path; empty where the route has none of that name. */
   param(name: string): string;
   query(name: string): string | undefined;
+  /** All values of a parameter that may be given several times. */
+  queries(name: string): readonly string[];
   header(name: string): string | undefined;
   /** The body as JSON. Rejects `LIMIT`, `INVALID_INPUT`. */
   body(): Promise<unknown>;

@@ -9,6 +9,8 @@ export interface Problem {
   readonly code: ErrorCode;
   /** What would have been accepted, where the message says it. */
   readonly expected?: string;
+  /** For `STALE`: what is there now; absent where there's nothing. */
+  readonly current?: { readonly spec: number; readonly changedAt: string };
   /** The request's ID, as in the agent's log. */
   readonly requestId?: string;
 }
