@@ -7,20 +7,24 @@ export type Found =
   | { readonly kind: 'command'; readonly path: CommandPath; readonly rest: readonly string[] }
   | { readonly kind: 'group'; readonly group: string };
 
+/** As many words call a command at most. */
+const MOST_WORDS = 3;
+
 /** Finds the command by its first words; a mistyped one is a {@link Misuse} that suggests the near one. */
 export function findCommand(words: readonly string[]): Found {
   const first = words[0];
   if (first === undefined || first.startsWith('-')) return { kind: 'group', group: '' };
-  const two = `${first} ${words[1] ?? ''}`;
-  for (const path of commandPaths) {
-    if (path === two) return { kind: 'command', path, rest: words.slice(2) };
+  for (let count = Math.min(MOST_WORDS, words.length); count > 0; count -= 1) {
+    const typed = words.slice(0, count).join(' ');
+    const path = commandPaths.find((each) => each === typed);
+    if (path !== undefined) return { kind: 'command', path, rest: words.slice(count) };
+    const next = words[count];
+    const isAlone = next === undefined || next.startsWith('-');
+    if (isAlone && commandPaths.some((each) => each.startsWith(`${typed} `))) return { kind: 'group', group: typed };
   }
-  for (const path of commandPaths) {
-    if (path === first) return { kind: 'command', path, rest: words.slice(1) };
-  }
-  const isGroup = commandPaths.some((path) => path.startsWith(`${first} `));
-  if (isGroup && (words[1] === undefined || words[1].startsWith('-'))) return { kind: 'group', group: first };
-  throw unknownCommand(isGroup ? two : first);
+  const isGroup = (count: number) =>
+    commandPaths.some((path) => path.startsWith(`${words.slice(0, count).join(' ')} `));
+  throw unknownCommand(words.slice(0, isGroup(2) ? 3 : isGroup(1) ? 2 : 1).join(' '));
 }
 
 function unknownCommand(typed: string): Misuse {

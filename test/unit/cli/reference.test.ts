@@ -17,7 +17,7 @@ test('docs/cli.md is what "muster help --markdown" prints', () => {
 
 test('every file of commands is in the table, and each command has the words it is found by', async () => {
   const files = readdirSync(new URL('src/cli/commands/', root)).map((name) => name.replace(/\.ts$/, ''));
-  assert.deepEqual(files.sort(), commandPaths.map((path) => path.replace(' ', '-')).sort());
+  assert.deepEqual(files.sort(), commandPaths.map((path) => path.replaceAll(' ', '-')).sort());
   for (const path of Object.keys(commands) as CommandPath[]) assert.equal((await commands[path]()).path, path);
 });
 
