@@ -57,7 +57,9 @@ async function runCommand(
     },
   };
   try {
-    return await command.run(context, parsed.input);
+    if (!parsed.watch) return await command.run(context, parsed.input);
+    const { runLive } = await import('./live.ts');
+    return await runLive(context, async (each) => command.run(each, parsed.input));
   } finally {
     if (client !== undefined) (await client).close();
   }

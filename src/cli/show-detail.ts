@@ -2,18 +2,17 @@ import type { ContainerSpec, Move, Placement, RunSpec, Workload } from '../domai
 import type { InstanceDetail, InstanceRow, NodeRow, WorkloadAnswer, WorkloadSummary } from '../wire/answers.ts';
 import type { Context } from './context.ts';
 import { describeDisconnect, describeReschedule } from './describe-policies.ts';
-import { formatAge } from './durations.ts';
+import { formatAge, formatTime, formatWhen } from './durations.ts';
 import { printFields, printTable } from './print-answer.ts';
 import { instanceCells, instanceColumns, phaseCell } from './show-instances.ts';
-import { formatBytes, formatLabels, nodeStateCell } from './show-nodes.ts';
+import { formatBytes, formatLabels, formatRuntimes, nodeStateCell } from './show-nodes.ts';
 import { printable } from './table.ts';
 
-type Screen = Pick<Context, 'stdout' | 'paint' | 'clock'>;
+type Screen = Pick<Context, 'stdout' | 'paint' | 'clock' | 'utc' | 'timeZone'>;
 
 /** A workload as `muster inspect` shows it. */
 export function showWorkload(screen: Screen, answer: WorkloadAnswer): void {
   const { workload, summary, spec } = answer;
-  const now = screen.clock.wallTime();
   const order = workload.removing === true ? 'remove' : workload.desired;
   printFields(screen, [
     ['Workload', answer.name],
@@ -24,10 +23,8 @@ export function showWorkload(screen: Screen, answer: WorkloadAnswer): void {
     ['Reschedule', describeReschedule(workload)],
     ['Sticky', workload.sticky ? 'yes: waits for its node' : undefined],
     ['Placement', describePlacement(workload.placement)],
-    [
-      'Applied',
-      `${formatAge(workload.createdAt, now)} ago, changed ${formatAge(workload.changedAt, now)} ago (${workload.changedAt})`,
-    ],
+    ['Created', formatWhen(workload.createdAt, screen)],
+    ['Changed', formatWhen(workload.changedAt, screen)],
   ]);
   if (spec !== undefined) showSpec(screen, spec.run, spec.resolvedImage);
   showProblems(screen, summary);
@@ -36,19 +33,20 @@ export function showWorkload(screen: Screen, answer: WorkloadAnswer): void {
 
 /** One instance with its copies and its history. */
 export function showInstance(screen: Screen, detail: InstanceDetail): void {
-  const now = screen.clock.wallTime();
   printFields(screen, [
     ['Instance', detail.display],
     ['Phase', detail.phase],
     ['Why', detail.reason],
     ['Waits for', detail.waitsFor],
   ]);
-  for (const row of detail.rows) showCopy(screen, row, now);
+  for (const row of detail.rows) showCopy(screen, row);
   showNodeReasons(screen, detail);
   showMoves(screen, detail.moves);
 }
 
-function showCopy(screen: Screen, row: InstanceRow, now: Date): void {
+function showCopy(screen: Screen, row: InstanceRow): void {
+  const now = screen.clock.wallTime();
+  const when = (at: string | undefined) => (at === undefined ? undefined : formatWhen(at, screen));
   screen.stdout.write('\n');
   printFields(screen, [
     [
@@ -57,7 +55,10 @@ function showCopy(screen: Screen, row: InstanceRow, now: Date): void {
         ? undefined
         : `${row.node.hostname} (${row.node.id.slice(0, 8)})${row.role === undefined ? '' : `, ${row.role}`}`,
     ],
-    ['Phase', `${row.phase} for ${formatAge(row.since, now)}${row.healthy ? ', healthy' : ''}`],
+    [
+      'Phase',
+      `${row.phase} for ${formatAge(row.since, now)}${row.since === undefined ? '' : ` (since ${formatTime(row.since, screen)})`}${row.healthy ? ', healthy' : ''}`,
+    ],
     ['Spec', row.spec === undefined ? undefined : `${row.spec}${row.upToDate ? '' : ' (not the present one)'}`],
     ['Unit', row.unit === undefined ? undefined : `${row.unit.load}, ${row.unit.active} (${row.unit.sub})`],
     ['Container', row.container === undefined ? undefined : `${row.container.id.slice(0, 12)}, ${row.container.state}`],
@@ -66,8 +67,8 @@ function showCopy(screen: Screen, row: InstanceRow, now: Date): void {
     ['Addresses', row.addresses?.join(', ')],
     ['Ports', row.ports?.join(', ')],
     ['Token', row.fencingToken],
-    ['Started', row.startedAt],
-    ['Ended', row.finishedAt],
+    ['Started', when(row.startedAt)],
+    ['Ended', when(row.finishedAt)],
     ['Exit code', row.exitCode?.toString()],
     ['Restarts', row.restarts.toString()],
     ['Last error', row.lastError],
@@ -75,7 +76,7 @@ function showCopy(screen: Screen, row: InstanceRow, now: Date): void {
       'Last action',
       row.lastAction === undefined
         ? undefined
-        : `${row.lastAction.kind}, ${formatAge(row.lastAction.at, now)} ago: ${row.lastAction.reason}`,
+        : `${row.lastAction.kind}, ${formatWhen(row.lastAction.at, screen)}: ${row.lastAction.reason}`,
     ],
   ]);
 }
@@ -86,18 +87,12 @@ export function showNode(screen: Screen, node: NodeRow): void {
     ['Node', node.hostname],
     ['ID', node.id],
     ['State', `${nodeStateCell(node).text}${node.leader ? ', leads' : ''}`],
-    ['Lost since', node.lostSince],
+    ['Lost since', node.lostSince === undefined ? undefined : formatWhen(node.lostSince, screen)],
     ['Address', node.advertise],
     ['Addresses', node.addresses.join(', ')],
     ['Labels', formatLabels(node.labels)],
     ['Capacity', `${node.capacity.cpus} CPUs, ${formatBytes(node.capacity.memoryBytes)}`],
-    [
-      'Runtimes',
-      Object.entries(node.runtimes)
-        .map(([kind, version]) => `${kind} ${version}`)
-        .sort()
-        .join(', '),
-    ],
+    ['Runtimes', formatRuntimes(node.runtimes)],
     ['Agent', node.agentVersion],
     ['Machine ID', node.machineId],
     ['Boot ID', node.bootId],
@@ -132,7 +127,12 @@ export function showMoves(screen: Screen, moves: readonly Move[]): void {
   if (moves.length === 0) return;
   screen.stdout.write('\n');
   const node = (id: string | undefined) => ({ text: id?.slice(0, 8) ?? '-' });
-  const rows = moves.map((move) => [{ text: move.at }, node(move.from), node(move.to), { text: move.reason }]);
+  const rows = moves.map((move) => [
+    { text: formatTime(move.at, screen) },
+    node(move.from),
+    node(move.to),
+    { text: move.reason },
+  ]);
   printTable(
     screen,
     [{ title: 'MOVED AT' }, { title: 'FROM' }, { title: 'TO' }, { title: 'BECAUSE', shrinks: true }],
@@ -149,11 +149,19 @@ function showProblems({ stdout, paint }: Screen, { problems }: WorkloadSummary):
   }
 }
 
+/** Copies as `muster ps` lists them. */
+export function showCopies(screen: Screen, rows: readonly InstanceRow[]): void {
+  const how = { wide: screen.utc };
+  const cells = rows.map((row) => instanceCells(screen, row, how));
+  printTable(screen, instanceColumns(how), cells, 'No instances.');
+}
+
 function showRows(screen: Screen, instances: readonly InstanceDetail[]): void {
-  const now = screen.clock.wallTime();
   screen.stdout.write('\n');
-  const rows = instances.flatMap((detail) => detail.rows.map((row) => instanceCells(row, now)));
-  printTable(screen, instanceColumns, rows, 'No instances.');
+  showCopies(
+    screen,
+    instances.flatMap((detail) => detail.rows),
+  );
 }
 
 function showSpec(screen: Screen, run: RunSpec, resolvedImage: string | undefined): void {

@@ -1,7 +1,7 @@
 import type { Health, Phase } from '../domain/status.ts';
 import type { InstanceRow } from '../wire/answers.ts';
-import type { Tone } from './context.ts';
-import { formatAge } from './durations.ts';
+import type { Context, Tone } from './context.ts';
+import { formatAge, formatTime } from './durations.ts';
 import type { Cell, Column } from './table.ts';
 
 const phaseTones: Readonly<Record<Phase, Tone>> = {
@@ -28,27 +28,38 @@ export function phaseCell(phase: Phase): Cell {
   return { text: phase, tone: phaseTones[phase] };
 }
 
-/** The columns of `muster ps`. */
-export const instanceColumns: readonly Column[] = [
-  { title: 'INSTANCE' },
-  { title: 'NODE' },
-  { title: 'PHASE' },
-  { title: 'HEALTH' },
-  { title: 'FOR', align: 'right' },
-  { title: 'RESTARTS', align: 'right' },
-  { title: 'PORTS', shrinks: true },
-  { title: 'WHY', shrinks: true },
-];
+/** The columns of `muster ps`; `wide`: with exact times and what sets copies apart. */
+export function instanceColumns({ wide }: { readonly wide: boolean }): readonly Column[] {
+  return [
+    { title: 'INSTANCE' },
+    { title: 'NODE' },
+    { title: 'PHASE' },
+    { title: 'HEALTH' },
+    { title: 'FOR', align: 'right' },
+    ...(wide ? [{ title: 'SINCE' }] : []),
+    { title: 'RESTARTS', align: 'right' },
+    ...(wide ? [{ title: 'SPEC', align: 'right' } as const, { title: 'ADDRESSES' }] : []),
+    { title: 'PORTS', shrinks: true },
+    { title: 'WHY', shrinks: true },
+  ];
+}
 
 /** A copy as a line of `muster ps`. */
-export function instanceCells(row: InstanceRow, now: Date): readonly Cell[] {
+export function instanceCells(
+  context: Pick<Context, 'clock' | 'utc' | 'timeZone'>,
+  row: InstanceRow,
+  { wide }: { readonly wide: boolean },
+): readonly Cell[] {
+  const since = row.since === undefined ? '-' : formatTime(row.since, context);
   return [
     { text: row.display, tone: 'strong' },
     { text: row.node?.hostname ?? '-' },
     phaseCell(row.phase),
     healthCell(row),
-    { text: formatAge(row.since, now) },
+    { text: formatAge(row.since, context.clock.wallTime()) },
+    ...(wide ? [{ text: since }] : []),
     { text: String(row.restarts), tone: row.restarts > 0 ? 'warn' : 'plain' },
+    ...(wide ? [{ text: String(row.spec ?? '-') }, { text: (row.addresses ?? []).join(' ') || '-' }] : []),
     { text: (row.ports ?? []).join(' ') },
     { text: describeRow(row) },
   ];

@@ -16,6 +16,14 @@ export function formatLabels(labels: Readonly<Record<string, string>>): string {
     .join(' ');
 }
 
+/** `docker 20.10, systemd 252`. */
+export function formatRuntimes(runtimes: NodeRow['runtimes']): string {
+  return Object.entries(runtimes)
+    .map(([kind, version]) => `${kind} ${version}`)
+    .sort()
+    .join(', ');
+}
+
 /** `3.8 GiB`. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

@@ -1,12 +1,12 @@
 import { releaseCommand } from '../domain/hold.ts';
 import type { ClusterStatus, HoldStatus, NodeStatus, StatusAnswer } from '../wire/status-answers.ts';
 import type { Context, Tone } from './context.ts';
-import { formatAge } from './durations.ts';
+import { formatAge, formatTime, formatWhen } from './durations.ts';
 import { printFields, printTable } from './print-answer.ts';
 import { describeSummary } from './show-detail.ts';
 import { printable } from './table.ts';
 
-type Screen = Pick<Context, 'stdout' | 'paint' | 'clock'>;
+type Screen = Pick<Context, 'stdout' | 'paint' | 'clock' | 'utc' | 'timeZone'>;
 
 /** More than these are counted, not listed. */
 const SHORT_LISTED = 20;
@@ -23,7 +23,7 @@ export function showStatus(screen: Screen, answer: StatusAnswer): void {
         ? `answers (${etcd.tookMs} ms), raft term ${etcd.raftTerm}, revision ${etcd.revision}`
         : `does not answer: ${etcd.reason}`,
     ],
-    ['Store', describeStore(answer)],
+    ['Store', describeStore(screen, answer)],
     ['Leader', cluster === undefined ? undefined : describeLeader(cluster)],
     ['Nodes', cluster === undefined ? undefined : describeNodes(cluster)],
     ['Workloads', cluster === undefined ? undefined : describeWork(cluster)],
@@ -35,9 +35,9 @@ export function showStatus(screen: Screen, answer: StatusAnswer): void {
 }
 
 /** What's wrong with it beyond that it doesn't answer. */
-function describeStore({ store }: StatusAnswer): string | undefined {
+function describeStore(screen: Screen, { store }: StatusAnswer): string | undefined {
   if (store === undefined || store.state === 'good' || store.state === 'unknown') return undefined;
-  return `${store.state} since ${store.since}: ${store.text}`;
+  return `${store.state} since ${formatWhen(store.since, screen)}: ${store.text}`;
 }
 
 function describeLeader({ leader, term }: ClusterStatus): string {
@@ -53,10 +53,13 @@ function describeWork({ workloads, instances }: ClusterStatus): string {
   return `${workloads.asDesired} of ${workloads.known} as desired; ${instances.healthy} of ${instances.wanted} instances healthy`;
 }
 
-function showHold({ stdout, paint }: Screen, { nodes, until, reason }: HoldStatus): void {
+function showHold(screen: Screen, { nodes, since, until, reason }: HoldStatus): void {
+  const { stdout, paint } = screen;
   const names = nodes.map(({ hostname }) => hostname).join(', ');
-  stdout.write(`\n${paint('Held:', 'bad')} ${printable(reason)}\n`);
-  stdout.write(`  nothing of ${printable(names)} is replaced until ${until}, or until they are back\n`);
+  stdout.write(`\n${paint('Held:', 'bad')} ${printable(reason)}, ${formatWhen(since, screen)}\n`);
+  stdout.write(
+    `  nothing of ${printable(names)} is replaced until ${formatTime(until, screen)}, or until they are back\n`,
+  );
   stdout.write(`  to replace it now: ${releaseCommand}\n`);
 }
 

@@ -14,6 +14,7 @@ export const explain = makeCommand({
   details: [],
   args: [{ name: 'NAME', help: 'A workload or an instance' }],
   options: {},
+  live: true,
   examples: [
     { line: 'muster explain redis', does: 'why it is pending, node by node, and where it has been' },
     { line: 'muster explain web.1', does: 'only that instance' },

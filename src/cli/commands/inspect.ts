@@ -2,9 +2,8 @@ import type { InstanceDetail, NodeAnswer, WorkloadAnswer } from '../../wire/answ
 import { exitCodes, makeCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { makeNotFound, unlessMissing } from '../not-found.ts';
-import { printJson, printTable, printWarnings } from '../print-answer.ts';
-import { showInstance, showNode, showWorkload } from '../show-detail.ts';
-import { instanceCells, instanceColumns } from '../show-instances.ts';
+import { printJson, printWarnings } from '../print-answer.ts';
+import { showCopies, showInstance, showNode, showWorkload } from '../show-detail.ts';
 
 type Found =
   | { readonly kind: 'workload'; readonly workload: WorkloadAnswer }
@@ -23,6 +22,7 @@ export const inspect = makeCommand({
   details: ['A name is looked up as a workload, then as an instance, then as a node.'],
   args: [{ name: 'NAME', help: "A workload, an instance, or a node's hostname or ID" }],
   options: {},
+  live: true,
   examples: [
     { line: 'muster inspect web', does: 'spec, state and instances of a workload' },
     { line: 'muster inspect web.0', does: 'one instance: its copies, times, last action, moves' },
@@ -62,17 +62,10 @@ function show(context: Context, found: Found): void {
       showInstance(context, found.instance);
       printWarnings(context, found.problems);
       return;
-    case 'node': {
-      const now = context.clock.wallTime();
+    case 'node':
       showNode(context, found.node.node);
       context.stdout.write('\n');
-      printTable(
-        context,
-        instanceColumns,
-        found.node.rows.map((row) => instanceCells(row, now)),
-        'No instances.',
-      );
+      showCopies(context, found.node.rows);
       printWarnings(context, found.node.problems);
-    }
   }
 }

@@ -1,54 +1,69 @@
 import type { NodeRow } from '../../wire/answers.ts';
 import { exitCodes, makeCommand } from '../command.ts';
-import { formatAge } from '../durations.ts';
-import { printJson, printTable, printWarnings } from '../print-answer.ts';
-import { formatBytes, formatLabels, nodeStateCell } from '../show-nodes.ts';
+import type { Context } from '../context.ts';
+import { formatAge, formatTime } from '../durations.ts';
+import { filterOf, isEverything, nodeListingOptions } from '../listing.ts';
+import { printJson, printNames, printTable, printWarnings } from '../print-answer.ts';
+import { formatBytes, formatLabels, formatRuntimes, nodeStateCell } from '../show-nodes.ts';
 import type { Cell, Column } from '../table.ts';
-
-const columns: readonly Column[] = [
-  { title: 'NODE' },
-  { title: 'ID' },
-  { title: 'STATE' },
-  { title: 'ROLE' },
-  { title: 'ADDRESS' },
-  { title: 'INSTANCES', align: 'right' },
-  { title: 'CPUS', align: 'right' },
-  { title: 'MEMORY', align: 'right' },
-  { title: 'LABELS', shrinks: true },
-  { title: 'VERSION' },
-];
 
 /** `muster node ls`: which machines there are. */
 export const nodeLs = makeCommand({
   path: 'node ls',
   summary: 'List the nodes: who is here, who leads, what each carries',
-  details: [],
+  details: ['With several filters, all must hold.'],
   args: [],
-  options: {},
-  examples: [{ line: 'muster node ls', does: 'one line a node' }],
-  async run(context) {
+  options: nodeListingOptions,
+  live: true,
+  examples: [
+    { line: 'muster node ls', does: 'one line a node' },
+    { line: 'muster node ls --phase lost', does: 'those that are gone' },
+    { line: 'muster node ls --label zone=a -q', does: "the names of a zone's nodes, for scripts" },
+  ],
+  async run(context, input) {
+    const filter = filterOf(input, 'nodes');
     const client = await context.client();
-    const answer = await client.nodes({}, context.signal);
-    if (context.json) {
-      printJson(context, answer);
-      return exitCodes.done;
-    }
-    const now = context.clock.wallTime();
+    const answer = await client.nodes(filter, context.signal);
     const sorted = answer.nodes.toSorted((a, b) => (`${a.hostname} ${a.id}` < `${b.hostname} ${b.id}` ? -1 : 1));
-    printTable(
-      context,
-      columns,
-      sorted.map((node) => cells(node, now)),
-      'No nodes have joined yet.',
-    );
-    printWarnings(context, answer.problems);
+    if (context.json) printJson(context, answer);
+    else if (context.quiet)
+      printNames(
+        context,
+        sorted.map(({ hostname }) => hostname),
+      );
+    else show(context, sorted, { wide: input.flag('wide') || context.utc, all: isEverything(filter) });
+    if (!context.json) printWarnings(context, answer.problems);
     return exitCodes.done;
   },
 });
 
-function cells(node: NodeRow, now: Date): readonly Cell[] {
+function show(context: Context, rows: readonly NodeRow[], how: { readonly wide: boolean; readonly all: boolean }) {
+  const columns: readonly Column[] = [
+    { title: 'NODE' },
+    { title: 'ID' },
+    { title: 'STATE' },
+    { title: 'ROLE' },
+    { title: 'ADDRESS' },
+    { title: 'INSTANCES', align: 'right' },
+    { title: 'CPUS', align: 'right' },
+    { title: 'MEMORY', align: 'right' },
+    { title: 'LABELS', shrinks: true },
+    { title: 'VERSION' },
+    ...(how.wide ? [{ title: 'LOST SINCE' }, { title: 'RUNTIMES', shrinks: true }, { title: 'MACHINE ID' }] : []),
+  ];
+  const empty = how.all ? 'No nodes have joined yet.' : 'No nodes match.';
+  printTable(
+    context,
+    columns,
+    rows.map((node) => cells(context, node, how.wide)),
+    empty,
+  );
+}
+
+function cells(context: Context, node: NodeRow, wide: boolean): readonly Cell[] {
   const state = nodeStateCell(node);
-  const since = node.lostSince === undefined ? '' : ` ${formatAge(node.lostSince, now)}`;
+  const since = node.lostSince === undefined ? '' : ` ${formatAge(node.lostSince, context.clock.wallTime())}`;
+  const lostAt = node.lostSince === undefined ? '-' : formatTime(node.lostSince, context);
   return [
     { text: node.hostname, tone: 'strong' },
     { text: node.id.slice(0, 8) },
@@ -60,5 +75,6 @@ function cells(node: NodeRow, now: Date): readonly Cell[] {
     { text: formatBytes(node.capacity.memoryBytes) },
     { text: formatLabels(node.labels) },
     { text: node.agentVersion },
+    ...(wide ? [{ text: lostAt }, { text: formatRuntimes(node.runtimes) }, { text: node.machineId }] : []),
   ];
 }

@@ -1,33 +1,64 @@
-import type { InstancesAnswer } from '../../wire/answers.ts';
 import { byInstance } from '../../wire/client.ts';
 import { exitCodes, makeCommand } from '../command.ts';
-import { printJson, printTable, printWarnings } from '../print-answer.ts';
+import type { Context } from '../context.ts';
+import { filterOf, isEverything, listingOptions } from '../listing.ts';
+import { makeNotFound, unlessMissing } from '../not-found.ts';
+import { printJson, printNames, printTable, printWarnings } from '../print-answer.ts';
 import { instanceCells, instanceColumns } from '../show-instances.ts';
 
 /** `muster ps`: what runs where. */
 export const ps = makeCommand({
   path: 'ps',
-  summary: 'List instances: what runs where, since when, and why not',
-  details: [],
-  args: [{ name: 'NAME', help: 'A workload or an instance', optional: true }],
-  options: { workload: { type: 'string', short: 'w', value: 'NAME', help: 'Only the instances of this workload' } },
+  summary: 'List instances: what runs where, since when, and why it is as it is',
+  details: ['With several filters, all must hold.'],
+  args: [{ name: 'NAME', help: 'Only this workload or instance', optional: true }],
+  options: {
+    ...listingOptions,
+    workload: { type: 'string', short: 'w', value: 'NAME', help: 'Only the instances of this workload' },
+  },
+  live: true,
   examples: [
     { line: 'muster ps', does: 'all instances of the cluster' },
     { line: 'muster ps web', does: 'those of one workload' },
+    { line: 'muster ps --node node2 --phase running', does: 'what runs on one node' },
+    { line: 'muster ps --watch', does: 'again whenever something changes' },
+    { line: 'muster ps --wide --utc', does: 'with exact times, specs and addresses' },
   ],
-  async run(context, { args: [name], value }) {
-    const workload = value('workload');
-    const filter = { ...(workload === undefined ? {} : { workload }), ...(name === undefined ? {} : { name }) };
-    const client = await context.client();
-    const answer: InstancesAnswer = await client.instances(filter, context.signal);
-    if (context.json) {
-      printJson(context, answer);
-      return exitCodes.done;
+  async run(context, input) {
+    const [name] = input.args;
+    const workload = input.value('workload');
+    const narrowed = filterOf(input);
+    const filter = {
+      ...narrowed,
+      ...(workload === undefined ? {} : { workload }),
+      ...(name === undefined ? {} : { name }),
+    };
+    const answer = await ask(context, filter);
+    const sorted = answer.rows.toSorted(byInstance);
+    if (context.json) printJson(context, answer);
+    else if (context.quiet)
+      printNames(
+        context,
+        sorted.map(({ display }) => display),
+      );
+    else {
+      const wide = input.flag('wide') || context.utc;
+      const rows = sorted.map((row) => instanceCells(context, row, { wide }));
+      const empty = isEverything(narrowed) ? 'No instances. "muster apply FILE" brings work.' : 'No instances match.';
+      printTable(context, instanceColumns({ wide }), rows, empty);
     }
-    const now = context.clock.wallTime();
-    const rows = answer.rows.toSorted(byInstance).map((row) => instanceCells(row, now));
-    printTable(context, instanceColumns, rows, 'No instances. "muster apply FILE" brings work.');
-    printWarnings(context, answer.problems);
+    if (!context.json) printWarnings(context, answer.problems);
     return exitCodes.done;
   },
 });
+
+/** A mistyped name is answered with the near one. */
+async function ask(context: Context, filter: { readonly workload?: string; readonly name?: string }) {
+  const client = await context.client();
+  const name = filter.name ?? filter.workload;
+  if (name === undefined) return client.instances(filter, context.signal);
+  const answer = await unlessMissing(client.instances(filter, context.signal));
+  if (answer === undefined)
+    throw await makeNotFound(context, filter.name === undefined ? 'a workload' : 'a workload or an instance', name);
+  return answer;
+}

@@ -9,6 +9,7 @@ export const status = makeCommand({
   details: ['It also answers while etcd is away, with what this node knows by itself, and then ends with code 1.'],
   args: [],
   options: {},
+  live: true,
   examples: [
     { line: 'muster status', does: 'the state of the cluster, for people' },
     { line: 'muster status --json', does: 'the same for programs' },

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Slot, WorkloadName } from '../../../src/domain/ids.ts';
 import type { NodeRow } from '../../../src/wire/answers.ts';
-import { makeFakeTerminal, makeRow, makeSummary, makeWorkloadRow, node1, node2 } from './fake-terminal.ts';
+import type { Client } from '../../../src/wire/client.ts';
+import { makeFakeTerminal, makeRow, makeSummary, makeWorkloadRow, node1, node2, notFound } from './fake-terminal.ts';
 
 const rows = [
   makeRow({ slot: '10' as Slot, node: node2 }),
@@ -113,4 +114,86 @@ test('muster node ls shows the leader, the lost with since when, and what is set
   const lines = terminal.stdout().split('\n');
   assert.match(lines[1] ?? '', /^node1 +11111111 +up +leader +10\.0\.0\.1 +3 +2 +4\.0 GiB +disk=ssd zone=a +0\.1\.0$/);
   assert.match(lines[2] ?? '', /^node2 +22222222 +lost, cordoned 5m00s +- /);
+});
+
+const listings: [argv: string[], asks: keyof Client, filter: object][] = [
+  [
+    ['ls', '--label', 'tier=db', '-l', 'zone=a', '--phase', 'failed', '--node', 'node2'],
+    'workloads',
+    { label: ['tier=db', 'zone=a'], phase: 'failed', node: 'node2' },
+  ],
+  [['ps', 'web', '-n', 'node2', '--phase', 'running'], 'instances', { name: 'web', node: 'node2', phase: 'running' }],
+  [['node', 'ls', '-l', 'zone=a', '--phase', 'lost'], 'nodes', { label: ['zone=a'], phase: 'lost' }],
+];
+for (const [argv, asks, filter] of listings) {
+  test(`muster ${argv.join(' ')} hands its filters to the API, and says that nothing matches`, async () => {
+    const asked: unknown[] = [];
+    const answer = (given: unknown) => {
+      asked.push(given);
+      return Promise.resolve({ workloads: [], rows: [], nodes: [], problems: [] });
+    };
+    const terminal = makeFakeTerminal({ client: { [asks]: answer } });
+    assert.equal(await terminal.run(...argv), 0);
+    assert.deepEqual(asked, [filter]);
+    assert.match(terminal.stdout(), /^No (workloads|instances|nodes) match\.\n$/);
+  });
+}
+
+const wrong: [argv: string[], says: RegExp][] = [
+  [['ps', '--phase', 'runing'], /expected one of pending.*\n {2}hint: did you mean running\?/],
+  [['node', 'ls', '--phase', 'failed'], /expected one of up, leaving/],
+  [['ls', '--label', 'zone'], /expected KEY=VALUE\n {2}hint: --label zone=VALUE/],
+];
+for (const [argv, says] of wrong) {
+  test(`muster ${argv.join(' ')} is misuse`, async () => {
+    const terminal = makeFakeTerminal();
+    assert.equal(await terminal.run(...argv), 2);
+    assert.match(terminal.stderr(), says);
+  });
+}
+
+test('--quiet leaves the names alone, each once, also where there are none', async () => {
+  const client: Partial<Client> = {
+    instances: () => Promise.resolve({ rows: [...rows, ...rows], problems: [] }),
+    workloads: () => Promise.resolve({ workloads: [makeWorkloadRow()], problems: [] }),
+    nodes: () => Promise.resolve({ nodes: [], problems: [] }),
+  };
+  for (const [argv, expected] of [
+    [['ps', '-q'], 'a.service\nweb.2\nweb.10\n'],
+    [['ls', '--quiet'], 'web\n'],
+    [['node', 'ls', '-q'], ''],
+  ] as const) {
+    const terminal = makeFakeTerminal({ client });
+    assert.equal(await terminal.run(...argv), 0);
+    assert.equal(terminal.stdout(), expected);
+  }
+});
+
+test('--wide shows exact times where the machine is, --utc the same in UTC', async () => {
+  const client: Partial<Client> = {
+    instances: () => Promise.resolve({ rows: [makeRow()], problems: [] }),
+    workloads: () => Promise.resolve({ workloads: [makeWorkloadRow()], problems: [] }),
+  };
+  for (const [argv, expected] of [
+    [['ps', '--wide'], /^web\.0 +node1 +running +ok +30s +2026-01-01 00:59:30\+01:00 +0 +1 +-$/m],
+    [['ps', '--utc'], /30s +2025-12-31 23:59:30Z/],
+    [['ls', '--wide'], /1h00m +2026-01-01 00:00:00\+01:00 +2025-12-31 21:00:00\+01:00 +keep/],
+  ] as const) {
+    const terminal = makeFakeTerminal({ client });
+    assert.equal(await terminal.run(...argv), 0);
+    assert.match(terminal.stdout(), expected, argv.join(' '));
+  }
+});
+
+test('muster ps suggests the near name for one that does not exist', async () => {
+  const instances: Client['instances'] = ({ name }) =>
+    name === undefined ? Promise.resolve({ rows, problems: [] }) : notFound();
+  const terminal = makeFakeTerminal({
+    client: { instances, workloads: () => Promise.resolve({ workloads: [], problems: [] }) },
+  });
+  assert.equal(await terminal.run('ps', 'a.servise'), 1);
+  assert.match(
+    terminal.stderr(),
+    /Cannot find "a\.servise": expected a workload or an instance \(did you mean "a\.service"\?\)/,
+  );
 });

@@ -12,7 +12,7 @@ const root = new URL('../../../', import.meta.url);
 
 test('docs/cli.md is what "muster help --markdown" prints', () => {
   const documented = readFileSync(new URL('docs/cli.md', root), 'utf8');
-  assert.equal(documented, renderReference(all), 'make it again: muster help --markdown > docs/cli.md');
+  assert.ok(documented === renderReference(all), 'docs/cli.md is old, make it again: muster help --markdown');
 });
 
 test('every file of commands is in the table, and each command has the words it is found by', async () => {
