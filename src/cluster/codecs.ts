@@ -161,6 +161,7 @@ export const workloadCodec: Codec<Workload> = makeCodec(
       v.object({ kind: v.literal('global') }),
     ]),
     desired: v.picklist(['run', 'stop']),
+    launch: v.exactOptional(v.literal(false)),
     placement: v.object({
       machineIds: texts,
       machineOf: texts,
@@ -249,6 +250,7 @@ export const assignmentCodec: Codec<Assignment> = makeCodec(
     at: text,
     superseded: v.exactOptional(v.boolean()),
     restart: v.exactOptional(count),
+    launch: v.exactOptional(v.literal(false)),
   }),
 );
 
@@ -270,6 +272,7 @@ export const statusCodec: Codec<InstanceStatus> = makeCodec(
     spec: count,
     restart: v.exactOptional(count),
     phase: v.picklist(['pending', 'pulling', 'starting', 'running', 'stopping', 'stopped', 'failed', 'orphan', 'lost']),
+    loaded: v.exactOptional(v.literal(true)),
     healthy: v.boolean(),
     health,
     since: text,

@@ -128,6 +128,11 @@ export interface Workload {
   readonly spec: number;
   readonly scale: { readonly kind: 'replicas'; readonly replicas: number } | { readonly kind: 'global' };
   readonly desired: 'run' | 'stop';
+  /**
+   * False, for units: its instances are placed and installed, and what starts them is a socket, a timer or another unit. Absent: they
+   * are started.
+   */
+  readonly launch?: false;
   readonly placement: Placement;
   readonly disconnect: DisconnectPolicy;
   /** A `keep` instance starts again after a reboot though the store doesn't answer. Absent: false. */
@@ -164,6 +169,8 @@ export interface Assignment {
   readonly superseded?: boolean;
   /** Which ordered restart it is of; absent: none. */
   readonly restart?: number;
+  /** With the order `run`: it's installed, and not started. Absent: it's started. */
+  readonly launch?: false;
 }
 
 /** One step in an instance's history. */

@@ -62,6 +62,8 @@ export interface InstanceStatus {
   /** The ordered restart that its order is of; absent: none. */
   readonly restart?: number;
   readonly phase: Phase;
+  /** It's installed as ordered, and not started by us: what runs of it was started by its socket, its timer or another unit. */
+  readonly loaded?: true;
   readonly healthy: boolean;
   readonly health: Health;
   /** When this phase began: ISO 8601. */

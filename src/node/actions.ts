@@ -70,7 +70,9 @@ export class Actions {
       const want = desired.get(key);
       if (remembered.action?.kind !== 'start') continue;
       const isOrdered =
-        want?.order === 'run' && (want.specHash === undefined || want.specHash === remembered.startingHash);
+        want?.order === 'run' &&
+        want.launch !== false &&
+        (want.specHash === undefined || want.specHash === remembered.startingHash);
       if (!isOrdered) this.#inFlight.abort(key, new Error('the order has changed'));
       else if (mustStop === 'leaving' || (mustStop === 'fenced' && want.disconnect === 'stop'))
         this.#inFlight.abort(key, new Error(`the node is ${mustStop}`));

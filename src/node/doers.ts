@@ -38,6 +38,16 @@ export function makeDoers(options: DoersOptions): Doers {
     return runtime;
   };
   return {
+    install: async ({ key, order, spec }, signal) => {
+      if (order === undefined || spec === undefined)
+        throw new AgentError('INTERNAL', `Cannot install "${displayName(key)}": expected its order and spec`);
+      const { revision: assignmentRevision, assignment } = order;
+      const { run, hash: specHash } = spec;
+      const common = { key, run, specHash, disconnect: assignment.disconnect, assignmentRevision };
+      // Whatever starts it takes these; a token is proven by each start of ours alone.
+      const environment = makeEnvironment(options, key, undefined);
+      await runtimeFor(key).install({ ...common, environment }, signal);
+    },
     start: async ({ key, order, spec }, signal) => {
       if (order === undefined || spec === undefined)
         throw new AgentError('INTERNAL', `Cannot start "${displayName(key)}": expected its order and spec`);
@@ -64,7 +74,11 @@ export function makeDoers(options: DoersOptions): Doers {
 }
 
 /** What every instance can know of itself. */
-function makeEnvironment({ clusterId, node }: DoersOptions, key: InstanceKey, token: string): Record<string, string> {
+function makeEnvironment(
+  { clusterId, node }: DoersOptions,
+  key: InstanceKey,
+  token: string | undefined,
+): Record<string, string> {
   const { workload, slot } = splitInstanceKey(key);
   return {
     MUSTER_CLUSTER: clusterId,
@@ -72,6 +86,6 @@ function makeEnvironment({ clusterId, node }: DoersOptions, key: InstanceKey, to
     MUSTER_WORKLOAD: workload,
     MUSTER_SLOT: slot,
     MUSTER_INSTANCE: displayName(key),
-    MUSTER_FENCING_TOKEN: token,
+    ...(token === undefined ? {} : { MUSTER_FENCING_TOKEN: token }),
   };
 }

@@ -53,6 +53,9 @@ export interface Remembered {
   wasFenced: boolean;
 }
 
+/** What tells one order from another. */
+type Ordering = Pick<Assignment, 'order' | 'spec' | 'restart' | 'launch'>;
+
 /** Between two attempts to end what must not run any longer: no backoff, and no flood. */
 const URGENT_RETRY_MS = 500;
 
@@ -110,9 +113,10 @@ export class NodeMemory {
   }
 
   /** What is ordered of an instance: another order or spec is not made to wait for the failures of the one before. */
-  noteOrdered(key: InstanceKey, { order, spec, restart }: Pick<Assignment, 'order' | 'spec' | 'restart'>): void {
+  noteOrdered(key: InstanceKey, ordering: Ordering): void {
+    const { order, spec, restart, launch } = ordering;
     const entry = this.of(key);
-    const ordered = `${order} ${spec} ${restart ?? ''}`;
+    const ordered = `${order} ${spec} ${restart ?? ''} ${launch ?? ''}`;
     if (entry.ordered === ordered) return;
     if (entry.ordered !== undefined) {
       entry.failures = 0;

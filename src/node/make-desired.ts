@@ -32,7 +32,8 @@ export function makeDesired({
   for (const [key, { assignment }] of readable) {
     const reading = readings.get(key);
     const specHash = reading?.kind === 'read' ? reading.spec.hash : undefined;
-    desired.set(key, { key, order: assignment.order, disconnect: assignment.disconnect, specHash });
+    const { order, disconnect, launch } = assignment;
+    desired.set(key, { key, order, disconnect, specHash, ...(launch === undefined ? {} : { launch }) });
   }
   for (const key of unreadable.keys()) {
     const disconnect = observation.instances.get(key)?.disconnect ?? 'keep';

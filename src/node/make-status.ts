@@ -12,6 +12,7 @@ export interface AnsweredOrder {
   readonly spec: number;
   readonly order: 'run' | 'stop';
   readonly restart?: number;
+  readonly launch?: false;
 }
 
 /** What is known of one instance in this pass. */
@@ -52,6 +53,7 @@ export function makeStatus(input: StatusInput): InstanceStatus {
     spec: order?.spec ?? previous?.spec ?? 0,
     ...(order?.restart === undefined ? {} : { restart: order.restart }),
     phase,
+    ...(isLoaded(input) ? { loaded: true as const } : {}),
     healthy: phase === 'running' && isHealthy(observed),
     health: observed?.health ?? 'none',
     since: previous?.phase === phase ? previous.since : nowIso,
@@ -123,13 +125,21 @@ function phaseOf({ order, observed, memory, isOutdated, mustStop, unreadable }: 
   const alive = observed !== undefined && observed.phase !== 'stopped' && observed.phase !== 'failed';
   if (unreadable !== undefined) return alive ? observed.phase : 'pending'; // nothing is known: least of all that it has stopped
   if (order === undefined) return alive ? 'orphan' : (observed?.phase ?? 'stopped');
-  if (memory?.action?.kind === 'start' && !alive) return memory.progress?.phase ?? 'starting';
+  if ((memory?.action?.kind === 'start' || memory?.action?.kind === 'install') && !alive)
+    return memory.progress?.phase ?? 'starting';
   if (alive && (isOutdated || memory?.action?.kind === 'stop')) return 'stopping';
   if (order.order === 'stop' || mustStop) return observed === undefined || !alive ? 'stopped' : observed.phase;
   if (observed === undefined) return memory?.lastError === undefined ? 'pending' : 'failed';
   if (!alive && memory?.lastError !== undefined) return 'failed';
+  if (!isOutdated && order.launch === false) return observed.everStarted && alive ? 'stopping' : observed.phase;
   if (isOutdated || !observed.everStarted) return 'starting';
   return observed.phase === 'stopped' && isCrash(observed) ? 'failed' : observed.phase;
+}
+
+/** Installed, as its order says, and nothing is being done to it. */
+function isLoaded({ order, observed, memory, isOutdated, mustStop }: StatusInput): boolean {
+  if (order?.order !== 'run' || order.launch !== false || isOutdated || mustStop) return false;
+  return observed !== undefined && !observed.everStarted && memory?.action === undefined;
 }
 
 /** A container that ended though it should run has failed, whatever its exit code; a unit's end is what systemd calls it. */

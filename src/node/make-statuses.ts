@@ -59,8 +59,9 @@ export function makeStatuses(input: StatusesInput): Map<InstanceKey, InstanceSta
   return statuses;
 }
 
-function answered({ revision, assignment: { spec, restart, order } }: Order): AnsweredOrder {
-  return { revision, spec, order, ...(restart === undefined ? {} : { restart }) };
+function answered({ revision, assignment: { spec, restart, order, launch } }: Order): AnsweredOrder {
+  const rest = { ...(restart === undefined ? {} : { restart }), ...(launch === undefined ? {} : { launch }) };
+  return { revision, spec, order, ...rest };
 }
 
 /** What is there runs another spec than the order's, or in another mode. */

@@ -171,7 +171,7 @@ export class NodePass {
     for (const { key, assignment } of readable.values()) {
       memory.noteOrdered(key, assignment);
       const instance = observation.instances.get(key);
-      if (instance !== undefined && !isBusy(key)) memory.noteObserved(instance);
+      if (instance !== undefined && assignment.launch !== false && !isBusy(key)) memory.noteObserved(instance);
     }
   }
 

@@ -54,7 +54,7 @@ export class StepDraft {
   /** Orders the instance to run there, as the copy that counts, in the workload's present spec. */
   run(node: NodeId, reason: string): this {
     const { workload, instance } = this.#subject;
-    const { spec, disconnect, offlineStart } = workload.value;
+    const { spec, disconnect, offlineStart, launch } = workload.value;
     const restart = restartOf(workload.value, instance.slot);
     this.#put(node, {
       order: 'run',
@@ -64,6 +64,7 @@ export class StepDraft {
       reason,
       at: this.#now,
       ...(restart === undefined ? {} : { restart }),
+      ...(launch === undefined ? {} : { launch }),
     });
     for (const [other, role] of this.#roles) if (role === 'current') this.#roles.set(other, 'superseded');
     this.#roles.set(node, 'current');

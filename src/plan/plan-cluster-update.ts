@@ -4,7 +4,7 @@ import type { Copy, Subject, Turn } from './plan-cluster-subject.ts';
 
 /** Orders the workload's present spec; one healthy instance at a time, one that isn't at once. False: nothing to do now. */
 export function planUpdate(subject: Subject, current: Copy): boolean {
-  if (!isOutdated(subject, current)) return planOfflineStart(subject, current);
+  if (!isOutdated(subject, current)) return planLaunch(subject, current) || planOfflineStart(subject, current);
   const isHealthy = current.status?.healthy === true;
   if (isHealthy && !subject.turn.updateFree) return false;
   if (isHealthy) subject.turn.updateFree = false;
@@ -16,6 +16,14 @@ function updateReason({ workload, mode }: Subject, { assignment }: Copy): string
   const { spec, disconnect } = assignment.value;
   if (spec !== workload.value.spec) return `spec ${spec} is replaced by ${workload.value.spec}`;
   return disconnect === mode ? 'an operator ordered its restart' : `disconnect is ${mode} now`;
+}
+
+/** Whether it's started is the order's alone too: it stays where it is. */
+function planLaunch(subject: Subject, current: Copy): boolean {
+  const { launch } = subject.workload.value;
+  if (current.assignment.value.launch === launch) return false;
+  const reason = launch === false ? 'it is to be loaded and not started' : 'it is to be started';
+  return new StepDraft(subject).run(current.node, reason).emit('update', reason);
 }
 
 /** Whether it may start offline is the order's alone: what runs isn't touched, and nobody waits for a turn. */

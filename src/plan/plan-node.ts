@@ -9,6 +9,8 @@ export interface DesiredInstance {
   readonly key: InstanceKey;
   readonly order: 'run' | 'stop';
   readonly disconnect: DisconnectMode;
+  /** With the order `run`: it's only to be installed. */
+  readonly launch?: false;
   /** Of the spec and its ordered restart. Undefined until the spec has been read: then nothing is begun. */
   readonly specHash: string | undefined;
   /**
@@ -43,6 +45,7 @@ export interface NodeConditions {
 }
 
 export type NodeAction =
+  | { readonly kind: 'install'; readonly key: InstanceKey; readonly reason: 'assigned-here' }
   | { readonly kind: 'start'; readonly key: InstanceKey; readonly reason: 'assigned-here' | 'ended' | 'offline-start' }
   | {
       readonly kind: 'stop';
@@ -126,15 +129,24 @@ function planRun(
   if (specHash === undefined) return undefined;
   const mayStart = disconnect === 'keep' || conditions.maySafelyRun;
   const reason = desired.offlineStart === 'due' ? 'offline-start' : undefined;
+  if (observed === undefined && desired.launch === false) return { kind: 'install', key, reason: 'assigned-here' };
   if (observed === undefined) return mayStart ? { kind: 'start', key, reason: reason ?? 'assigned-here' } : undefined;
   if (isOther(desired, observed)) {
     const isRestart = observed.disconnect === disconnect && isSameSpec(observed.specHash, specHash);
     const why = isRestart ? 'restart-ordered' : 'spec-changed';
     return { kind: isAlive(observed) ? 'stop' : 'remove', key, reason: why };
   }
-  if (isAlive(observed) || !mayStart) return undefined;
+  if (desired.launch === false) return planLoaded(observed);
+  if (!mayStart || (isAlive(observed) && (observed.everStarted || observed.phase === 'stopping'))) return undefined;
   if (!observed.everStarted) return { kind: 'start', key, reason: reason ?? 'assigned-here' };
   return isRestartedByAgent(key, disconnect) ? { kind: 'start', key, reason: reason ?? 'ended' } : undefined;
+}
+
+/** What we have started ends, and is then as it was when it was installed; what others have started of it runs on. */
+function planLoaded({ key, everStarted, phase }: ObservedInstance): NodeAction | undefined {
+  if (!everStarted) return undefined;
+  const alive = phase !== 'stopped' && phase !== 'failed';
+  return alive ? { kind: 'stop', key, reason: 'ordered' } : { kind: 'install', key, reason: 'assigned-here' };
 }
 
 /** What is there is of another spec, or of another mode: that lives in another control group, so it takes a restart too. */

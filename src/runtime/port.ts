@@ -50,6 +50,11 @@ export interface Runtime {
    * (unit: the job's result is `done`); a failed start rejects with `INTERNAL` and what the daemon said.
    */
   start(order: StartOrder, onProgress: (progress: StartProgress) => void, signal: AbortSignal): Promise<void>;
+  /**
+   * Makes all ready for the start of a unit, and doesn't start it; what was started and has ended counts as never started again. The
+   * same refusals as {@link start}'s. Containers have no such state: `INVALID_INPUT`.
+   */
+  install(order: StartOrder, signal: AbortSignal): Promise<void>;
   /** Stops it and resolves once it's dead. Its record or container stays, so that its end can be observed. */
   stop(key: InstanceKey, signal: AbortSignal): Promise<void>;
   /** Removes what {@link stop} left. Refuses (`CONFLICT`) what still runs. */

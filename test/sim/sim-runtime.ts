@@ -51,6 +51,10 @@ export class SimRuntime implements Runtime {
     return this.#call(signal, (stop) => this.#runtime.start(order, report, stop));
   }
 
+  install(order: StartOrder, signal: AbortSignal): Promise<void> {
+    return this.#call(signal, (stop) => this.#runtime.install(order, stop));
+  }
+
   stop(key: InstanceKey, signal: AbortSignal): Promise<void> {
     this.#tap.onStop(key);
     return this.#call(signal, (stop) => this.#runtime.stop(key, stop));

@@ -50,6 +50,13 @@ class FakeRuntime implements Runtime {
     this.#machine.begin(item);
   }
 
+  async install(order: StartOrder, signal: AbortSignal): Promise<void> {
+    await this.#called('install', order.key, signal);
+    const item = this.#reserve(order);
+    if (item.phase === 'stopped' || item.phase === 'failed') this.#machine.add(this.#clusterId, order);
+    this.#machine.tell();
+  }
+
   async stop(key: InstanceKey, signal: AbortSignal): Promise<void> {
     await this.#called('stop', key, signal);
     const item = this.#own(key);

@@ -81,6 +81,13 @@ class DockerRuntime implements Runtime {
     await this.#turns.run(order.key, () => this.#start(order, run, onProgress, signal), signal);
   }
 
+  async install({ key }: StartOrder): Promise<void> {
+    throw new AgentError(
+      'INVALID_INPUT',
+      `Cannot load "${displayName(key)}": expected a unit, a container has no such state`,
+    );
+  }
+
   /**
    * Docker goes on with what it was asked for whoever hangs up, so these calls are waited for (see {@link InTurn}) rather than
    * cut off: what follows then acts on what really is.

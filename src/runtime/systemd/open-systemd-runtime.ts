@@ -86,9 +86,8 @@ class SystemdRuntime implements Runtime {
     return owned.flatMap(([unit, record]) => {
       const properties = states.get(unit);
       if (properties === undefined) return [];
-      const isUp = isStartSeen(properties);
-      if (isUp) this.#store.markSeenUp(unit);
-      const seen = describeUnit(record, properties, { everStarted: isUp || this.#store.wasStarted(unit), monotonicUs });
+      if (isStartSeen(properties)) this.#store.markSeenUp(unit);
+      const seen = describeUnit(record, properties, { everStarted: this.#store.wasStarted(unit), monotonicUs });
       return this.#store.isEdited(unit) ? withEdit(seen) : seen;
     });
   }
@@ -96,11 +95,14 @@ class SystemdRuntime implements Runtime {
   async start(order: StartOrder, onProgress: (progress: StartProgress) => void, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const unit = safeUnitName(order.key);
-    if (order.run.kind !== 'unit') {
-      throw new AgentError('INVALID_INPUT', `Cannot start "${unit}": expected the text of a unit, not a container`);
-    }
+    const text = unitTextOf(order);
     onProgress({ phase: 'starting' });
-    await this.#control.start(unit, { ...order, text: order.run.text }, signal);
+    await this.#control.start(unit, { ...order, text }, signal);
+  }
+
+  async install(order: StartOrder, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await this.#control.install(safeUnitName(order.key), { ...order, text: unitTextOf(order) }, signal);
   }
 
   async stop(key: InstanceKey, signal: AbortSignal): Promise<void> {
@@ -185,6 +187,11 @@ class SystemdRuntime implements Runtime {
   #changed(): void {
     for (const listener of [...this.#listeners]) listener();
   }
+}
+
+function unitTextOf({ key, run }: StartOrder): string {
+  if (run.kind === 'unit') return run.text;
+  throw new AgentError('INVALID_INPUT', `Cannot start "${key}": expected the text of a unit, not a container`);
 }
 
 /** Said until the next start, which writes the file anew; what systemd itself reports comes first. */

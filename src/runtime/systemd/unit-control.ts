@@ -61,7 +61,29 @@ export class UnitControl {
     this.#reload = new SharedReload(() => manager.reload(this.#closed.signal));
   }
 
+  /** Everything that a start needs, but for the start. */
+  async install(unit: string, order: UnitOrder, signal: AbortSignal): Promise<void> {
+    await this.#prepare(unit, order, signal);
+    this.#parts.store.clearStarted(unit);
+  }
+
   async start(unit: string, order: UnitOrder, signal: AbortSignal): Promise<void> {
+    const { store, states } = this.#parts;
+    await this.#prepare(unit, order, signal);
+    store.expectStart(unit);
+    const result = await this.#startJob(unit, signal);
+    if (ranResults.has(result)) store.markStarted(unit);
+    if (result === 'done') return;
+    const properties = await states.read(unit, signal);
+    if (result === 'unknown' && properties.get('ActiveState') === 'active') return;
+    throw new AgentError(
+      'INTERNAL',
+      `Cannot start unit "${unit}": systemd's job ended "${result}" (${describeFailure(properties)})`,
+    );
+  }
+
+  /** Its file, its environment and its links are there, and systemd has read them. */
+  async #prepare(unit: string, order: UnitOrder, signal: AbortSignal): Promise<void> {
     const { store, states } = this.#parts;
     const record = { cluster: this.#context.clusterId, ...order };
     const content = composeUnitFile(record, order.text);
@@ -73,16 +95,6 @@ export class UnitControl {
       this.#settled.add(unit);
     }
     states.track(unit);
-    store.expectStart(unit);
-    const result = await this.#startJob(unit, signal);
-    if (ranResults.has(result)) store.markStarted(unit);
-    if (result === 'done') return;
-    const properties = await states.read(unit, signal);
-    if (result === 'unknown' && properties.get('ActiveState') === 'active') return;
-    throw new AgentError(
-      'INTERNAL',
-      `Cannot start unit "${unit}": systemd's job ended "${result}" (${describeFailure(properties)})`,
-    );
   }
 
   /** Writes the file of a unit that nobody has. Returns the file that came in between, if one did. */

@@ -25,6 +25,8 @@ const UNIT_DIR = '/run/systemd/system';
 const ENVIRONMENT_DIR = '/run/muster/env';
 /** One empty file for each unit that was started: systemd forgets a unit that has ended. */
 const STARTED_DIR = '/run/muster/started';
+/** One for each unit that was told to stop, or only installed: that it's seen up doesn't mean that we have started it. */
+const UNSTARTED_DIR = '/run/muster/unstarted';
 /** The record is the first line: a name, a slot, a hash and a cluster always fit. */
 const HEAD_BYTES = 2048;
 
@@ -39,8 +41,6 @@ export class UnitStore {
   readonly #copies: UnitCopies;
   readonly #owned = new Map<string, OwnershipRecord>();
   readonly #started = new Set<string>();
-  /** Told to stop and not to start since. */
-  readonly #stopped = new Set<string>();
   #scannedMtimeNs = -1n;
 
   /**
@@ -173,6 +173,7 @@ export class UnitStore {
   /** Removes the file and what goes with it; the file last, so that a crash before leaves it ours to remove. */
   remove(unit: string): void {
     this.clearStarted(unit);
+    this.expectStart(unit);
     rmSync(this.#environmentPath(unit), { force: true });
     this.#copies.remove(unit);
     if (this.#readRecord(unit) !== undefined) rmSync(this.unitPath(unit), { force: true });
@@ -181,7 +182,7 @@ export class UnitStore {
 
   /** Before a start: from now on, to be seen up means that it was started. */
   expectStart(unit: string): void {
-    this.#stopped.delete(unit);
+    rmSync(join(this.#root, UNSTARTED_DIR, unit), { force: true });
   }
 
   /** Written before each start; systemd reads it then, without a reload. Secret to others: tokens may be in it. */
@@ -217,14 +218,15 @@ export class UnitStore {
     this.#started.add(unit);
   }
 
-  /** Notes it of a unit that is seen to be up, should we have crashed before we could; not of one that was told to stop. */
+  /** Notes it of a unit that is seen to be up, should we have crashed before we could; not of one that only others start. */
   markSeenUp(unit: string): void {
-    if (!this.#stopped.has(unit)) this.markStarted(unit);
+    if (!this.#started.has(unit) && !this.#exists(join(UNSTARTED_DIR, unit))) this.markStarted(unit);
   }
 
-  /** Before a stop that is ordered: it's to be started anew. */
+  /** Before a stop that is ordered, or after it was installed: it's still to be started. Outlives this process too. */
   clearStarted(unit: string): void {
-    this.#stopped.add(unit);
+    mkdirSync(join(this.#root, UNSTARTED_DIR), { recursive: true, mode: 0o700 });
+    writeFileSync(join(this.#root, UNSTARTED_DIR, unit), '');
     rmSync(join(this.#root, STARTED_DIR, unit), { force: true });
     this.#started.delete(unit);
   }

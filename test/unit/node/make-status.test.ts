@@ -31,6 +31,30 @@ const statusOf = (over: Partial<StatusInput> = {}) =>
   });
 const stop = { revision: 7, spec: 1, order: 'stop' } as const;
 
+const load = { revision: 7, spec: 1, order: 'run', launch: false } as const;
+const idle = { phase: 'stopped', everStarted: false } as const;
+
+test('what is installed and not started is loaded, also while others run it', () => {
+  assert.deepEqual(
+    [
+      statusOf({ order: load, observed: seen(idle) }),
+      statusOf({ order: load, observed: seen({ everStarted: false }) }),
+      statusOf({ order: load, observed: seen() }),
+      statusOf({ order: load, observed: undefined }),
+      statusOf({ order: load, observed: seen(idle), isOutdated: true }),
+      statusOf({ observed: seen(idle) }),
+    ].map(({ phase, loaded }) => `${phase} ${loaded}`),
+    [
+      'stopped true',
+      'running true',
+      'stopping undefined',
+      'pending undefined',
+      'starting undefined',
+      'starting undefined',
+    ],
+  );
+});
+
 const phases: [name: string, input: Partial<StatusInput>, phase: Phase][] = [
   ['what runs as ordered is running', {}, 'running'],
   ['what has not begun is pending', { observed: undefined }, 'pending'],

@@ -314,6 +314,18 @@ test('planCluster() with keep-original does not go back where a drain has just m
   assert.deepEqual(settle(world), ['stop-superseded a', 'receipt a']);
 });
 
+// launch
+
+test('planCluster() orders whether an instance is started without moving it', () => {
+  const { world, ids } = settled();
+  world.setWorkload('web', { launch: false });
+  assert.deepEqual(settle(world), ['update  a']);
+  assert.equal(world.assignments.get(`${ids[0]} ${web}`)?.value.launch, false);
+  world.setWorkload('web');
+  assert.deepEqual(settle(world), ['update  a']);
+  assert.equal(world.assignments.get(`${ids[0]} ${web}`)?.value.launch, undefined);
+});
+
 // offlineStart
 
 test('planCluster() orders whether an instance may start offline without touching what runs', () => {

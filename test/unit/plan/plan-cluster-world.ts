@@ -49,6 +49,7 @@ export interface WorkloadOptions {
   readonly sticky?: boolean;
   readonly removing?: boolean;
   readonly restart?: Workload['restart'];
+  readonly launch?: false;
   readonly changedAt?: string;
 }
 
@@ -73,6 +74,7 @@ export function makeWorkload(options: WorkloadOptions = {}): Workload {
     changedAt: at,
     ...(options.removing === true ? { removing: true } : {}),
     ...(options.restart === undefined ? {} : { restart: options.restart }),
+    ...(options.launch === undefined ? {} : { launch: options.launch }),
   };
 }
 

@@ -113,6 +113,37 @@ const cases: [name: string, got: string[], expected: string[]][] = [
     plan([want({ key: unit })], [have({ key: unit, phase: 'stopped', everStarted: false })]),
     ['start:assigned-here'],
   ],
+  ['installs what is to be loaded', plan([want({ key: unit, launch: false })], []), ['install:assigned-here']],
+  [
+    'stops what it has started and is to be loaded',
+    plan([want({ key: unit, launch: false })], [have({ key: unit })]),
+    ['stop:ordered'],
+  ],
+  [
+    'notes that what is to be loaded and has ended was not started',
+    plan([want({ key: unit, launch: false })], [have({ key: unit, phase: 'failed' })]),
+    ['install:assigned-here'],
+  ],
+  [
+    'leaves what others started of a loaded unit alone',
+    plan([want({ key: unit, launch: false })], [have({ key: unit, everStarted: false })]),
+    [],
+  ],
+  [
+    'leaves what is loaded alone',
+    plan([want({ key: unit, launch: false })], [have({ key: unit, phase: 'stopped', everStarted: false })]),
+    [],
+  ],
+  [
+    'takes over what others started of a unit that it is to start',
+    plan([want({ key: unit })], [have({ key: unit, everStarted: false })]),
+    ['start:assigned-here'],
+  ],
+  [
+    'waits for the end of what it was told to stop, and is to start',
+    plan([want({ key: unit })], [have({ key: unit, phase: 'stopping', everStarted: false })]),
+    [],
+  ],
   [
     'starts an ended stop unit again',
     plan([want({ key: unit, disconnect: 'stop' })], [have({ key: unit, phase: 'failed', disconnect: 'stop' })]),

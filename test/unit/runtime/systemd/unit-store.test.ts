@@ -119,6 +119,20 @@ test('a store remembers across restarts that a unit was started', (context) => {
   assert.equal(new UnitStore(root).wasStarted(unit), false);
 });
 
+test('a store does not take what is up for started where it was stopped or only installed, across restarts too', (context) => {
+  const { root, store } = machine(context);
+  store.clearStarted(unit);
+  for (const each of [store, new UnitStore(root)]) {
+    each.markSeenUp(unit);
+    assert.equal(each.wasStarted(unit), false);
+  }
+  store.expectStart(unit);
+  store.markSeenUp(unit);
+  assert.equal(store.wasStarted(unit), true);
+  store.remove(unit);
+  assert.deepEqual(readdirSync(join(root, 'run/muster/unstarted')), []);
+});
+
 const folders = ['/etc/systemd/system', '/run/systemd/system'];
 const foreign: readonly (readonly [what: string, path: string, unit: string])[] = [
   ['a unit', 'etc/systemd/system/a.service', 'a.service'],
