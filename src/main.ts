@@ -103,7 +103,7 @@ class Program {
         const { runAgent } = await import('./agent/run-agent.ts');
         const monotonicUs = () => Number(process.hrtime.bigint() / 1_000n);
         return runAgent(
-          { ...start, env, pid, version: version.version, monotonicUs, write: (text) => process.stdout.write(text) },
+          { ...start, env, pid, ...version, monotonicUs, write: (text) => process.stdout.write(text) },
           signal,
         );
       },

@@ -1,9 +1,11 @@
 import { Election, type Leadership } from '../cluster/election.ts';
 import { type Layout, makeLayout } from '../cluster/layout.ts';
 import { ObservedKv } from '../cluster/observed-kv.ts';
-import { type Membership, Registration } from '../cluster/registration.ts';
+import { Registration } from '../cluster/registration.ts';
+import type { Membership } from '../cluster/registration-options.ts';
 import { type StoreHealth, StoreHealthMonitor } from '../cluster/store-health.ts';
 import { StorePulse, tapRenewals } from '../cluster/store-pulse.ts';
+import { tapCalls } from '../cluster/tap-calls.ts';
 import { TrustedKv } from '../cluster/trusted-kv.ts';
 import type { Config } from '../config/read-config.ts';
 import type { NodeId } from '../domain/ids.ts';
@@ -12,9 +14,13 @@ import type { Kv } from '../etcd/port.ts';
 import type { LeaseSplit } from '../etcd/session.ts';
 import { Leader } from '../leader/leader.ts';
 import { supervise } from '../loop/supervise.ts';
+import { meterRuntimes } from '../metrics/metered-runtime.ts';
+import { Metrics, type Reading } from '../metrics/metrics.ts';
 import { defaultRestartPolicy } from '../node/instance-memory.ts';
-import { Node } from '../node/node.ts';
+import { Node, type NodeFigures } from '../node/node.ts';
+import { readAgent } from './agent-readings.ts';
 import { makeNodeRecord } from './make-node-record.ts';
+import { Meters } from './meters.ts';
 import type { Ports } from './ports.ts';
 
 /** What is fixed before the agent is composed. */
@@ -39,6 +45,10 @@ export interface AgentState {
 /** The agent as wired: a node's side, a registration, and a candidate for leader. */
 export class Agent {
   readonly layout: Layout;
+  readonly metrics = new Metrics();
+  /** The store as it answers: for reads that nothing acts on. */
+  readonly kv: Kv;
+  readonly #meters = new Meters(this.metrics);
   readonly #config: Config;
   readonly #ports: Ports;
   readonly #facts: AgentFacts;
@@ -51,6 +61,7 @@ export class Agent {
   readonly #trusted: Kv;
   readonly #watchers = new Set<() => void>();
   #election: Election | undefined;
+  #leader: Leader | undefined;
   #isDeparting = false;
 
   constructor(config: Config, facts: AgentFacts, ports: Ports) {
@@ -61,13 +72,16 @@ export class Agent {
     this.layout = makeLayout(config.prefix, config.cluster);
     const { clock, log } = ports;
     this.#monitor = new StoreHealthMonitor(clock, log, () => this.#changed());
-    const observed = new ObservedKv(ports.kv, this.#monitor, clock);
+    this.kv = tapCalls(ports.kv, clock, this.#meters.call);
+    const observed = new ObservedKv(this.kv, this.#monitor, clock);
     this.#pulse = new StorePulse(clock);
     this.#registration = this.#makeRegistration(tapRenewals(observed, this.#pulse));
     this.#trusted = new TrustedKv(observed, this.#registration.trust, clock);
     this.#node = new Node({
       ...ports,
       kv: this.#trusted,
+      runtimes: meterRuntimes(ports.runtimes, this.metrics, clock),
+      onPass: this.#meters.nodePass,
       layout: this.layout,
       clusterId: config.cluster,
       node: facts.node,
@@ -76,6 +90,7 @@ export class Agent {
       restartPolicy: defaultRestartPolicy,
       offlineStartAfterMs: config.offlineStartAfterMs,
     });
+    this.metrics.addSource(() => this.#read());
   }
 
   get state(): AgentState {
@@ -85,6 +100,11 @@ export class Agent {
     const said = leader ? `${text}, leader` : text;
     const isWorthSaying = kind === 'joined' && store.state !== 'good' && store.state !== 'unknown';
     return { joined: kind === 'joined', leader, store, text: isWorthSaying ? `${said}; ${store.text}` : said };
+  }
+
+  /** Whether it does its work. */
+  get health(): Pick<NodeFigures, 'hasObserved' | 'unreadable'> {
+    return this.#node.figures;
   }
 
   get #store(): StoreHealth {
@@ -140,6 +160,22 @@ export class Agent {
     await this.#registration.withdraw(signal);
   }
 
+  #read(): readonly Reading[] {
+    const registration = this.#registration;
+    return readAgent({
+      nowMs: this.#ports.clock.monotonicMs(),
+      state: registration.state.kind,
+      isFenced: registration.isFenced(),
+      lease: registration.lease,
+      store: this.#store.state,
+      revision: this.#meters.revision,
+      endpoints: this.#ports.endpoints,
+      node: this.#node.figures,
+      term: this.state.leader ? this.#election?.term?.createRevision : undefined,
+      leader: this.#leader?.figures,
+    });
+  }
+
   #makeRegistration(kv: Kv): Registration {
     const config = this.#config;
     return new Registration({
@@ -189,10 +225,15 @@ export class Agent {
     this.#changed();
     const { ttlMs } = settings;
     const parts = { kv: this.#trusted, layout: this.layout, clock, log, random };
-    const leader = new Leader({ ...parts, ttlMs, settings, timing: splitOf(this.#config), pulse: this.#pulse });
+    const meters = { onPass: this.#meters.leaderPass, onStep: this.#meters.step };
+    const timing = splitOf(this.#config);
+    const leader = new Leader({ ...parts, ...meters, ttlMs, settings, timing, pulse: this.#pulse });
+    this.#leader = leader;
+    this.#meters.termBegan();
     try {
       await leader.run(leadership, signal);
     } finally {
+      this.#leader = undefined;
       this.#changed();
     }
   }

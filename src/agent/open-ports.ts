@@ -46,6 +46,7 @@ export async function openPorts(config: Config, facts: ProcessFacts, clock: Cloc
     fenceGraceMs: config.ttlMs * (config.leaseKillPart - config.leaseFencePart) * FENCE_GRACE_PART,
   });
   const { nodeId } = await host.identity();
+  const endpoints: { current: string | undefined; changes: number } = { current: undefined, changes: 0 };
   const kv = openKv(
     {
       endpoints: config.endpoints,
@@ -53,13 +54,17 @@ export async function openPorts(config: Config, facts: ProcessFacts, clock: Cloc
       // Nodes of one configuration begin at different endpoints.
       firstEndpoint: Number.parseInt(nodeId.slice(0, 6), 16),
       identityKey: `${config.prefix}/${config.cluster}/cluster`,
+      onEndpoint: (url) => {
+        if (endpoints.current !== undefined) endpoints.changes += 1;
+        endpoints.current = url;
+      },
       ...(await readTls(config)),
     },
     clock,
     log,
   );
   const runtimes = openRuntimes(config, facts, bus, clock, log);
-  const ports: Ports = { kv, runtimes, host, clock, log, random: Math.random, makeNonce: randomUUID };
+  const ports: Ports = { kv, endpoints, runtimes, host, clock, log, random: Math.random, makeNonce: randomUUID };
   const close = () => {
     for (const runtime of runtimes) runtime.close();
     host.deadMansSwitch.close();

@@ -11,13 +11,14 @@ import { countSuspension } from '../loop/count-suspension.ts';
 import type { Log } from '../loop/log.ts';
 import { RateLimitedLog } from '../loop/rate-limited-log.ts';
 import { systemClock } from '../loop/system-clock.ts';
+import { makeApiMetrics } from './api-metrics.ts';
 import { type Agent, composeAgent } from './compose-agent.ts';
 import { runUntilStopped } from './departure.ts';
 import { openLogOutput } from './log-output.ts';
 import { openPorts, type ProcessFacts } from './open-ports.ts';
 import type { Ports } from './ports.ts';
 import { releaseMemory } from './release-memory.ts';
-import { tellSystemd } from './tell-systemd.ts';
+import { PASS_LIMIT_MS, tellSystemd } from './tell-systemd.ts';
 
 const defaultConfigPath = '/etc/muster/muster.yaml';
 
@@ -33,6 +34,7 @@ export interface RunAgentOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
   readonly version: string;
+  readonly commit: string;
   readonly monotonicUs: () => number;
   /** To standard output. */
   readonly write: (text: string) => void;
@@ -77,7 +79,8 @@ async function runLocked(config: Config, options: RunAgentOptions, log: Log, sig
     { node: identity.nodeId, hostname: identity.hostname, version: options.version, endpoints: config.endpoints },
     'agent starts',
   );
-  const serving = { cluster: config.cluster, version: options.version, identity };
+  const { version, commit } = options;
+  const serving = { cluster: config.cluster, version, commit, identity };
   const api = await openApi(makeAgentApi(agent, ports, serving), { socketPath: config.socket, group: 'muster', log });
   const told = new AbortController();
   const telling = tellSystemd(agent, ports, told.signal);
@@ -105,21 +108,24 @@ async function runLocked(config: Config, options: RunAgentOptions, log: Log, sig
 interface Serving {
   readonly cluster: string;
   readonly version: string;
+  readonly commit: string;
   readonly identity: Pick<HostIdentity, 'nodeId' | 'hostname'>;
 }
 
-function makeAgentApi(agent: Agent, ports: Ports, { cluster, version, identity }: Serving) {
-  const { kv, runtimes, clock, log } = ports;
+function makeAgentApi(agent: Agent, ports: Ports, { cluster, version, commit, identity }: Serving) {
+  const { runtimes, clock, log } = ports;
   return makeApi({
     cluster,
     version,
-    store: { kv, layout: agent.layout, clock },
+    store: { kv: agent.kv, layout: agent.layout, clock },
     node: {
       id: identity.nodeId,
       hostname: identity.hostname,
       state: () => agent.state,
       onChange: (listener) => agent.watch(listener),
     },
+    health: () => ({ isAlive: agent.isAlive(PASS_LIMIT_MS), ...agent.health }),
+    metrics: makeApiMetrics(agent.metrics, { version, commit }, clock),
     runtimes,
     clock,
     log,

@@ -2,7 +2,7 @@ import type { Agent } from './compose-agent.ts';
 import type { Ports } from './ports.ts';
 
 /** A pass that hangs for longer than this leaves the watchdog unfed: systemd ends the agent and starts it again. */
-const PASS_LIMIT_MS = 25_000;
+export const PASS_LIMIT_MS = 25_000;
 
 /** READY once the runtimes have been observed, STATUS with each change, the watchdog fed while passes go on. Never rejects. */
 export async function tellSystemd(agent: Agent, ports: Ports, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 import type { StoreView } from '../cluster/desired-read.ts';
 import type { StoreHealth } from '../cluster/store-health.ts';
 import type { NodeId } from '../domain/ids.ts';
+import type { RuntimeKind } from '../domain/spec.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import type { Runtime } from '../runtime/port.ts';
@@ -25,6 +26,34 @@ export interface LocalNode {
   onChange(listener: () => void): () => void;
 }
 
+/** Whether the agent that answers does its work, for whoever watches over it. */
+export interface LocalHealth {
+  /** False: a pass has hung for so long that systemd is about to end the agent. */
+  readonly isAlive: boolean;
+  /** Every runtime has been asked, and has answered or kept silent for some seconds. */
+  readonly hasObserved: boolean;
+  /** Why a runtime could not be read when it was last looked at. */
+  readonly unreadable: ReadonlyMap<RuntimeKind, string>;
+}
+
+/** A request that was answered; a stream: that has begun. */
+export interface AnsweredRequest {
+  readonly method: string;
+  /** The route's path with its parameters as they are named, never as they are given. */
+  readonly route: string;
+  readonly status: number;
+  readonly tookMs: number;
+}
+
+/** Where requests are counted, and what is counted is read. */
+export interface ApiMetrics {
+  answered(request: AnsweredRequest): void;
+  /** How many streams are open, to be asked whenever metrics are read. */
+  watchStreams(count: () => number): void;
+  /** Everything that is counted, in Prometheus' text format. */
+  expose(): Promise<{ readonly type: string; readonly text: string }>;
+}
+
 /** Everything that the API needs. */
 export interface ApiDeps {
   readonly cluster: string;
@@ -35,6 +64,10 @@ export interface ApiDeps {
   readonly runtimes: readonly Pick<Runtime, 'kind' | 'logs' | 'resolveImage'>[];
   /** Absent where this node has no API over TCP: then what is elsewhere can't be asked for. */
   readonly peers?: Peers;
+  /** Absent: taken to be well. */
+  readonly health?: () => LocalHealth;
+  /** Absent: nothing is counted. */
+  readonly metrics?: ApiMetrics;
   readonly clock: Clock;
   readonly log: Log;
 }

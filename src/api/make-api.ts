@@ -5,6 +5,7 @@ import { makeAllowedMethods } from './allowed-methods.ts';
 import type { ApiDeps } from './api-deps.ts';
 import { type Caller, type Role, socketCaller } from './caller.ts';
 import { lineStream } from './line-stream.ts';
+import { measured } from './measured.ts';
 import { refuseUnjoined } from './node-state.ts';
 import { OpenRequests, type RequestScope } from './open-requests.ts';
 import { problemResponse } from './problem-response.ts';
@@ -31,14 +32,24 @@ interface Handed {
 /** How long an answer that is no stream may take. */
 const ANSWER_MS = 20_000;
 
+/** As what paths and methods are counted that the API doesn't have. */
+const unknownRoute = { method: 'other', route: 'unknown' } as const;
+
 /** The routes of version 1. Handlers parse, commit and answer; loops do the rest. */
 export function makeApi(deps: ApiDeps): Api {
   const requests = new OpenRequests(deps.clock);
   const app = new Hono<Handed>();
-  for (const route of routes)
-    app.on(route.method, route.path, async (context) => respond(deps, requests, route, context));
+  deps.metrics?.watchStreams(() => requests.streams);
+  for (const route of routes) {
+    const { method, path } = route;
+    app.on(method, path, async (context) =>
+      measured(deps, { method, route: path }, async () => respond(deps, requests, route, context)),
+    );
+  }
   const methodsOf = makeAllowedMethods(routes);
-  app.notFound((context) => refuseUnknown(context, methodsOf(context.req.path)));
+  app.notFound(async (context) =>
+    measured(deps, unknownRoute, async () => refuseUnknown(context, methodsOf(context.req.path))),
+  );
   return {
     fetch: (request, caller = socketCaller) => app.fetch(request, { caller }),
     get open() {

@@ -18,6 +18,7 @@ export interface RequestScope {
 export class OpenRequests {
   readonly #clock: Clock;
   readonly #open = new Set<AbortController>();
+  #streams = 0;
   #closed: AgentError | undefined;
 
   constructor(clock: Clock) {
@@ -26,6 +27,11 @@ export class OpenRequests {
 
   get size(): number {
     return this.#open.size;
+  }
+
+  /** Those of them that may take for ever. */
+  get streams(): number {
+    return this.#streams;
   }
 
   /** Ends when the client goes, when the API closes, or after `limitMs`. */
@@ -42,13 +48,14 @@ export class OpenRequests {
       );
     const cancel = limitMs === undefined ? () => {} : this.#clock.after(limitMs, onLimit);
     this.#open.add(controller);
+    if (limitMs === undefined) this.#streams += 1;
     if (this.#closed !== undefined) controller.abort(this.#closed);
     else if (client.aborted) onGone();
     else client.addEventListener('abort', onGone, { once: true });
     const end = () => {
       cancel();
       client.removeEventListener('abort', onGone);
-      this.#open.delete(controller);
+      if (this.#open.delete(controller) && limitMs === undefined) this.#streams -= 1;
     };
     return {
       signal: controller.signal,

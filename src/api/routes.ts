@@ -2,6 +2,8 @@ import type { Route } from './route.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { clusterRoutes } from './routes/cluster.ts';
 import { instanceRoutes } from './routes/instances.ts';
+import { logRoutes } from './routes/logs.ts';
+import { metricsRoutes } from './routes/metrics.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { workloadRoutes } from './routes/workloads.ts';
 
@@ -12,4 +14,6 @@ export const routes: readonly Route[] = [
   ...nodeRoutes,
   ...workloadRoutes,
   ...instanceRoutes,
+  ...logRoutes,
+  ...metricsRoutes,
 ];

@@ -1,56 +1,16 @@
 import { AgentError, errorCodeOf, errorText } from '../domain/errors.ts';
-import type { NodeId } from '../domain/ids.ts';
 import type { ClusterSettings, NodeRecord } from '../domain/node.ts';
-import type { Compare, Kv, LeaseId, StoreIdentity } from '../etcd/port.ts';
-import { defaultLeaseSplit, type LeaseSplit, Session } from '../etcd/session.ts';
+import type { Compare, LeaseId, StoreIdentity } from '../etcd/port.ts';
+import { defaultLeaseSplit, Session } from '../etcd/session.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import { Changes } from '../loop/changes.ts';
-import type { Clock } from '../loop/clock.ts';
-import type { Log } from '../loop/log.ts';
-import { ensureCluster, type NewCluster } from './cluster-settings.ts';
+import { ensureCluster } from './cluster-settings.ts';
 import { HeldPresence } from './held-presence.ts';
-import type { Layout } from './layout.ts';
 import { MembershipRun } from './membership-run.ts';
+import type { Lease, Membership, RegistrationOptions, RegistrationState } from './registration-options.ts';
 import { StopDeadlines } from './stop-deadlines.ts';
-import { type LineFiles, StoreTrust } from './store-trust.ts';
+import { StoreTrust } from './store-trust.ts';
 import { type TakenPresence, takePresence } from './take-presence.ts';
-
-/** Where this node stands with its cluster, for people and programs. `in-doubt`: present, but it acts on nothing the store says. */
-export interface RegistrationState {
-  readonly kind: 'joining' | 'joined' | 'in-doubt' | 'refused' | 'leaving';
-  /** One line: what it waits for, or why it was refused. */
-  readonly text: string;
-}
-
-/** While it's ours: one lease, one presence. */
-export interface Membership {
-  readonly leaseId: LeaseId;
-  readonly settings: ClusterSettings;
-  readonly how: TakenPresence['how'];
-}
-
-export interface RegistrationOptions {
-  readonly kv: Kv;
-  readonly layout: Layout;
-  readonly node: NodeId;
-  /** Random, new for each agent process. */
-  readonly nonce: string;
-  readonly makeRecord: (signal: AbortSignal) => Promise<NodeRecord>;
-  readonly defaults: Omit<NewCluster, 'epoch'>;
-  /** How the lease's time is split; {@link defaultLeaseSplit} when left out. */
-  readonly split?: LeaseSplit;
-  /** Where it's kept how far the store had come. */
-  readonly files: LineFiles;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly random: () => number;
-  /** Presence, deadline or state have changed. */
-  readonly onChange: () => void;
-  /** {@link Registration.killAtMs} has moved: at each answered renewal, each few seconds, and without any other change. */
-  readonly onRenewed: () => void;
-  /** Runs for as long as presence is ours and the store is trusted; its signal aborts when that ends. */
-  readonly whileMember: (membership: Membership, signal: AbortSignal) => Promise<void>;
-}
 
 /** How soon a refused node looks again whether it's still refused. */
 const REFUSED_RETRY_MS = 10_000;
@@ -101,6 +61,11 @@ export class Registration {
     if (this.#state.kind === 'joined' && this.#session?.holds === false)
       return { kind: 'joining', text: 'etcd has not answered in time: what runs, runs on' };
     return this.#state;
+  }
+
+  /** The lease that presence is bound to, or was last; undefined before the first. */
+  get lease(): Lease | undefined {
+    return this.#session;
   }
 
   /** Whether the store is the one that this node has known. */

@@ -4,6 +4,15 @@ import type { EtcdTls } from './etcd-options.ts';
 import type { GrpcFailure } from './grpc-failure.ts';
 import { RawClient } from './raw-client.ts';
 
+export interface EndpointsOptions {
+  readonly tls: EtcdTls | undefined;
+  /** Where to begin, modulo their number. */
+  readonly first: number;
+  readonly log: Log;
+  /** Another one has come into use: it has answered. */
+  readonly onEndpoint?: ((url: string) => void) | undefined;
+}
+
 /**
  * The members of the store, one of them in use until it fails. Only that one is connected. One that was left keeps its
  * streams until another has answered: while none does, as in an election, moving them would only add to the trouble.
@@ -12,17 +21,19 @@ export class Endpoints {
   readonly #urls: readonly string[];
   readonly #tls: EtcdTls | undefined;
   readonly #log: Log;
+  readonly #onEndpoint: EndpointsOptions['onEndpoint'];
   readonly #clients = new Map<string, RawClient>();
   #at: number;
   #answeredLast: string | undefined;
   #isClosed = false;
 
-  constructor(urls: readonly string[], options: { tls: EtcdTls | undefined; first: number; log: Log }) {
+  constructor(urls: readonly string[], options: EndpointsOptions) {
     if (urls.length === 0) throw new AgentError('INVALID_INPUT', 'Cannot open etcd: expected at least one endpoint');
     for (const url of urls) requireEndpoint(url);
     this.#urls = urls;
     this.#tls = options.tls;
     this.#log = options.log;
+    this.#onEndpoint = options.onEndpoint;
     this.#at = options.first % urls.length;
   }
 
@@ -60,6 +71,7 @@ export class Endpoints {
       other.close();
     }
     this.#log.info({ endpoint: client.endpoint }, 'etcd endpoint in use');
+    this.#onEndpoint?.(client.endpoint);
   }
 
   /**

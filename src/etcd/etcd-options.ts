@@ -20,6 +20,8 @@ export interface EtcdOptions {
   readonly firstEndpoint?: number;
   /** A key that this user may read: {@link Kv.identity} asks for it, the answer's head is what counts. */
   readonly identityKey?: string;
+  /** Another endpoint has come into use. */
+  readonly onEndpoint?: (url: string) => void;
 }
 
 /** The defaults of {@link EtcdOptions}. */

@@ -10,7 +10,8 @@ import { Watches } from './watches.ts';
 /** The store behind these endpoints. Connects with the first call; `close` ends every stream and connection. */
 export function openKv(options: EtcdOptions, clock: Clock, log: Log): Kv {
   const { attemptMs, callMs, firstEndpoint, identityKey } = { ...etcdDefaults, ...options };
-  const endpoints = new Endpoints(options.endpoints, { tls: options.tls, first: firstEndpoint, log });
+  const { tls, onEndpoint } = options;
+  const endpoints = new Endpoints(options.endpoints, { tls, first: firstEndpoint, log, onEndpoint });
   const calls = new Calls(endpoints, clock, { attemptMs, callMs });
   const watches = new Watches({ endpoints, calls, clock, log, attemptMs });
   const hedging = { endpoints, calls, clock };

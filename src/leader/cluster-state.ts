@@ -20,7 +20,7 @@ import { Attendance } from './attendance.ts';
 import { Dirty } from './dirty.ts';
 import type { LossClock } from './loss-clock.ts';
 import { ageAbsent, ageCalm, ageLeaving, type Braking, endAbsence, noBrake, noteHandover } from './node-times.ts';
-import { type InstanceEntry, NodeEntry } from './state-entries.ts';
+import { type InstanceEntry, NodeEntry, type WorkloadEntry } from './state-entries.ts';
 import { StateIndex } from './state-index.ts';
 
 export interface ClusterStateOptions {
@@ -57,6 +57,10 @@ export class ClusterState {
 
   get nodes(): ReadonlyMap<NodeId, NodeEntry> {
     return this.#index.nodes;
+  }
+
+  get workloads(): ReadonlyMap<WorkloadName, WorkloadEntry> {
+    return this.#index.workloads;
   }
 
   /** True for keys that this state reads. */

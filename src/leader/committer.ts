@@ -14,6 +14,8 @@ export interface CommitterOptions {
   readonly mirror: Mirror;
   readonly term: Term;
   readonly log: Log;
+  /** A step has been committed. */
+  readonly onStep?: ((action: StepAction) => void) | undefined;
 }
 
 const messages: Readonly<Record<StepAction, string>> = {
@@ -107,7 +109,8 @@ export class Committer {
   }
 
   #logStep({ action, instance, workload, from, to, reason }: Step): void {
-    const { log, term } = this.#options;
+    const { log, term, onStep } = this.#options;
+    onStep?.(action);
     log.info({ instance: instance ?? workload, from, to, reason, term: term.createRevision }, messages[action]);
   }
 }

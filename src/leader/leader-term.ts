@@ -9,13 +9,14 @@ import type { CalmSettings, ClusterSettings } from '../domain/node.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
-import { ReconcileLoop } from '../loop/reconcile-loop.ts';
+import { type LoopOptions, ReconcileLoop } from '../loop/reconcile-loop.ts';
 import { ReportOnce } from '../loop/report-once.ts';
 import { planCluster } from '../plan/plan-cluster.ts';
 import type { PlanProblem } from '../plan/plan-cluster-step.ts';
 import { Brake } from './brake.ts';
+import { countCluster, type LeaderFigures } from './cluster-figures.ts';
 import { ClusterState } from './cluster-state.ts';
-import { Committer } from './committer.ts';
+import { Committer, type CommitterOptions } from './committer.ts';
 import { EarlyLoss } from './early-loss.ts';
 import { LossClock } from './loss-clock.ts';
 import { calmSettings, massLossSettings } from './mass-loss.ts';
@@ -48,6 +49,10 @@ export interface LeaderOptions {
   readonly pulse?: StorePulse;
 }
 
+  /** See ReconcileLoop. */
+  readonly onPass?: LoopOptions['onPass'];
+  /** A step of a plan has been committed. */
+  readonly onStep?: CommitterOptions['onStep'];
 /** One term of a leader: a mirror of the cluster, and a loop that plans on it and commits. */
 export class LeaderTerm {
   readonly #options: LeaderOptions;
@@ -80,7 +85,8 @@ export class LeaderTerm {
     this.#state = this.#makeState(lossClock);
     this.#mirror = this.#makeMirror();
     const { term } = leadership;
-    this.#committer = new Committer({ kv, layout, mirror: this.#mirror, term, log });
+    const { onPass, onStep } = options;
+    this.#committer = new Committer({ kv, layout, mirror: this.#mirror, term, log, onStep });
     const parts = { kv, layout, state: this.#state, pulse, ttlMs, timing, clock, log };
     this.#brake = new Brake({
       ...parts,
@@ -98,9 +104,16 @@ export class LeaderTerm {
       onFailure: (error, failures) => this.#failed(error, failures),
     });
   }
+      onPass,
 
   /** Leads until the signal aborts; rejects with the reason when the term ends otherwise. */
   async run(signal: AbortSignal): Promise<void> {
+  /** For whoever watches over it. */
+  get figures(): LeaderFigures {
+    const cluster = this.#mirror.synced ? countCluster(this.#state) : undefined;
+    return { cluster, passRunningForMs: this.#loop.runningForMs };
+  }
+
     const onAbort = () => this.#end.abort(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();

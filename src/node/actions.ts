@@ -39,6 +39,11 @@ export class Actions {
     });
   }
 
+  /** How many are in flight, or wait for their place. */
+  get size(): number {
+    return this.#inFlight.size;
+  }
+
   /** True while an action of it is in flight, or waits for its place. */
   has(key: InstanceKey): boolean {
     return this.#inFlight.has(key);

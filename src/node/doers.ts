@@ -4,7 +4,7 @@ import { displayName } from '../domain/names.ts';
 import { runtimeOf } from '../domain/runtime-of.ts';
 import type { StoredSpec } from '../domain/spec.ts';
 import type { NodeAction } from '../plan/plan-node.ts';
-import type { Runtime, StartProgress } from '../runtime/port.ts';
+import type { NodeRuntime, StartProgress } from '../runtime/port.ts';
 import type { Order } from './order-book.ts';
 import { type ProveStartOptions, proveStart } from './prove-start.ts';
 import type { SwitchKeeper } from './switch-keeper.ts';
@@ -20,7 +20,7 @@ export interface Doing {
 export type Doers = Readonly<Record<NodeAction['kind'], (doing: Doing, signal: AbortSignal) => Promise<void>>>;
 
 export interface DoersOptions extends ProveStartOptions {
-  readonly runtimes: readonly Runtime[];
+  readonly runtimes: readonly NodeRuntime[];
   readonly clusterId: string;
   readonly switchKeeper: Pick<SwitchKeeper, 'during'>;
   readonly onProgress: (key: InstanceKey, progress: StartProgress) => void;
@@ -30,7 +30,7 @@ export interface DoersOptions extends ProveStartOptions {
 
 /** The doers over this node's runtimes. */
 export function makeDoers(options: DoersOptions): Doers {
-  const runtimeFor = (key: InstanceKey): Runtime => {
+  const runtimeFor = (key: InstanceKey): NodeRuntime => {
     const kind = runtimeOf(key);
     const runtime = options.runtimes.find((candidate) => candidate.kind === kind);
     if (runtime === undefined)

@@ -59,6 +59,7 @@ const UNREADABLE_RETRY_MS = 1_000;
 export class NodePass {
   readonly #parts: NodePassParts;
   readonly #observedOnce = Promise.withResolvers<void>();
+  #hasObserved = false;
   #isLeaving = false;
   #hasLeft = false;
   /** What was last wanted: what is in flight goes by it while no order may be acted on. */
@@ -72,6 +73,10 @@ export class NodePass {
   /** Resolves once every runtime has been asked for the first time, and has answered or kept silent for some seconds. */
   get observedOnce(): Promise<void> {
     return this.#observedOnce.promise;
+  }
+
+  get hasObserved(): boolean {
+    return this.#hasObserved;
   }
 
   /** When the pass under way began; undefined between two. */
@@ -145,6 +150,7 @@ export class NodePass {
     const isOutOfDate = (key: InstanceKey) => observation.busy.has(key) && !actions.has(key);
     if ([...observation.busy].some(isOutOfDate)) loop.nudge();
     if (observation.unreadable.size > 0) loop.nudgeWithin(UNREADABLE_RETRY_MS);
+    this.#hasObserved = true;
     this.#observedOnce.resolve();
     // One whose stop ended while the runtimes were read is dead, but its receipt is the next pass's to give.
     const stops = [...observation.instances.values()].filter(({ disconnect }) => disconnect === 'stop');

@@ -1,14 +1,16 @@
 import type { Layout } from '../cluster/layout.ts';
 import { Mirror } from '../cluster/mirror.ts';
 import type { NodeId } from '../domain/ids.ts';
+import type { RuntimeKind } from '../domain/spec.ts';
+import type { Phase } from '../domain/status.ts';
 import type { Kv } from '../etcd/port.ts';
 import type { Host } from '../host/port.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
-import { ReconcileLoop } from '../loop/reconcile-loop.ts';
+import { type LoopOptions, ReconcileLoop } from '../loop/reconcile-loop.ts';
 import { supervise } from '../loop/supervise.ts';
-import type { Runtime } from '../runtime/port.ts';
+import type { NodeRuntime } from '../runtime/port.ts';
 import { Actions } from './actions.ts';
 import { makeDoers } from './doers.ts';
 import { NodeMemory, type RestartPolicy } from './instance-memory.ts';
@@ -27,7 +29,7 @@ export interface NodeOptions {
   readonly layout: Layout;
   readonly clusterId: string;
   readonly node: NodeId;
-  readonly runtimes: readonly Runtime[];
+  readonly runtimes: readonly NodeRuntime[];
   readonly rights: NodeRights;
   readonly host: Pick<Host, 'identity' | 'stateFiles' | 'deadMansSwitch'>;
   readonly clock: Clock;
@@ -38,6 +40,20 @@ export interface NodeOptions {
   readonly restartPolicy: RestartPolicy;
   /** How long, from the start on, the store has to answer before instances start that may do so without it. */
   readonly offlineStartAfterMs: number;
+  /** See ReconcileLoop. */
+  readonly onPass?: LoopOptions['onPass'];
+}
+
+/** What the node's side stands at, for whoever watches over it. */
+export interface NodeFigures {
+  /** Instances by phase, as this node reports them. */
+  readonly phases: ReadonlyMap<Phase, number>;
+  readonly actionsInFlight: number;
+  readonly passRunningForMs: number;
+  /** Why a runtime could not be read when it was last looked at. */
+  readonly unreadable: ReadonlyMap<RuntimeKind, string>;
+  /** Every runtime has been asked, and has answered or kept silent for some seconds. */
+  readonly hasObserved: boolean;
 }
 
 /** Runtimes are audited this often even if no event came. */
@@ -54,6 +70,7 @@ export class Node {
   readonly #writer: StatusWriter;
   readonly #switchKeeper: SwitchKeeper;
   readonly #lastKnown: LastKnown;
+  readonly #observer: Observer;
   readonly #pass: NodePass;
   readonly #loop: ReconcileLoop;
 
@@ -85,8 +102,10 @@ export class Node {
       backoffMs: (failures) => backoffMs(failures, { firstMs: 200, maxMs: 5_000, jitter: 0.3, random }),
       pass: (signal) => this.#pass.run(signal),
       onFailure: (err, failures) => log.error({ err, failures }, 'node pass failed'),
+      onPass: options.onPass,
     });
     this.#lastKnown = this.#makeLastKnown(nudge);
+    this.#observer = this.#makeObserver(nudge);
     this.#pass = this.#makePass(nudge);
   }
 
@@ -105,15 +124,19 @@ export class Node {
     });
   }
 
+  #makeObserver(onLate: () => void): Observer {
+    const { runtimes, clock, log } = this.#options;
+    return new Observer({ runtimes, clock, log, keysInFlight: () => this.#memory.keysInFlight(), onLate });
+  }
+
   #makePass(nudge: () => void): NodePass {
-    const { kv, layout, node, runtimes, clock, log, random, rights } = this.#options;
-    const keysInFlight = () => this.#memory.keysInFlight();
+    const { kv, layout, node, clock, log, random, rights } = this.#options;
     return new NodePass({
       clock,
       rights,
       bootId: () => this.#bootId,
       switchKeeper: this.#switchKeeper,
-      observer: new Observer({ runtimes, clock, log, keysInFlight, onLate: nudge }),
+      observer: this.#observer,
       hasOrders: () => this.#mirror.synced,
       orders: new OrderBook({ mirror: this.#mirror, layout, node, clock, log }),
       specs: new SpecReader({ kv, layout, clock, random, onRead: nudge, epoch: () => rights.epoch }),
@@ -133,6 +156,16 @@ export class Node {
   /** The revision of the store that the orders show; 0 until they have been read. */
   get ordersRevision(): number {
     return this.#mirror.revision;
+  }
+
+  get figures(): NodeFigures {
+    return {
+      phases: this.#writer.phases,
+      actionsInFlight: this.#actions.size,
+      passRunningForMs: this.#loop.runningForMs,
+      unreadable: this.#observer.unreadable,
+      hasObserved: this.#pass.hasObserved,
+    };
   }
 
   /** False when a pass has been under way for longer than `limitMs`: then the process is of no use any more. */

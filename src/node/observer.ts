@@ -5,7 +5,7 @@ import type { RuntimeKind } from '../domain/spec.ts';
 import type { ObservedInstance } from '../domain/status.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
-import type { Runtime } from '../runtime/port.ts';
+import type { NodeRuntime } from '../runtime/port.ts';
 
 /** What one look at all runtimes showed. */
 export interface Observation {
@@ -19,7 +19,7 @@ export interface Observation {
 }
 
 export interface ObserverOptions {
-  readonly runtimes: readonly Runtime[];
+  readonly runtimes: readonly NodeRuntime[];
   readonly clock: Clock;
   readonly log: Log;
   /** Instances with an action in flight now. */
@@ -41,7 +41,7 @@ class Question {
   readonly #answered: Promise<void>;
   readonly #options: ObserverOptions;
 
-  constructor(options: ObserverOptions, runtime: Runtime, signal: AbortSignal) {
+  constructor(options: ObserverOptions, runtime: NodeRuntime, signal: AbortSignal) {
     this.#options = options;
     this.busy = new Set(options.keysInFlight());
     this.#answered = runtime.observe(signal).then(
@@ -80,6 +80,11 @@ export class Observer {
 
   constructor(options: ObserverOptions) {
     this.#options = options;
+  }
+
+  /** Why a runtime could not be read when it was last looked at. */
+  get unreadable(): ReadonlyMap<RuntimeKind, string> {
+    return this.#unreadable;
   }
 
   /** Asks all runtimes side by side. One that fails or is late is in `unreadable`; only an abort rejects. */

@@ -1,7 +1,7 @@
 import { statusCodec } from '../cluster/codecs.ts';
 import type { Layout } from '../cluster/layout.ts';
 import type { InstanceKey, NodeId } from '../domain/ids.ts';
-import type { InstanceStatus } from '../domain/status.ts';
+import type { InstanceStatus, Phase } from '../domain/status.ts';
 import type { Compare, Kv, Write } from '../etcd/port.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
@@ -93,6 +93,15 @@ export class StatusWriter {
   last(key: InstanceKey): InstanceStatus | undefined {
     const slot = this.#slots.get(key);
     return slot?.wanted ?? slot?.inherited;
+  }
+
+  /** How many instances are in each phase, by what is wanted to be stored. */
+  get phases(): ReadonlyMap<Phase, number> {
+    const phases = new Map<Phase, number>();
+    for (const { wanted } of this.#slots.values()) {
+      if (wanted !== undefined) phases.set(wanted.phase, (phases.get(wanted.phase) ?? 0) + 1);
+    }
+    return phases;
   }
 
   /** What the store holds, as listed after each registration; what was written before may be gone. */

@@ -36,6 +36,9 @@ export interface LogLine {
 
 /**
  * One kind of runtime on this node. It touches only what it owns: by label, or by ownership record. "Already so" is success.
+/** The part of a runtime that runs what a node is ordered to. */
+export type NodeRuntime = Pick<Runtime, 'kind' | 'observe' | 'start' | 'install' | 'stop' | 'remove' | 'run'>;
+
  * Any call may reject with `UNAVAILABLE` while the daemon is away; calls are bounded in time by the adapter.
  */
 export interface Runtime {

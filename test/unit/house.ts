@@ -9,7 +9,7 @@ export interface Room {
 
 const everythingBelowAgent = [
   ...['domain', 'plan', 'loop', 'etcd', 'cluster', 'bus', 'runtime', 'runtime/docker', 'runtime/systemd', 'host'],
-  ...['node', 'leader', 'wire', 'input', 'api', 'pki', 'config'],
+  ...['node', 'leader', 'wire', 'input', 'api', 'pki', 'config', 'metrics'],
 ];
 
 /** The house: ARCHITECTURE.md has the same table in words. A folder with no row of its own belongs to the one above it. */
@@ -40,6 +40,7 @@ export const house: Readonly<Record<string, Room>> = {
     node: true,
   },
   leader: { rooms: ['domain', 'plan', 'loop', 'cluster'], libraries: [], node: true },
+  metrics: { rooms: ['domain', 'loop', 'runtime/port'], libraries: ['prom-client'], node: true },
   wire: { rooms: ['domain'], libraries: ['valibot'], node: true },
   input: { rooms: ['domain'], libraries: ['yaml'], node: true },
   api: {
