@@ -4,6 +4,7 @@ import type { NodeId } from '../domain/ids.ts';
 import type { ClusterSettings, Hold, NodeRecord, NodeSettings, NodeVerdict, Presence } from '../domain/node.ts';
 import type { Assignment, InstanceRecord, StoredSpec, Workload } from '../domain/spec.ts';
 import type { InstanceStatus } from '../domain/status.ts';
+import { nodeSettingsSchema, nodeVerdictSchema } from './node-settings-schema.ts';
 
 /** Turns values of one kind to stored text and back. Stored values are JSON objects that carry their format as `v`. */
 export interface Codec<T> {
@@ -100,13 +101,9 @@ export const presenceCodec: Codec<Presence> = makeCodec(
   }),
 );
 
-export const nodeSettingsCodec: Codec<NodeSettings> = makeCodec(
-  v.object({ cordoned: v.boolean(), draining: v.boolean(), labels: stringMap }),
-);
+export const nodeSettingsCodec: Codec<NodeSettings> = makeCodec(nodeSettingsSchema);
 
-export const nodeVerdictCodec: Codec<NodeVerdict> = makeCodec(
-  v.object({ lostSince: v.exactOptional(text), calmUntil: v.exactOptional(text), flaps: v.exactOptional(count) }),
-);
+export const nodeVerdictCodec: Codec<NodeVerdict> = makeCodec(nodeVerdictSchema);
 
 export const clusterSettingsCodec: Codec<ClusterSettings> = makeCodec(
   v.object({

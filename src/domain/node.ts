@@ -46,6 +46,29 @@ export interface NodeSettings {
   readonly cordoned: boolean;
   readonly draining: boolean;
   readonly labels: Readonly<Record<string, string>>;
+  /** How it's drained; absent where it isn't. */
+  readonly drain?: Drain;
+  /** It's gone for good, says an operator: the leader forgets it, unless it comes back before that. */
+  readonly removal?: NodeRemoval;
+}
+
+/** How a node is emptied. */
+export interface Drain {
+  /** ISO 8601, as all times. */
+  readonly since: string;
+  /** By when it's to be empty. */
+  readonly deadline?: string;
+  /** What is left at the deadline is stopped, though nothing else takes it. Else it runs on. */
+  readonly force?: true;
+  /** Global instances stay. */
+  readonly keepGlobal?: true;
+}
+
+/** That a node is to be forgotten. */
+export interface NodeRemoval {
+  readonly at: string;
+  /** Its machine is dead: nothing that it was told to run may still run. */
+  readonly force?: true;
 }
 
 /** `nodes/<node>/verdict`: what the leader found, so that the next leader knows it too. */
@@ -56,6 +79,8 @@ export interface NodeVerdict {
   readonly calmUntil?: string;
   /** How often it was lost of late. */
   readonly flaps?: number;
+  /** Since when it's drained: nothing was seen on it any more. Absent while it isn't, or isn't to be. */
+  readonly drainedSince?: string;
 }
 
 /** `cluster`: settings that all agents share. */

@@ -91,6 +91,11 @@ export class NodeEntry implements NodeView {
     return this.#settings === undefined || this.#settings === 'unreadable' ? noSettings : this.#settings;
   }
 
+  get removal(): NodeView['removal'] {
+    const { removal } = this.settings;
+    return removal === undefined || this.presence !== undefined ? undefined : { force: removal.force === true };
+  }
+
   get labels(): Readonly<Record<string, string>> {
     return this.#labels;
   }

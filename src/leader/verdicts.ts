@@ -3,14 +3,22 @@ import type { LeaderTransaction } from '../cluster/commit-as-leader.ts';
 import type { Layout } from '../cluster/layout.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { CalmSettings, NodeVerdict } from '../domain/node.ts';
+import type { Log } from '../loop/log.ts';
 import type { NodeEntry } from './state-entries.ts';
 import { isoAfter, millisecondsBetween } from './wall-time.ts';
 
 /** A verdict to write or to take back. */
 export interface VerdictChange extends LeaderTransaction {
   readonly node: NodeId;
-  /** `forgotten`: it has been calm for so long that nothing of its losses counts any more. */
-  readonly what: 'lost' | 'back' | 'forgotten';
+  /** `forgotten`: it has been calm for so long that nothing of its losses counts any more. `filled`: it isn't drained any more. */
+  readonly what: 'lost' | 'back' | 'forgotten' | 'drained' | 'filled';
+}
+
+/** Tells of a verdict that is committed. */
+export function logVerdict(log: Log, { what, node }: VerdictChange): void {
+  if (what === 'lost') log.warn({ node }, 'node lost');
+  else if (what === 'back') log.info({ node }, 'node is back');
+  else if (what === 'drained') log.info({ node }, 'node drained');
 }
 
 /** So long without a loss takes one off the count of losses. */
@@ -27,7 +35,12 @@ export function planLosses(layout: Layout, absent: Iterable<NodeEntry>, nowIso: 
   for (const node of absent) {
     if (node.hasVerdict || node.record === undefined || !node.isGone) continue;
     const compares = [{ key: layout.presence(node.id), modRevision: 0 }];
-    changes.push({ node: node.id, what: 'lost', compares, writes: [write(layout, node, lostVerdict(node, nowIso))] });
+    changes.push({
+      node: node.id,
+      what: 'lost',
+      compares,
+      writes: [writeVerdict(layout, node, lostVerdict(node, nowIso))],
+    });
   }
   return changes;
 }
@@ -51,28 +64,40 @@ export function planReturns(
         node: id,
         what: 'back',
         compares: [],
-        writes: [write(layout, node, backVerdict(node, nowIso, calm))],
+        writes: [writeVerdict(layout, node, backVerdict(node, nowIso, calm))],
       });
-    else if (flapsOf(verdict, nowIso) === 0)
-      changes.push({ node: id, what: 'forgotten', compares: [], writes: [{ delete: layout.verdict(id) }] });
+    else if (verdict.calmUntil !== undefined && flapsOf(verdict, nowIso) === 0)
+      changes.push({ node: id, what: 'forgotten', compares: [], writes: [writeVerdict(layout, node, drainOf(node))] });
   }
   return changes;
 }
 
-function write(layout: Layout, { id }: NodeEntry, verdict: NodeVerdict): LeaderTransaction['writes'][number] {
+/** One that says nothing is none. */
+export function writeVerdict(
+  layout: Layout,
+  { id }: NodeEntry,
+  verdict: NodeVerdict,
+): LeaderTransaction['writes'][number] {
   const key = layout.verdict(id);
   return Object.keys(verdict).length === 0 ? { delete: key } : { put: key, value: nodeVerdictCodec.encode(verdict) };
 }
 
 /** A machine that said that it goes down, and one that many others vanished with, doesn't flap. */
-function lostVerdict({ verdict, leftInOrder, isHeld }: NodeEntry, nowIso: string): NodeVerdict {
+function lostVerdict(node: NodeEntry, nowIso: string): NodeVerdict {
+  const { verdict, leftInOrder, isHeld } = node;
   const flaps = flapsOf(verdict, nowIso) + (leftInOrder || isHeld ? 0 : 1);
-  return { lostSince: nowIso, ...(flaps === 0 ? {} : { flaps }) };
+  return { lostSince: nowIso, ...(flaps === 0 ? {} : { flaps }), ...drainOf(node) };
 }
 
-function backVerdict({ verdict }: NodeEntry, nowIso: string, calm: CalmSettings): NodeVerdict {
-  const flaps = verdict?.flaps ?? 0;
-  return flaps === 0 ? {} : { flaps, calmUntil: isoAfter(nowIso, calmMs(flaps, calm)) };
+function backVerdict(node: NodeEntry, nowIso: string, calm: CalmSettings): NodeVerdict {
+  const flaps = node.verdict?.flaps ?? 0;
+  return { ...(flaps === 0 ? {} : { flaps, calmUntil: isoAfter(nowIso, calmMs(flaps, calm)) }), ...drainOf(node) };
+}
+
+/** What its losses don't change. */
+function drainOf({ verdict }: NodeEntry): Pick<NodeVerdict, 'drainedSince'> {
+  const { drainedSince } = verdict ?? {};
+  return drainedSince === undefined ? {} : { drainedSince };
 }
 
 /** Losses of late: each hour since it's trusted again takes one off. */

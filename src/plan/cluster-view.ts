@@ -61,6 +61,8 @@ export interface NodeView {
   readonly trustAbsenceInMs: number;
   /** How long its `stop` instances may still run by a lease that its agent left when it went. Absent: no longer than the TTL. */
   readonly stopsEndInMs?: number;
+  /** An operator says that it's gone for good, and it's absent. `force`: what it ran doesn't run any more, whatever time says. */
+  readonly removal?: { readonly force: boolean } | undefined;
   /** Many leave together: while it's still there, too, nothing of it is replaced. */
   readonly isHeld?: boolean;
   /** It came and went: it gets no new work for now. `until`: ISO 8601. */

@@ -45,7 +45,8 @@ export class StepDraft {
         this.#roles.set(ghost.node, 'superseded');
     }
     this.#lost = new Set(subject.others.flatMap(({ node, isReplaced }) => (isReplaced ? [node] : [])));
-    this.#lastNode = record?.lastNode;
+    const last = record?.lastNode;
+    this.#lastNode = last !== undefined && subject.ctx.node(last)?.removal !== undefined ? undefined : last;
     this.#failing = record?.failing;
     this.#moves = record?.moves ?? [];
     this.#pending = record?.pending;
@@ -102,8 +103,9 @@ export class StepDraft {
     return this;
   }
 
-  /** Takes a copy away on its receipt: the order and the report together. */
+  /** Takes a copy away on its receipt, or since its node is gone for good: the order and the report together. */
   drop(copy: Copy): this {
+    if (copy.isForgotten) this.whilePresenceIs(copy.node);
     const { key } = this.#subject.instance;
     const view = this.#subject.instance.copies.get(copy.node);
     this.#writes.push({ kind: 'delete-assignment', node: copy.node, key });

@@ -17,6 +17,7 @@ export function lostAfterMs(mode: DisconnectMode, ttlMs: number): number {
 
 /** Where a node stands, for instances of that mode. */
 export function standingOf(node: NodeView | undefined, mode: DisconnectMode): Standing {
+  if (node?.removal?.force === true) return 'lost';
   if (node === undefined || (node.presence === undefined && node.absentForMs === undefined)) return 'missing';
   const remainingMs = lostInMs(node, mode);
   if (remainingMs === undefined) {

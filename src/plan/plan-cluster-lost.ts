@@ -13,7 +13,7 @@ export function planGone(subject: Subject, current: Copy): void {
   const name = ctx.nodeName(current.node);
   if (!canMoveAway(subject)) {
     if (current.standing === 'lost') planWait(subject, `its data is on ${name}, which is lost`, {});
-  } else if (current.isStopped) planRelocation(subject, current, 'is going away');
+  } else if (current.isStopped) planRelocation(subject, current, current.isForgotten ? 'was removed' : 'is going away');
   else if (current.standing === 'leaving') planLeaving(subject, current, `${name} is shutting down`);
   else if (current.standing === 'lost') planLost(subject, current, name);
   else planMissing(subject, current, name);

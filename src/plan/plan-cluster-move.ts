@@ -1,33 +1,53 @@
+import type { NodeId } from '../domain/ids.ts';
 import { StepDraft } from './plan-cluster-draft.ts';
+import { forcedReason, isDrainForced } from './plan-cluster-drain.ts';
 import type { Copy, Subject } from './plan-cluster-subject.ts';
 import { fenceOthers, findTarget } from './plan-cluster-target.ts';
 
-/** False for what belongs to its node: a global instance, or one whose data is there. */
-export function canMoveAway({ isGlobal, workload }: Subject): boolean {
-  return !isGlobal && !workload.value.sticky;
+/** False for what belongs to its node: a global instance, or one whose data is there, unless that is gone for good. */
+export function canMoveAway({ isGlobal, workload, current }: Subject): boolean {
+  return !isGlobal && (!workload.value.sticky || current?.isForgotten === true);
 }
 
-/** Begins to move a running instance off a node that it must leave; false when there's nothing to do now. */
+/**
+ * Begins to move a running instance off a node that it must leave, one of a workload at a time; false when there's nothing to do now.
+ * At a drain's deadline what can't move is stopped, if an operator wanted it so, and nobody waits for a turn.
+ */
 export function planMove(subject: Subject, current: Copy, why: string): boolean {
-  const { ctx, workload, mode, turn } = subject;
+  const { ctx, name: workload, turn } = subject;
   const name = ctx.nodeName(current.node);
-  if (!canMoveAway(subject)) return planWait(subject, `cannot leave ${name} (${why}): its data is there`, {});
+  const isForced = isDrainForced(ctx, workload, current.view);
   // It will have stopped here before it starts there: only then does anything else stand in the way of `stop` instances.
-  const target = findTarget({ ...subject, current: undefined });
-  if ('failure' in target) {
-    return planWait(subject, `cannot leave ${name} (${why}): ${target.failure.reason}`, target.failure.nodes);
+  const target = canMoveAway(subject) ? findTarget({ ...subject, current: undefined }) : undefined;
+  if (target === undefined || 'failure' in target) {
+    if (isForced) return planStopToMove(subject, current, `${name}: ${forcedReason}`);
+    const { reason, nodes } = target?.failure ?? { reason: 'its data is there', nodes: {} };
+    return planWait(subject, `cannot leave ${name} (${why}): ${reason}`, nodes);
   }
-  const reason = `${name}: ${why}`;
-  if (mode === 'keep' && workload.value.moveOrder === 'start-first') {
-    return new StepDraft(subject)
-      .run(target.node.id, reason)
-      .supersede(current)
-      .move(current.node, target.node.id, reason)
-      .emit('move', reason);
-  }
-  if (!turn.moveFree) return false;
+  if (!turn.moveFree && !isForced) return planWaitForTurn(subject);
   turn.moveFree = false;
-  return new StepDraft(subject).stop(current, `moves off ${reason}`).emit('stop-to-move', reason);
+  return planMoveTo(subject, current, target.node.id, `${name}: ${why}`);
+}
+
+function planMoveTo(subject: Subject, current: Copy, target: NodeId, reason: string): boolean {
+  const { workload, mode } = subject;
+  if (mode === 'stop' || workload.value.moveOrder === 'stop-first') {
+    return planStopToMove(subject, current, `moves off ${reason}`);
+  }
+  return new StepDraft(subject)
+    .run(target, reason)
+    .supersede(current)
+    .move(current.node, target, reason)
+    .emit('move', reason);
+}
+
+function planStopToMove(subject: Subject, current: Copy, reason: string): boolean {
+  return new StepDraft(subject).stop(current, reason).emit('stop-to-move', reason);
+}
+
+/** What stood in its way before doesn't any more. */
+function planWaitForTurn(subject: Subject): boolean {
+  return new StepDraft(subject).unpend().emit('tidy', 'waits for its turn to move');
 }
 
 /** The stopped copy's receipt is there: in one transaction it goes, and the instance starts elsewhere. */

@@ -1,5 +1,6 @@
 import { evictionReason } from './placement/choose-node.ts';
 import { StepDraft } from './plan-cluster-draft.ts';
+import { forcedReason, isDrainForced } from './plan-cluster-drain.ts';
 import { fitnessOf, isDown, orderPatienceLeftMs, patienceLeftMs, rankOf } from './plan-cluster-fitness.ts';
 import type { Copy, Subject } from './plan-cluster-subject.ts';
 import { isOutdated } from './plan-cluster-update.ts';
@@ -39,6 +40,8 @@ export function endReason(subject: Subject, current: Copy, other: Copy): string 
     return current.assignment.value.order === 'run' ? `runs on ${where}` : `must end before it runs on ${where}`;
   }
   if (other.standing !== 'present') return undefined;
+  if (isDrainForced(subject.ctx, subject.name, other.view))
+    return `${subject.ctx.nodeName(other.node)}: ${forcedReason}`;
   if (!current.isHealthy)
     return isHopeless(subject, current, other) ? `is well nowhere; goes on on ${where}` : undefined;
   if (mayYetWin(subject, current, other)) return undefined;

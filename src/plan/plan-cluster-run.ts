@@ -1,5 +1,6 @@
 import { evictionReason } from './placement/choose-node.ts';
 import { StepDraft } from './plan-cluster-draft.ts';
+import { isDrainForced } from './plan-cluster-drain.ts';
 import { planFailing, planFailingRelocation, planForgiveness, wasStoppedToMove } from './plan-cluster-failing.ts';
 import { planGone } from './plan-cluster-lost.ts';
 import { canMoveAway, planMove, planRelocation } from './plan-cluster-move.ts';
@@ -33,7 +34,8 @@ function planPresent(subject: Subject, current: Copy): void {
 
 /** It was ordered to stop, to move away or because it wasn't wanted for a while, and is wanted. */
 function planStopped(subject: Subject, current: Copy, why: string | undefined): void {
-  if (why !== undefined && canMoveAway(subject)) {
+  const mustLeave = canMoveAway(subject) || isDrainForced(subject.ctx, subject.name, current.view);
+  if (why !== undefined && mustLeave) {
     if (current.isStopped) planRelocation(subject, current, why);
     return;
   }

@@ -38,6 +38,7 @@ function globalSlots(ctx: PlanContext, view: WorkloadView, workload: Workload): 
 /** A node that takes nothing new, or is away, keeps what it has, ordered or not; one that doesn't match any more doesn't. */
 function keepsCopy(view: WorkloadView, workload: Workload, slot: Slot, node: NodeView): boolean {
   const copy = view.instances.get(slot)?.copies.get(node.id);
+  if (node.removal !== undefined) return false;
   if (copy === undefined || (copy.assignment === undefined && !isUnordered(copy))) return false;
   return nodeEvictionReason(makeSeeker(view.name, workload, slot), node) === undefined;
 }

@@ -14,8 +14,10 @@ export interface Copy {
   readonly assignment: Versioned<Assignment>;
   readonly status: InstanceStatus | undefined;
   readonly standing: Standing;
-  /** Its node was told to stop it, and says for that very order that it has. */
+  /** Its node was told to stop it, and says for that very order that it has; or it's forgotten. */
   readonly isStopped: boolean;
+  /** An operator says that its node is gone for good, and nothing of it runs there. */
+  readonly isForgotten: boolean;
   /** Its node went away and another copy replaced it: when the node is back, `onReturn` chooses between the two. */
   readonly isReplaced: boolean;
   /** What its node says answers its present order. */
@@ -101,7 +103,8 @@ function readCopies(ctx: PlanContext, instance: InstanceView, mode: DisconnectMo
     const view = ctx.node(node);
     const standing = standingOf(view, mode);
     // Such a node keeps running it however long it is away: the workload became `stop` too late for it to know.
-    const outlives = mode === 'stop' && disconnect === 'keep';
+    const outlives = mode === 'stop' && disconnect === 'keep' && view?.removal?.force !== true;
+    const isForgotten = view?.removal !== undefined && standing === 'lost' && !outlives;
     return {
       node,
       view,
@@ -110,7 +113,8 @@ function readCopies(ctx: PlanContext, instance: InstanceView, mode: DisconnectMo
       standing: standing === 'lost' && outlives ? 'missing' : standing,
       isReplaced: replaced.has(node),
       isAnswered: answered,
-      isStopped: order === 'stop' && answered && status.value.phase === 'stopped',
+      isStopped: isForgotten || (order === 'stop' && answered && status.value.phase === 'stopped'),
+      isForgotten,
       isHealthy:
         order === 'run' &&
         answered &&

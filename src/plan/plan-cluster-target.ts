@@ -66,8 +66,10 @@ function allowedNodes(subject: Subject, not: NodeId | undefined): ReadonlySet<No
   return limits.reduce((a, b) => a.intersection(b));
 }
 
-function dataNode({ instance, current }: Subject): NodeId | undefined {
-  return instance.record?.value.lastNode ?? current?.node;
+/** Data on a node that is gone for good is gone with it. */
+function dataNode({ ctx, instance, current }: Subject): NodeId | undefined {
+  const node = instance.record?.value.lastNode ?? current?.node;
+  return node !== undefined && ctx.node(node)?.removal !== undefined ? undefined : node;
 }
 
 function explainOthers(subject: Subject, not: NodeId): NoNode {

@@ -39,9 +39,17 @@ export function fillTurn(turn: Turn, subjects: readonly Subject[]): void {
   for (const subject of subjects) {
     const { current } = subject;
     if (current?.standing !== 'present') continue;
-    if (current.assignment.value.order === 'stop') turn.moveFree = false;
+    if (current.assignment.value.order === 'stop' || isMoving(subject, current)) turn.moveFree = false;
     else if (!isOutdated(subject, current) && !current.isHealthy) turn.updateFree = false;
   }
+}
+
+/** Its new copy isn't healthy yet, and the one that it leaves runs on until it is. */
+function isMoving({ others }: Subject, current: Copy): boolean {
+  if (current.isHealthy) return false;
+  return others.some((other) => {
+    return other.standing === 'present' && other.assignment.value.order === 'run' && !other.isReplaced;
+  });
 }
 
 /** Its order isn't what the workload says now, and another one would restart it. */

@@ -1,5 +1,4 @@
-import type { Slot } from '../domain/ids.ts';
-import { makeInstanceKey } from '../domain/ids.ts';
+import { makeInstanceKey, type NodeId, type Slot } from '../domain/ids.ts';
 import type { Workload } from '../domain/spec.ts';
 import { type InstanceView, isUnordered, type Versioned, type WorkloadView } from './cluster-view.ts';
 import type { PlanContext } from './plan-cluster-context.ts';
@@ -7,7 +6,7 @@ import { standingOf } from './plan-cluster-loss.ts';
 import { planRun } from './plan-cluster-run.ts';
 import { compareSlots, wantedSlots } from './plan-cluster-scale.ts';
 import { planStop } from './plan-cluster-stop.ts';
-import { makeNewInstance, makeSubject } from './plan-cluster-subject.ts';
+import { makeNewInstance, makeSubject, type Subject } from './plan-cluster-subject.ts';
 import { planUnknownWorkload } from './plan-cluster-unknown.ts';
 import { fillTurn } from './plan-cluster-update.ts';
 
@@ -38,7 +37,7 @@ function planKnownWorkload(ctx: PlanContext, view: WorkloadView, workload: Versi
     }
     const isInScale = inScale.has(subject.instance.slot);
     if (isInScale && isWanted) planRun(subject);
-    else planStop(subject, stopReason(workload.value, isInScale), !isInScale);
+    else planStop(subject, stopReason(subject, isInScale), !isInScale);
   }
   if (isRemoved && [...view.instances.values()].every((instance) => isGone(ctx, instance))) {
     ctx.emit({
@@ -54,10 +53,13 @@ function planKnownWorkload(ctx: PlanContext, view: WorkloadView, workload: Versi
   }
 }
 
-function stopReason({ removing, desired, scale }: Workload, isInScale: boolean): string {
+function stopReason({ ctx, workload, instance }: Subject, isInScale: boolean): string {
+  const { removing, desired, scale } = workload.value;
   if (removing === true) return 'the workload is being removed';
   if (isInScale || desired === 'stop') return 'the workload is stopped';
-  return scale.kind === 'global' ? 'the node does not match any more' : `scaled to ${scale.replicas}`;
+  if (scale.kind !== 'global') return `scaled to ${scale.replicas}`;
+  const isDraining = ctx.node(instance.slot as string as NodeId)?.settings.draining === true;
+  return isDraining ? 'the node is being drained' : 'the node does not match any more';
 }
 
 function isReadable(ctx: PlanContext, view: WorkloadView, instance: InstanceView): boolean {

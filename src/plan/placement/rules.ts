@@ -1,7 +1,7 @@
 import { clockText } from '../../domain/hold.ts';
-import type { InstanceKey, WorkloadName } from '../../domain/ids.ts';
+import { type InstanceKey, splitInstanceKey, type WorkloadName } from '../../domain/ids.ts';
 import type { Workload } from '../../domain/spec.ts';
-import type { NodeView } from '../cluster-view.ts';
+import { isUnordered, type NodeView } from '../cluster-view.ts';
 import { type conflictsWith, mayNotJoin, mustYieldTo, type Party } from './conflicts.ts';
 import { milliCpusOf, type NodeUsage } from './usage.ts';
 
@@ -66,7 +66,7 @@ export const placementRules: readonly PlacementRule[] = [
     of: 'node',
     fits: (_seeker, node) => !node.settings.draining,
     why: () => 'draining',
-    evicts: (_seeker, node) => node.settings.draining,
+    evicts: ({ key }, node) => node.settings.draining && !isSpared(key, node),
   },
   {
     name: 'runtime',
@@ -149,6 +149,15 @@ export const placementRules: readonly PlacementRule[] = [
     },
   },
 ];
+
+/** A global instance leaves a node that drains last: others there may need it; or not at all, if an operator wants it so. */
+function isSpared(key: InstanceKey, { id, copies, settings }: NodeView): boolean {
+  if (splitInstanceKey(key).slot !== (id as string)) return false;
+  if (settings.drain?.keepGlobal === true) return true;
+  return copies.values().some((copy) => {
+    return splitInstanceKey(copy.key).slot !== (id as string) && (copy.assignment !== undefined || isUnordered(copy));
+  });
+}
 
 function describeAbsence(node: NodeView): string {
   if (node.record === undefined) return 'has no record that can be read';

@@ -377,6 +377,10 @@ export class World {
       record,
       presence: this.presences.get(id),
       settings,
+      removal:
+        settings.removal === undefined || this.presences.has(id)
+          ? undefined
+          : { force: settings.removal.force === true },
       labels: { ...record?.labels, ...settings.labels },
       absentForMs: goneAtMs === undefined ? undefined : this.nowMs - goneAtMs,
       lostSince: this.lostSince.get(id),
