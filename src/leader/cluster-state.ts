@@ -154,6 +154,7 @@ export class ClusterState {
     } else {
       const settings = this.#decode(nodeSettingsCodec, key, stored)?.value;
       node.setSettings(settings ?? (stored === undefined ? undefined : 'unreadable'));
+      if (settings?.removal !== undefined) this.#dirty.addAll('all'); // records that name it may be anybody's
     }
   }
 
@@ -210,7 +211,7 @@ export class ClusterState {
     this.#index.copy(node, instance).assignment = assignment;
     this.#dirty.add(workload.name);
     this.#roomChanged = true;
-    if (isChoosy(workload.workload?.value)) this.#markNode(node);
+    if (isChoosy(workload.workload?.value) || node.settings.draining) this.#markNode(node);
     this.#index.pruneCopy(node, instance, instance.unreadable.has(this.#options.layout.assignment(id, name)));
     this.#index.prune(workload, instance);
   }
@@ -222,6 +223,7 @@ export class ClusterState {
     const copy = this.#index.copy(node, instance);
     copy.status = this.#decode(statusCodec, key, stored);
     if (copy.assignment === undefined) this.#roomChanged = true;
+    if (node.settings.draining) this.#markNode(node); // what leaves it last may go when this has
     this.#dirty.add(workload.name);
     this.#index.pruneCopy(node, instance, instance.unreadable.has(this.#options.layout.assignment(id, name)));
     this.#index.prune(workload, instance);

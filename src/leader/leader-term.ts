@@ -17,10 +17,12 @@ import { Brake } from './brake.ts';
 import { countCluster, type LeaderFigures } from './cluster-figures.ts';
 import { ClusterState } from './cluster-state.ts';
 import { Committer, type CommitterOptions } from './committer.ts';
+import { planDrained } from './drained.ts';
 import { EarlyLoss } from './early-loss.ts';
 import { LossClock } from './loss-clock.ts';
 import { calmSettings, massLossSettings } from './mass-loss.ts';
-import { planLosses, planReturns, type VerdictChange } from './verdicts.ts';
+import { commitRemovals } from './removals.ts';
+import { logVerdict, planLosses, planReturns, type VerdictChange } from './verdicts.ts';
 import { WakeTimes } from './wake-times.ts';
 
 /** An idle leader passes so rarely, only to see that it still can. */
@@ -47,12 +49,12 @@ export interface LeaderOptions {
   readonly timing?: LeaseTiming;
   /** How the store did, also before the term. */
   readonly pulse?: StorePulse;
-}
-
   /** See ReconcileLoop. */
   readonly onPass?: LoopOptions['onPass'];
   /** A step of a plan has been committed. */
   readonly onStep?: CommitterOptions['onStep'];
+}
+
 /** One term of a leader: a mirror of the cluster, and a loop that plans on it and commits. */
 export class LeaderTerm {
   readonly #options: LeaderOptions;
@@ -102,18 +104,18 @@ export class LeaderTerm {
       backoffMs: (failures) => backoffMs(failures, { firstMs: 100, maxMs: 2_000, jitter: 0.5, random }),
       pass: (stop) => this.#pass(stop),
       onFailure: (error, failures) => this.#failed(error, failures),
+      onPass,
     });
   }
-      onPass,
 
-  /** Leads until the signal aborts; rejects with the reason when the term ends otherwise. */
-  async run(signal: AbortSignal): Promise<void> {
   /** For whoever watches over it. */
   get figures(): LeaderFigures {
     const cluster = this.#mirror.synced ? countCluster(this.#state) : undefined;
     return { cluster, passRunningForMs: this.#loop.runningForMs };
   }
 
+  /** Leads until the signal aborts; rejects with the reason when the term ends otherwise. */
+  async run(signal: AbortSignal): Promise<void> {
     const onAbort = () => this.#end.abort(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
@@ -184,7 +186,7 @@ export class LeaderTerm {
   }
 
   async #plan(signal: AbortSignal): Promise<void> {
-    const { clock, layout } = this.#options;
+    const { clock, layout, log } = this.#options;
     const nowIso = clock.wallTime().toISOString();
     const nowMs = clock.monotonicMs();
     const view = this.#state.view(nowMs, nowIso, this.#brake);
@@ -195,6 +197,8 @@ export class LeaderTerm {
       this.#reportProblems(plan.problems);
       this.#replan(await this.#committer.commitSteps(plan.steps, signal));
       await this.#commitVerdicts(planLosses(layout, this.#state.attendance.absent, nowIso), signal);
+      await this.#commitVerdicts(planDrained(layout, this.#state.nodes.values(), nowIso), signal);
+      await commitRemovals({ layout, log, state: this.#state, committer: this.#committer }, signal);
       this.#state.markDirty(plan.unfinished);
       if (plan.unfinished.size > 0) this.#loop.nudge();
       this.#wakes.learn(dirty, plan.wakes, clock.monotonicMs());
@@ -240,11 +244,8 @@ export class LeaderTerm {
   }
 
   async #commitVerdicts(changes: readonly VerdictChange[], signal: AbortSignal): Promise<void> {
-    const { log } = this.#options;
     for (const change of changes) {
-      if (!(await this.#committer.commit(change, signal))) continue;
-      if (change.what === 'lost') log.warn({ node: change.node }, 'node lost');
-      else if (change.what === 'back') log.info({ node: change.node }, 'node is back');
+      if (await this.#committer.commit(change, signal)) logVerdict(this.#options.log, change);
     }
   }
 
