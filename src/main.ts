@@ -122,6 +122,11 @@ function makeOutput(open: () => NodeJS.WriteStream, onError: (error: NodeJS.Errn
     write: (text) => {
       stream().write(text);
     },
+    drained: async () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      stream().write('', () => resolve());
+      await promise;
+    },
     get isTTY() {
       return stream().isTTY === true;
     },

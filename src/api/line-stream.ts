@@ -2,6 +2,15 @@ import type { ProblemLine } from '../wire/problem.ts';
 import type { RequestScope } from './open-requests.ts';
 import { makeProblem } from './problem-response.ts';
 
+/** Lines of a stream that are JSON already, each with its end; a blank one keeps the connection alive. */
+export class PreparedLines {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /**
  * An answer of one JSON value a line, made as the client takes them: what it doesn't take is not made, so a slow one costs no
  * memory. An error becomes the last line. When the client goes, the scope's signal ends the source.
@@ -9,7 +18,8 @@ import { makeProblem } from './problem-response.ts';
 export function lineStream(source: AsyncIterable<unknown>, scope: RequestScope, requestId: string): Response {
   const iterator = source[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
-  const encode = (value: unknown) => encoder.encode(`${JSON.stringify(value)}\n`);
+  const encode = (value: unknown) =>
+    encoder.encode(value instanceof PreparedLines ? value.text : `${JSON.stringify(value)}\n`);
   const body = new ReadableStream<Uint8Array>(
     {
       pull: async (controller) => {

@@ -3,6 +3,8 @@ import type { Client } from '../wire/client.ts';
 /** Where text goes: a terminal, a pipe or a file. */
 export interface Output {
   write(text: string): void;
+  /** Resolves once what was written has been taken, so that a slow reader isn't written ahead of. */
+  readonly drained?: () => Promise<void>;
   readonly isTTY: boolean;
   /** Width of the terminal now; undefined off a terminal. */
   readonly columns: number | undefined;

@@ -24,21 +24,23 @@ export interface StartProgress {
 export interface LogOptions {
   /** The last so many lines; absent: all. */
   readonly tail?: number;
+  /** None before this: ISO 8601, in UTC. */
+  readonly since?: string;
   readonly follow: boolean;
 }
 
 export interface LogLine {
-  /** ISO 8601. */
+  /** ISO 8601 in UTC; times of one runtime are equally long, so that their texts compare as they do. */
   readonly at: string;
   readonly stream: 'stdout' | 'stderr';
   readonly text: string;
 }
 
-/**
- * One kind of runtime on this node. It touches only what it owns: by label, or by ownership record. "Already so" is success.
 /** The part of a runtime that runs what a node is ordered to. */
 export type NodeRuntime = Pick<Runtime, 'kind' | 'observe' | 'start' | 'install' | 'stop' | 'remove' | 'run'>;
 
+/**
+ * One kind of runtime on this node. It touches only what it owns: by label, or by ownership record. "Already so" is success.
  * Any call may reject with `UNAVAILABLE` while the daemon is away; calls are bounded in time by the adapter.
  */
 export interface Runtime {
@@ -62,8 +64,11 @@ export interface Runtime {
   stop(key: InstanceKey, signal: AbortSignal): Promise<void>;
   /** Removes what {@link stop} left. Refuses (`CONFLICT`) what still runs. */
   remove(key: InstanceKey, signal: AbortSignal): Promise<void>;
-  /** Its lines, oldest first; ends at the end unless following. `NOT_FOUND` for an instance it doesn't own. */
-  logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<LogLine>;
+  /**
+   * Its lines, oldest first, as many at once as came together; ends at the end unless following. The reader sets the pace.
+   * `NOT_FOUND` for an instance it doesn't own.
+   */
+  logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<readonly LogLine[]>;
   /** `repository@sha256:…` of an image reference, asked of its registry; undefined where this runtime has no images. */
   resolveImage(image: string, signal: AbortSignal): Promise<string | undefined>;
   /** Calls `onChange` whenever something owned may have changed (and after each reconnection). Resolves when the signal aborts. */

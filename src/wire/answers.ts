@@ -70,6 +70,8 @@ export interface NodeRow {
 /** `GET /v1/nodes` */
 export interface NodesAnswer {
   readonly nodes: readonly NodeRow[];
+  /** Asks for the next page; absent on the last. */
+  readonly next?: string;
   readonly problems: readonly string[];
 }
 
@@ -125,6 +127,8 @@ export interface InstanceRow {
 /** `GET /v1/instances?workload=&name=`; `name`: a workload's or an instance's name as people type it. */
 export interface InstancesAnswer {
   readonly rows: readonly InstanceRow[];
+  /** Asks for the next page; absent on the last. */
+  readonly next?: string;
   readonly problems: readonly string[];
 }
 
@@ -154,12 +158,16 @@ export interface WorkloadRow {
   readonly sticky: boolean;
   readonly createdAt: string;
   readonly changedAt: string;
+  /** A container's labels. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly summary: WorkloadSummary;
 }
 
 /** `GET /v1/workloads` */
 export interface WorkloadsAnswer {
   readonly workloads: readonly WorkloadRow[];
+  /** Asks for the next page; absent on the last. */
+  readonly next?: string;
   readonly problems: readonly string[];
 }
 
@@ -228,6 +236,8 @@ export interface ApplyAllAnswer {
 /** `POST /v1/workloads/:name/stop|start`, `DELETE /v1/workloads/:name` */
 export interface DesiredAnswer {
   readonly name: WorkloadName;
+  /** The present spec. */
+  readonly spec: number;
   readonly desired: Workload['desired'];
   readonly removing: boolean;
   readonly changed: boolean;
@@ -260,12 +270,4 @@ export interface ChangeFrame {
 /** `POST /v1/watch` */
 export interface WatchRequest {
   readonly names: readonly WorkloadName[];
-}
-
-/** A line of `GET /v1/instances/:workload/:slot/logs?tail=&follow=`. */
-export interface LogEntry {
-  /** ISO 8601. */
-  readonly at: string;
-  readonly stream: 'stdout' | 'stderr';
-  readonly text: string;
 }

@@ -9,7 +9,6 @@ import type {
   ExplainAnswer,
   InstanceRow,
   InstancesAnswer,
-  LogEntry,
   NodeAnswer,
   NodeStateAnswer,
   NodesAnswer,
@@ -20,6 +19,7 @@ import type {
 } from './answers.ts';
 import { type ClientTarget, type Http, openHttp } from './http.ts';
 import type { ListingFilter } from './listing-filter.ts';
+import type { LogEntry, LogQuery } from './log-answers.ts';
 import { parseProblem } from './problem.ts';
 import type { ReleaseHoldAnswer, StatusAnswer, StoreDoubtsAnswer } from './status-answers.ts';
 
@@ -69,9 +69,9 @@ export interface Client {
   watchChanges(signal: AbortSignal): AsyncIterable<ChangeFrame>;
   /** Each workload now, then whenever it changes, with what it is short of; until left. */
   watchWorkloads(names: readonly string[], signal: AbortSignal): AsyncIterable<WatchedWorkload>;
-  /** `CONFLICT` naming the node when the instance is on another one. */
+  /** What a workload's instances wrote, or one of them where a slot is given; `CONFLICT` naming the node that can't be asked. */
   logs(
-    query: { readonly workload: string; readonly slot: string; readonly tail?: number; readonly follow: boolean },
+    query: LogQuery & { readonly workload: string; readonly slot?: string },
     signal: AbortSignal,
   ): AsyncIterable<LogEntry>;
   close(): void;
@@ -115,9 +115,10 @@ export function openClient(target: ClientTarget, options: ClientOptions = {}): C
     instances: (filter, signal) => http.json({ method: 'GET', path: '/v1/instances', query: { ...filter } }, signal),
     watchChanges: (signal) => http.stream({ method: 'GET', path: '/v1/changes' }, signal),
     watchWorkloads: (names, signal) => watchWorkloads(http, names, signal),
-    logs: ({ workload, slot, tail, follow }, signal) => {
-      const path = `/v1/instances/${encodeURIComponent(workload)}/${encodeURIComponent(slot)}/logs`;
-      return http.stream({ method: 'GET', path, query: { tail, follow } }, signal);
+    logs: ({ workload, slot, tail, since, follow }, signal) => {
+      const instance = `/v1/instances/${encodeURIComponent(workload)}/${encodeURIComponent(slot ?? '')}`;
+      const path = `${slot === undefined ? workloadPath(workload) : instance}/logs`;
+      return http.stream({ method: 'GET', path, query: { tail, since, follow } }, signal);
     },
     close: () => http.close(),
   };
@@ -143,7 +144,8 @@ export function byInstance(a: InstanceRow, b: InstanceRow): number {
   return compareText(a.workload, b.workload) || compareSlots(a.slot, b.slot) || compareText(a.id, b.id);
 }
 
-function compareSlots(a: string, b: string): number {
+/** Numbers by their value. */
+export function compareSlots(a: string, b: string): number {
   const numeric = /^\d{1,9}$/;
   return numeric.test(a) && numeric.test(b) ? Number(a) - Number(b) : compareText(a, b);
 }

@@ -64,7 +64,7 @@ export class SimRuntime implements Runtime {
     return this.#call(signal, (stop) => this.#runtime.remove(key, stop));
   }
 
-  logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<LogLine> {
+  logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<readonly LogLine[]> {
     return this.#runtime.logs(key, options, signal);
   }
 

@@ -81,16 +81,17 @@ class FakeRuntime implements Runtime {
     this.#machine.tell();
   }
 
-  async *logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncGenerator<LogLine, void> {
+  async *logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncGenerator<readonly LogLine[], void> {
     this.#answer(signal);
     const item = this.#own(key);
     if (!item) throw new AgentError('NOT_FOUND', `Cannot read logs of "${key}": expected an instance of this cluster`);
+    const { since = '' } = options;
     let at = options.tail === undefined ? 0 : Math.max(0, item.lines.length - options.tail);
     for (;;) {
-      for (; at < item.lines.length; at += 1) {
-        yield item.lines[at] as LogLine;
-        signal.throwIfAborted();
-      }
+      const lines = item.lines.slice(at).filter((line) => line.at >= since);
+      at = item.lines.length;
+      if (lines.length > 0) yield lines;
+      signal.throwIfAborted();
       if (!options.follow) return;
       await this.#take(50, signal);
     }

@@ -1,19 +1,19 @@
-import { AgentError } from '../../domain/errors.ts';
-import type { InstanceRow, LogEntry } from '../../wire/answers.ts';
-import { byInstance } from '../../wire/client.ts';
+import type { InstanceRow } from '../../wire/answers.ts';
+import type { LogEntry, LogLineEntry, LogNotice } from '../../wire/log-answers.ts';
 import { exitCodes, makeCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { followLogs, type LogSource, mergeLogs } from '../merge-logs.ts';
+import { LineWriter } from '../line-writer.ts';
 import { Misuse } from '../misuse.ts';
 import { makeNotFound, unlessMissing } from '../not-found.ts';
-import { printError } from '../print-error.ts';
+import { printable } from '../table.ts';
 
 /** `muster logs`: what instances wrote. */
 export const logs = makeCommand({
   path: 'logs',
-  summary: 'Show what a workload or an instance wrote',
+  summary: 'Show what a workload or an instance wrote, wherever it runs',
   details: [
-    'Lines of several instances are merged by time, each with the name of its instance before it. With --json each line is one JSON value.',
+    'Lines of several instances are merged by time, each with the name of its instance before it. Where a node cannot be reached, that is said on standard error and the others are shown. With -f, an instance that moves is followed to its new node; a reader that is too slow is told how many lines it missed.',
+    'With --json each line is one JSON value: a line that was written ("kind": "line") or a notice ("kind": "notice").',
   ],
   args: [{ name: 'NAME', help: 'A workload or an instance' }],
   options: {
@@ -24,36 +24,29 @@ export const logs = makeCommand({
       value: 'LINES',
       help: 'Only the last so many lines of each (with -f: 10, else all)',
     },
+    since: {
+      type: 'string',
+      value: 'TIME',
+      help: 'Only lines since a time (2026-01-31T12:00:00Z), or of the last so long (10m)',
+    },
     timestamps: { type: 'boolean', short: 't', help: 'Begin each line with its time' },
   },
   examples: [
     { line: 'muster logs web -f', does: 'follow all instances of a workload' },
     { line: 'muster logs hello.service -n 100', does: 'the last 100 lines of one' },
+    { line: 'muster logs web.0 --since 10m -t', does: 'the last ten minutes, with times' },
   ],
   async run(context, { args: [name = ''], flag, value }) {
     const follow = flag('follow');
-    const tail = parseTail(value('tail')) ?? (follow ? 10 : undefined);
-    const rows = await findRows(context, name);
-    const sources = await openSources(context, rows, { follow, ...(tail === undefined ? {} : { tail }) });
-    const width = sources.length > 1 ? Math.max(...sources.map(({ display }) => display.length)) : 0;
-    const onLine = (source: LogSource, entry: LogEntry) => {
-      context.stdout.write(
-        context.json ? jsonLine(source, entry) : line(context, source, entry, width, flag('timestamps')),
-      );
-    };
-    let broken = 0;
-    const onBroken = (source: LogSource, error: unknown) => {
-      if (context.signal.aborted) return;
-      broken += 1;
-      printError(
-        context,
-        new AgentError('UNAVAILABLE', `Cannot show the log of "${source.display}"`, { cause: error }),
-      );
-    };
-    if (follow) await followLogs(sources, context.clock, onLine, onBroken);
-    else await mergeLogs(sources, onLine, onBroken);
+    const since = value('since');
+    const tail = parseTail(value('tail')) ?? (follow && since === undefined ? 10 : undefined);
+    const target = await findTarget(context, name);
+    const client = await context.client();
+    const query = { follow, ...(tail === undefined ? {} : { tail }), ...(since === undefined ? {} : { since }) };
+    const entries = client.logs({ ...target.query, ...query }, context.signal);
+    const missing = await print(context, entries, { displays: target.displays, timestamps: flag('timestamps') });
     context.signal.throwIfAborted();
-    return broken > 0 ? exitCodes.failed : exitCodes.done;
+    return missing ? exitCodes.failed : exitCodes.done;
   },
 });
 
@@ -63,36 +56,64 @@ function parseTail(text: string | undefined): number | undefined {
   throw new Misuse(`Cannot read --tail "${text}": expected a number of lines`);
 }
 
-/** One row for each instance that has a copy somewhere. */
-async function findRows(context: Context, name: string): Promise<readonly InstanceRow[]> {
+interface Target {
+  readonly query: { readonly workload: string; readonly slot?: string };
+  /** The instances that are known now. */
+  readonly displays: ReadonlySet<string>;
+}
+
+/** The workload of that name, else the one instance. */
+async function findTarget(context: Context, name: string): Promise<Target> {
   const client = await context.client();
   const answer = await unlessMissing(client.instances({ name }, context.signal));
-  if (answer === undefined) throw await makeNotFound(context, 'a workload or an instance', name);
-  const placed = answer.rows.filter((row) => row.node !== undefined).toSorted(byInstance);
-  if (placed.length === 0) {
-    throw new AgentError('CONFLICT', `Cannot show the log of "${name}": expected it to be on a node, it is on none`);
+  const [first] = answer?.rows ?? [];
+  if (answer === undefined || first === undefined) throw await makeNotFound(context, 'a workload or an instance', name);
+  const displays = new Set(answer.rows.map(({ display }) => display));
+  if (displays.size > 1 || isWorkload(first, name)) return { query: { workload: first.workload }, displays };
+  return { query: { workload: first.workload, slot: first.slot }, displays };
+}
+
+function isWorkload({ workload, display }: InstanceRow, name: string): boolean {
+  return workload === name && display !== name;
+}
+
+interface Look {
+  readonly displays: ReadonlySet<string>;
+  readonly timestamps: boolean;
+}
+
+/** Returns whether there is something that could not be shown. */
+async function print(context: Context, entries: AsyncIterable<LogEntry>, look: Look): Promise<boolean> {
+  const writer = new LineWriter(context.stdout, context.clock);
+  const names = new Set(look.displays);
+  let width = Math.max(...[...names].map((name) => name.length));
+  let missing = false;
+  try {
+    for await (const entry of entries) {
+      missing ||= entry.kind === 'notice' && entry.code !== undefined;
+      if (context.json) {
+        await writer.write(`${JSON.stringify(entry)}\n`);
+      } else if (entry.kind === 'notice') {
+        await writer.flush();
+        context.stderr.write(noticeLine(entry));
+      } else {
+        if (!names.has(entry.instance)) width = Math.max(width, entry.instance.length);
+        names.add(entry.instance);
+        await writer.write(lineOf(context, entry, names.size > 1 ? width : 0, look.timestamps));
+      }
+    }
+  } finally {
+    await writer.flush();
   }
-  return [...new Map(placed.map((row) => [row.key, row])).values()];
+  return missing;
 }
 
-async function openSources(
-  context: Context,
-  rows: readonly InstanceRow[],
-  options: { readonly follow: boolean; readonly tail?: number },
-): Promise<readonly LogSource[]> {
-  const client = await context.client();
-  return rows.map(({ display, workload, slot }) => ({
-    display,
-    lines: client.logs({ workload, slot, ...options }, context.signal),
-  }));
+function noticeLine({ text, node }: LogNotice): string {
+  return `muster: ${node === undefined ? '' : `${node}: `}${printable(text)}\n`;
 }
 
-function jsonLine({ display }: LogSource, entry: LogEntry): string {
-  return `${JSON.stringify({ instance: display, ...entry })}\n`;
-}
-
-function line({ paint }: Context, source: LogSource, entry: LogEntry, width: number, timestamps: boolean): string {
-  const name = width === 0 ? '' : `${paint(`${source.display.padEnd(width)} |`, 'dim')} `;
+function lineOf({ paint }: Context, entry: LogLineEntry, width: number, timestamps: boolean): string {
+  const name = width === 0 ? '' : `${paint(`${entry.instance.padEnd(width)} |`, 'dim')} `;
   const time = timestamps ? `${paint(entry.at, 'dim')} ` : '';
   return `${name}${time}${entry.text}\n`;
 }

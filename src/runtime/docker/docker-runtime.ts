@@ -192,7 +192,7 @@ class DockerRuntime implements Runtime {
     }
   }
 
-  logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<LogLine> {
+  logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<readonly LogLine[]> {
     const locate = async (during: AbortSignal) => {
       const listed = await this.#containers.list(during, key);
       const one = listed.find(({ State: state }) => state === 'running') ?? listed[0];

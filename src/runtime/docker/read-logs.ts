@@ -27,22 +27,23 @@ export async function* readLogs(
   name: string,
   options: LogOptions,
   signal: AbortSignal,
-): AsyncGenerator<LogLine, void> {
+): AsyncGenerator<readonly LogLine[], void> {
   const found = await source.locate(signal);
   if (!found) throw new AgentError('NOT_FOUND', `Cannot read logs of "${name}": expected a container of this cluster`);
   let container = found;
-  let query: Record<string, string | number> = { tail: options.tail ?? 'all' };
+  const since = options.since === undefined ? {} : { since: dockerTime(options.since) };
+  let query: Record<string, string | number> = { tail: options.tail ?? 'all', ...since };
   for (;;) {
-    let last: string | undefined;
-    for await (const line of readStream(source.engine, container.id, { ...query, follow: options.follow }, signal)) {
-      if (line.at !== '' && (last === undefined || isLater(line.at, last))) last = line.at;
-      yield line;
+    let last = '';
+    for await (const lines of readStream(source.engine, container.id, { ...query, follow: options.follow }, signal)) {
+      last = latest(lines, last);
+      yield lines;
     }
     if (!options.follow) return;
     const next = await nextRun(source, signal);
     if (!next) return;
     if (next.id !== container.id) query = {};
-    else if (last !== undefined) query = { since: justAfter(last) };
+    else if (last !== '') query = { since: dockerTime(last, 1n) };
     else query = { ...query, ...(query['since'] === undefined && { tail: 0 }) };
     container = next;
   }
@@ -53,7 +54,7 @@ async function* readStream(
   id: string,
   query: Readonly<Record<string, string | number | boolean>>,
   signal: AbortSignal,
-): AsyncGenerator<LogLine, void> {
+): AsyncGenerator<readonly LogLine[], void> {
   const path = `/containers/${encodeURIComponent(id)}/logs`;
   const all = { stdout: true, stderr: true, timestamps: true, ...query };
   const reply = await engine.stream({ method: 'GET', path, query: all }, signal);
@@ -70,21 +71,13 @@ async function nextRun({ clock, locate }: LogSource, signal: AbortSignal): Promi
   }
 }
 
-/**
- * Lines of the two streams may come in another order than their times: what follows begins after the latest of them. Docker leaves
- * trailing zeros of the fraction away, so that times differ in length.
- */
-function isLater(one: string, other: string): boolean {
-  return sortable(one) > sortable(other);
+/** Lines of the two streams may come in another order than their times: what follows begins after the latest of them. */
+function latest(lines: readonly LogLine[], before: string): string {
+  return lines.reduce((last, { at }) => (at > last ? at : last), before);
 }
 
-function sortable(at: string): string {
-  const [seconds = '', fraction = ''] = at.replace(/Z$/, '').split('.');
-  return `${seconds}.${fraction.padEnd(9, '0')}`;
-}
-
-/** As Docker's `since` wants it: seconds and nanoseconds. */
-function justAfter(at: string): string {
-  const ns = Temporal.Instant.from(at).epochNanoseconds + 1n;
+/** A time as Docker's `since` wants it: seconds and nanoseconds. */
+function dockerTime(at: string, plusNs = 0n): string {
+  const ns = Temporal.Instant.from(at).epochNanoseconds + plusNs;
   return `${ns / 1_000_000_000n}.${String(ns % 1_000_000_000n).padStart(9, '0')}`;
 }

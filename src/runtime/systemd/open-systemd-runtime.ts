@@ -117,7 +117,7 @@ class SystemdRuntime implements Runtime {
     if (this.#record(unit, key) !== undefined) await this.#control.remove(unit, signal);
   }
 
-  async *logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<LogLine> {
+  async *logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<readonly LogLine[]> {
     const unit = safeUnitName(key);
     if (this.#record(unit, key) === undefined) {
       throw new AgentError('NOT_FOUND', `Cannot read the journal of "${unit}": no such instance on this node`);

@@ -168,8 +168,8 @@ describe('runtime docker, what only it does', {
     const expected = ['from the host1234', '/data', 'inside', 'a=1 two words'];
     await eventually('its lines', 10_000, async () => {
       const lines: string[] = [];
-      for await (const { text } of runtime.logs('options/0' as InstanceKey, { follow: false }, signal))
-        lines.push(text);
+      for await (const batch of runtime.logs('options/0' as InstanceKey, { follow: false }, signal))
+        lines.push(...batch.map(({ text }) => text));
       assert.deepEqual(lines, expected);
       return true;
     });
@@ -287,8 +287,8 @@ describe('runtime docker, what only it does', {
     // The two streams are two pipes to dockerd: only within one of them is there an order.
     const texts = { stdout: [] as string[], stderr: [] as string[] };
     const following = (async () => {
-      for await (const { stream, text } of runtime.logs(run.key, { follow: true }, end.signal))
-        texts[stream].push(text);
+      for await (const batch of runtime.logs(run.key, { follow: true }, end.signal))
+        for (const { stream, text } of batch) texts[stream].push(text);
     })();
     await eventually('its end', 10_000, async () => (await observed('logs/0')).phase === 'stopped');
     await runtime.start(run, ignore, signal);

@@ -373,7 +373,9 @@ const cases: readonly Case[] = [
         );
         return true;
       });
+      const all = await collect(runtime.logs(key, { follow: false }, signal));
       assert.deepEqual(texts(await collect(runtime.logs(key, { tail: 2, follow: false }, signal))), ['two', 'three']);
+      await sinceIsHeeded(bench, key, all);
       await followsUntilAborted(bench, key);
       await away(bench, key);
     },
@@ -435,10 +437,8 @@ function texts(lines: readonly LogLine[]): string[] {
   return lines.map(({ text }) => text);
 }
 
-async function collect(lines: AsyncIterable<LogLine>): Promise<LogLine[]> {
-  const all: LogLine[] = [];
-  for await (const line of lines) all.push(line);
-  return all;
+async function collect(batches: AsyncIterable<readonly LogLine[]>): Promise<LogLine[]> {
+  return (await Array.fromAsync(batches)).flat();
 }
 
 /** Runs `work` while the runtime is watched; `changes` tells how often a change was told so far. */
@@ -464,6 +464,15 @@ async function watched(
   }
 }
 
+/** From the time of a line on, that line is the first; a time to come has none. Lines of one time can't be told apart. */
+async function sinceIsHeeded({ runtime, signal }: Bench, key: InstanceKey, all: readonly LogLine[]): Promise<void> {
+  const last = all.at(-1)?.at ?? '';
+  const expected = texts(all.filter(({ at }) => at >= last));
+  assert.deepEqual(texts(await collect(runtime.logs(key, { since: last, follow: false }, signal))), expected);
+  const later = { since: '2999-01-01T00:00:00Z', follow: false };
+  assert.deepEqual(await collect(runtime.logs(key, later, signal)), []);
+}
+
 /** Begins, aborts shortly after, and expects exactly the abort's reason. */
 async function rejectsOnAbort(begin: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const reason = new Error('wanted no more');
@@ -478,8 +487,8 @@ async function followsUntilAborted({ runtime }: Bench, key: InstanceKey): Promis
   const abort = new AbortController();
   const got: string[] = [];
   const following = (async () => {
-    for await (const { text } of runtime.logs(key, { tail: 1, follow: true }, abort.signal)) {
-      got.push(text);
+    for await (const lines of runtime.logs(key, { tail: 1, follow: true }, abort.signal)) {
+      got.push(...texts(lines));
       abort.abort(reason);
     }
   })();

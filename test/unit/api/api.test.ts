@@ -401,7 +401,7 @@ test('a store that is away is a 503 with the reason, and a watch goes on when it
 const docker = (over: Partial<FakeRuntime>): FakeRuntime => ({
   kind: 'docker',
   async *logs() {
-    yield { at: '2026-01-01T00:00:00.000Z', stream: 'stdout', text: 'hello' };
+    yield [{ at: '2026-01-01T00:00:00.000Z', stream: 'stdout', text: 'hello' }];
   },
   resolveImage: async () => undefined,
   ...over,
@@ -442,13 +442,13 @@ test('logs come from this node, and name the node that has them otherwise', asyn
 
 test('an error in mid-stream reaches the reader after the lines before it', async (t) => {
   const logs: FakeRuntime['logs'] = async function* () {
-    yield { at: '2026-01-01T00:00:00.000Z', stream: 'stdout', text: 'one' };
+    yield [{ at: '2026-01-01T00:00:00.000Z', stream: 'stdout', text: 'one' }];
     throw new AgentError('UNAVAILABLE', 'Cannot reach dockerd');
   };
   const fixture = await openFixture(t, [docker({ logs })]);
   const lines: string[] = [];
   const read = async () => {
-    for await (const line of fixture.client.logs({ workload: 'web', slot: '0', follow: true }, signal(t)))
+    for await (const line of fixture.client.logs({ workload: 'web', slot: '0', follow: false }, signal(t)))
       lines.push(line.text);
   };
   await assert.rejects(read(), refusal('UNAVAILABLE', /dockerd/));

@@ -27,7 +27,7 @@ const runtime: FakeRuntime = {
   resolveImage: () => Promise.resolve(undefined),
   logs: async function* () {
     const line: LogLine = { at: '2026-01-01T00:00:00Z', stream: 'stdout', text: 'hello from the unit' };
-    yield await Promise.resolve(line);
+    yield await Promise.resolve([line]);
   },
 };
 
@@ -66,7 +66,6 @@ test('apply waits for the leader and the node, and every listing then shows the 
     [['inspect', 'node1'], /ID: +1{32}[\s\S]*hello\.service/],
     [['explain', 'hello.service'], /^hello\.service: run, 1 of 1 healthy, as desired/],
     [['logs', 'hello.service'], /^hello from the unit\n$/],
-    [['logs', 'hello.service', '-f'], /^hello from the unit\n$/],
     [['wait', '--joined'], /^node1 has joined cluster test\n$/],
   ];
   for (const [argv, text] of shows) {

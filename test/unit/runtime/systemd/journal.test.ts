@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseJournalLine } from '../../../../src/runtime/systemd/journal.ts';
 
-const at = '2026-11-21T18:25:30.324Z';
+const at = '2026-11-21T18:25:30.324929Z';
 const entry = (over: object) => JSON.stringify({ __REALTIME_TIMESTAMP: '1795285530324929', ...over });
 
 const cases: readonly (readonly [what: string, json: string, expected: unknown])[] = [
