@@ -1,6 +1,10 @@
-import type { Server } from 'node:http';
-import { createAdaptorServer } from '@hono/node-server';
+import { createServer, type Server } from 'node:http';
+import { systemClock } from '../loop/system-clock.ts';
+import { answerRequests, limitCallers } from './answer-requests.ts';
+import { socketCaller } from './caller.ts';
+import { guardServer, httpLimits } from './http-limits.ts';
 import type { Api } from './make-api.ts';
+import { RequestRate } from './request-rate.ts';
 import { claimSocket, type SocketFile, type SocketOptions } from './socket-file.ts';
 
 /** The API, listening. */
@@ -9,17 +13,23 @@ export interface ApiListener {
   close(): Promise<void>;
 }
 
+export interface ApiOptions extends SocketOptions {
+  readonly requestsPerSecond?: number;
+}
+
 /** More clients at once than this are not served. */
 const MAX_CONNECTIONS = 512;
 
+/** Of each connection, unless told otherwise. */
+const REQUESTS_PER_SECOND = 200;
+
 /** Listens on a unix socket. `CONFLICT` when another process answers on it; one that nobody answers on is replaced. */
-export async function openApi(api: Api, options: SocketOptions): Promise<ApiListener> {
-  const server = createAdaptorServer({
-    fetch: (request) => api.fetch(request),
-    serverOptions: { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 30_000, maxHeaderSize: 16_384 },
-  }) as Server;
+export async function openApi(api: Api, options: ApiOptions): Promise<ApiListener> {
+  const perSecond = options.requestsPerSecond ?? REQUESTS_PER_SECOND;
+  const callerOf = limitCallers(() => socketCaller, new RequestRate(systemClock, perSecond), perSecond);
+  const server = createServer(httpLimits, answerRequests(api, callerOf, options.log));
   server.maxConnections = MAX_CONNECTIONS;
-  server.on('clientError', (_error, socket) => socket.destroy());
+  guardServer(server);
   const file = await claimSocket(options, async (path) => listen(server, path));
   // A connection that can't be taken, as when no file descriptor is left: an error that nobody hears would end the process.
   server.on('error', (err) => options.log.warn({ err }, 'API connection not taken'));
