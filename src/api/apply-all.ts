@@ -46,7 +46,7 @@ export async function applyAll(
   const applySome = async () => {
     for (const [at, document] of queue) {
       try {
-        outcomes.set(at, await apply(deps, document.name, document, signal));
+        outcomes.set(at, await apply(deps, document.name, { body: document }, signal));
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof AgentError && error.code === 'UNAVAILABLE') throw error;

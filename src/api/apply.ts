@@ -1,4 +1,5 @@
 import { type Applied, applyWorkload } from '../cluster/desired.ts';
+import type { ExpectedSpec } from '../cluster/expected-spec.ts';
 import { checkDocument } from '../domain/check-document.ts';
 import type { WorkloadDocument } from '../domain/document.ts';
 import { AgentError, errorText } from '../domain/errors.ts';
@@ -15,7 +16,7 @@ const RESOLVE_MS = 5_000;
 export async function apply(
   deps: ApiDeps,
   name: WorkloadName,
-  body: unknown,
+  { body, expected }: { readonly body: unknown; readonly expected?: ExpectedSpec | undefined },
   signal: AbortSignal,
 ): Promise<ApplyAnswer> {
   const document = parseApplied(body);
@@ -24,7 +25,8 @@ export async function apply(
   }
   const warnings: string[] = [];
   const resolve = (image: string) => resolveImage(deps, image, warnings, signal);
-  return applyAnswer(deps, name, await applyWorkload(deps.store, document, resolve, signal), warnings);
+  const applied = await applyWorkload(deps.store, document, { resolveImage: resolve, expected }, signal);
+  return applyAnswer(deps, name, applied, warnings);
 }
 
 /** What is told of an apply, and its line in the log. */

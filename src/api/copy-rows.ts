@@ -11,6 +11,7 @@ import {
   type WorkloadName,
 } from '../domain/ids.ts';
 import { displayName } from '../domain/names.ts';
+import { restartOfInstance } from '../domain/run-hash.ts';
 import type { InstanceRecord, Workload } from '../domain/spec.ts';
 import type { InstanceStatus, Phase } from '../domain/status.ts';
 import type { InstanceRow, NodeRef } from '../wire/answers.ts';
@@ -26,6 +27,8 @@ export interface RowFacts {
   readonly order: 'run' | 'stop' | undefined;
   /** The leader has found no way forward for it, and has said why. */
   readonly stuck: boolean;
+  /** It runs the present spec, and a restart was ordered since. */
+  readonly awaitsRestart: boolean;
 }
 
 /** Every copy of a workload's instances, and the instances that have none, in order. */
@@ -41,7 +44,8 @@ export function readRows(state: DesiredState, name: WorkloadName): RowFacts[] {
     const stuck = record?.pending !== undefined;
     return instanceRows(state, { key, workload, record, copies: here }).map((row) => {
       const order = row.node === undefined ? undefined : here.get(row.node.id)?.assignment?.value.order;
-      return { row, wanted: wanted.has(key), order, stuck };
+      const awaitsRestart = row.spec !== undefined && row.spec === workload?.spec && !row.upToDate;
+      return { row, wanted: wanted.has(key), order, stuck, awaitsRestart };
     });
   });
   return facts.sort((a, b) => byInstance(a.row, b.row));
@@ -117,7 +121,6 @@ function copyRow(
   const ports = (workload?.needs.ports ?? []).map(
     ({ hostIp, port, protocol }) => `${hostIp === undefined ? '' : `${hostIp}:`}${port}/${protocol}`,
   );
-  const ordered = copy.assignment?.value.spec;
   const since = lost ? state.nodes.get(copy.node)?.verdict?.lostSince : (status?.since ?? copy.assignment?.value.at);
   return {
     ...rowBase(instance),
@@ -127,7 +130,7 @@ function copyRow(
     health: status?.health ?? 'none',
     node,
     role,
-    upToDate: status !== undefined && status.spec === workload?.spec && (ordered ?? status.spec) === status.spec,
+    upToDate: isUpToDate(instance, copy),
     restarts: status?.restarts ?? 0,
     ...given({
       spec: status?.spec,
@@ -137,6 +140,15 @@ function copyRow(
     ...(status === undefined ? {} : copied(status)),
     ...(role === 'current' && ports.length > 0 ? { ports } : {}),
   };
+}
+
+/** It's of the present spec and of the last restart that was ordered, and so is its order. */
+function isUpToDate({ workload, key }: Instance, { assignment, status }: CopyEntry): boolean {
+  if (workload === undefined || status === undefined) return false;
+  const restart = restartOfInstance(workload, key);
+  return [status.value, assignment?.value ?? status.value].every(
+    (side) => side.spec === workload.spec && side.restart === restart,
+  );
 }
 
 /** What the node says, unless it hasn't answered the present order to stop. */

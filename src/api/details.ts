@@ -3,11 +3,15 @@ import { type InstanceKey, isUnitName, type NodeId, type WorkloadName } from '..
 import { displayName } from '../domain/names.ts';
 import type { InstanceRecord } from '../domain/spec.ts';
 import type { InstanceDetail, InstanceRow, NodeRow, WorkloadRow } from '../wire/answers.ts';
-import { nodeRef, type RowFacts, readRows } from './copy-rows.ts';
+import { nodeRef, type RowFacts } from './copy-rows.ts';
 import { summarizeWorkload } from './summary.ts';
 
 /** A line of `muster ls`; undefined when there's no such workload. */
-export function workloadRow(state: DesiredState, name: WorkloadName): WorkloadRow | undefined {
+export function workloadRow(
+  state: DesiredState,
+  name: WorkloadName,
+  facts: readonly RowFacts[],
+): WorkloadRow | undefined {
   const workload = state.workloads.get(name)?.value;
   if (workload === undefined) return undefined;
   return {
@@ -21,7 +25,8 @@ export function workloadRow(state: DesiredState, name: WorkloadName): WorkloadRo
     sticky: workload.sticky,
     createdAt: workload.createdAt,
     changedAt: workload.changedAt,
-    summary: summarizeWorkload(workload, readRows(state, name)),
+    ...(workload.labels === undefined ? {} : { labels: workload.labels }),
+    summary: summarizeWorkload(workload, facts),
   };
 }
 
@@ -81,11 +86,12 @@ function waitingText(facts: readonly RowFacts[]): string | undefined {
   return left.row.phase === 'lost' ? `${hostOf(left.row)} to come back` : `${hostOf(left.row)} to stop it`;
 }
 
-function currentWaits({ row, stuck, order }: RowFacts): string | undefined {
+function currentWaits({ row, stuck, order, awaitsRestart }: RowFacts): string | undefined {
   const host = hostOf(row);
   if (row.phase === 'lost') return stuck ? `${host} to come back` : 'the leader, to place it elsewhere';
   if (order === 'stop') return `${host} to stop it`;
   if (row.phase === 'failed') return `${host} to start it again`;
+  if (row.phase === 'running' && awaitsRestart) return 'its turn to be restarted';
   if (row.phase === 'running' && !row.upToDate) return 'its turn to get the new spec';
   if (row.phase === 'running') return row.healthy ? undefined : 'being healthy';
   if (row.phase === 'pulling') return 'its image';

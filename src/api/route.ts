@@ -35,6 +35,8 @@ interface RouteBase {
   /** What it does, in one line. */
   readonly summary: string;
   readonly query?: Readonly<Record<string, QueryParameter>>;
+  /** Takes `If-Match` and `If-None-Match`: the spec that the change expects to find. */
+  readonly conditional?: true;
   /** Answered also while the node hasn't joined its cluster. */
   readonly unjoined?: true;
 }

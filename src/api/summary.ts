@@ -45,14 +45,15 @@ function judgeWanted(copies: readonly RowFacts[]): Judged {
   const [first] = copies;
   const fact = current ?? first;
   if (fact === undefined) throw new RangeError('an instance has at least one row');
-  const { row, stuck } = fact;
+  const { row, stuck, awaitsRestart } = fact;
   const other = copies.find((copy) => copy !== fact && copy.row.role === 'superseded' && copy.row.phase !== 'lost');
   if (current !== undefined && isAsDesired(current)) {
     if (other === undefined) return { verdict: 'reached', row, text: '' };
     return { verdict: 'under-way', row: other.row, text: `an older copy is still on ${nodeName(other.row)}` };
   }
   const failing = row.phase === 'failed' || (row.phase === 'running' && row.health === 'unhealthy');
-  return { verdict: stuck || failing ? 'stuck' : 'under-way', row, text: shortText(row) };
+  const text = awaitsRestart && row.phase === 'running' ? 'is still to be restarted' : shortText(row);
+  return { verdict: stuck || failing ? 'stuck' : 'under-way', row, text };
 }
 
 /** It should not run: no copy is left on a node that is there. */

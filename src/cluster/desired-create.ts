@@ -28,16 +28,17 @@ export async function createWorkloads(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<WorkloadName, Applied>> {
   const resolveOnce = onceEach((image) => resolveImage(image, signal));
+  const at = store.clock.wallTime().toISOString();
   const specs = await Promise.all(
     documents.map(async (document) => {
-      const spec = await makeSpec(document, { number: 0, hash: hashSpec(document.run) }, resolveOnce, signal);
+      const unnumbered = { number: 0, hash: hashSpec(document.run), at };
+      const spec = await makeSpec(document, unnumbered, resolveOnce, signal);
       return { document, spec };
     }),
   );
   // Read last: a number is never above the revision that writes it, and none is used twice.
   const { revision } = await store.kv.get(store.layout.cluster, signal);
   const number = Math.max(1, revision);
-  const at = store.clock.wallTime().toISOString();
   const creations = specs.map(({ document, spec }) => makeCreation(store, document, { ...spec, number }, at));
   const done = new Map<WorkloadName, Applied>();
   await Promise.all(

@@ -1,17 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { WorkloadDocument } from '../domain/document.ts';
-import { AgentError } from '../domain/errors.ts';
-import type { WorkloadName } from '../domain/ids.ts';
 import { deriveNeeds } from '../domain/needs.ts';
-import type { StoredSpec, Workload } from '../domain/spec.ts';
+import type { RunSpec, StoredSpec, Workload } from '../domain/spec.ts';
 import type { Revision, Write } from '../etcd/port.ts';
 import { specCodec, workloadCodec } from './codecs.ts';
+import { commitWorkload, type Expecting, readWorkload, retryLost } from './desired-change.ts';
 import type { StoreView } from './desired-read.ts';
 import { planSpecPruning, readSpecs } from './desired-specs.ts';
+import { checkExpected } from './expected-spec.ts';
 import { hashSpec } from './spec-hash.ts';
-
-/** How often a change is tried again when another one came first. */
-const ATTEMPTS = 8;
 
 /** What an apply did. */
 export interface Applied {
@@ -24,15 +21,13 @@ export interface Applied {
   readonly revision: Revision;
 }
 
-/** What a change of the desired state did. */
-export interface Changed {
-  readonly workload: Workload;
-  readonly changed: boolean;
-  readonly revision: Revision;
-}
-
 /** An image's digest, asked once for a new spec; undefined when it can't be had. */
 export type ResolveImage = (image: string, signal: AbortSignal) => Promise<string | undefined>;
+
+/** How an apply goes about it. */
+export interface ApplyOptions extends Expecting {
+  readonly resolveImage: ResolveImage;
+}
 
 /**
  * Makes the document what is desired of its workload, and has it run: one that was stopped starts, one that is being removed
@@ -41,7 +36,7 @@ export type ResolveImage = (image: string, signal: AbortSignal) => Promise<strin
 export async function applyWorkload(
   store: StoreView,
   document: WorkloadDocument,
-  resolveImage: ResolveImage,
+  { resolveImage, expected }: ApplyOptions,
   signal: AbortSignal,
 ): Promise<Applied> {
   const hash = hashSpec(document.run);
@@ -49,18 +44,20 @@ export async function applyWorkload(
   return retryLost(name, async (attempt) => {
     const [found, specs] = await Promise.all([readWorkload(store, name, signal), readSpecs(store, name, signal)]);
     const before = found.workload;
+    checkExpected(name, before, expected);
     const present = before === undefined ? undefined : specs.get(before.spec);
     if (before !== undefined && present === undefined && attempt === 0) return undefined; // two reads, a change between them
     const isNewSpec = present?.hash !== hash;
     const number = nextNumber(before, isNewSpec, found.revision);
-    const after = makeWorkload(document, { number, before, at: store.clock.wallTime().toISOString() });
+    const at = store.clock.wallTime().toISOString();
+    const after = makeWorkload(document, { number, before, at });
     const started = before !== undefined && (before.desired !== 'run' || before.removing === true);
     if (before !== undefined && isSame(before, after)) {
       return { workload: before, created: false, changed: false, started: false, revision: found.revision };
     }
     const writes: Write[] = [{ put: store.layout.workload(name), value: workloadCodec.encode(after) }];
     if (isNewSpec) {
-      const spec = await makeSpec(document, { number, hash }, resolveImage, signal);
+      const spec = await makeSpec(document, { number, hash, at }, resolveImage, signal);
       writes.push({ put: store.layout.spec(name, number), value: specCodec.encode(spec) });
       writes.push(...(await planSpecPruning(store, name, [...specs.keys()], signal)));
     }
@@ -68,80 +65,6 @@ export async function applyWorkload(
     if (revision === undefined) return undefined;
     return { workload: after, created: before === undefined, changed: true, started, revision };
   });
-}
-
-/** Orders a workload to run or to stop. `NOT_FOUND` without one; `CONFLICT` for a start while it's being removed. */
-export function setDesired(
-  store: StoreView,
-  name: WorkloadName,
-  desired: Workload['desired'],
-  signal: AbortSignal,
-): Promise<Changed> {
-  return changeWorkload(store, name, signal, (workload) => {
-    if (workload.removing === true) {
-      if (desired === 'stop') return workload;
-      throw new AgentError('CONFLICT', `Cannot start "${name}": it is being removed; apply it again to keep it`);
-    }
-    return workload.desired === desired ? workload : { ...workload, desired };
-  });
-}
-
-/** Orders a workload to go: its instances stop, then its records are deleted. `NOT_FOUND` without one. */
-export function markRemoving(store: StoreView, name: WorkloadName, signal: AbortSignal): Promise<Changed> {
-  return changeWorkload(store, name, signal, (workload) =>
-    workload.removing === true ? workload : { ...workload, removing: true },
-  );
-}
-
-async function changeWorkload(
-  store: StoreView,
-  name: WorkloadName,
-  signal: AbortSignal,
-  change: (workload: Workload) => Workload,
-): Promise<Changed> {
-  return retryLost(name, async () => {
-    const { workload, modRevision, revision: readAt } = await readWorkload(store, name, signal);
-    if (workload === undefined) throw new AgentError('NOT_FOUND', `Cannot find workload "${name}"`);
-    const after = change(workload);
-    if (after === workload) return { workload, changed: false, revision: readAt };
-    const next = { ...after, changedAt: store.clock.wallTime().toISOString() };
-    const writes = [{ put: store.layout.workload(name), value: workloadCodec.encode(next) }];
-    const revision = await commitWorkload(store, name, { modRevision, writes }, signal);
-    return revision === undefined ? undefined : { workload: next, changed: true, revision };
-  });
-}
-
-/** Tries until `attempt` has a result; undefined means that another change came first. */
-async function retryLost<T>(name: WorkloadName, attempt: (nth: number) => Promise<T | undefined>): Promise<T> {
-  for (let nth = 0; nth < ATTEMPTS; nth += 1) {
-    const result = await attempt(nth);
-    if (result !== undefined) return result;
-  }
-  throw new AgentError('CONFLICT', `Cannot change "${name}": others changed it ${ATTEMPTS} times meanwhile; try again`);
-}
-
-async function readWorkload(store: StoreView, name: WorkloadName, signal: AbortSignal) {
-  const key = store.layout.workload(name);
-  const { kv, revision } = await store.kv.get(key, signal);
-  if (kv === undefined) return { workload: undefined, modRevision: 0, revision };
-  try {
-    return { workload: workloadCodec.decode(kv.value, key), modRevision: kv.modRevision, revision };
-  } catch (cause) {
-    // Perhaps a later version's: overwriting it would lose what that version knows.
-    throw new AgentError('CONFLICT', `Cannot change "${name}": expected to understand its record`, { cause });
-  }
-}
-
-/** The revision of the commit; undefined when the record was no longer what was read. */
-async function commitWorkload(
-  { kv, layout }: StoreView,
-  name: WorkloadName,
-  change: { readonly modRevision: Revision; readonly writes: readonly Write[] },
-  signal: AbortSignal,
-): Promise<Revision | undefined> {
-  const compares = [{ key: layout.workload(name), modRevision: change.modRevision }];
-  const { applied, revision } = await kv.commit({ compares, writes: change.writes }, signal);
-  return applied ? revision : undefined;
 }
 
 /**
@@ -169,9 +92,16 @@ export function makeWorkload(
     moveOrder: document.moveOrder,
     sticky: document.sticky,
     needs: deriveNeeds(document),
+    ...labelsOf(document.run),
+    ...(before?.restart === undefined ? {} : { restart: before.restart }),
     createdAt: before?.createdAt ?? at,
     changedAt: at,
   };
+}
+
+/** What listings choose a workload by. */
+export function labelsOf(run: RunSpec): Pick<Workload, 'labels'> {
+  return run.kind === 'container' && Object.keys(run.labels).length > 0 ? { labels: run.labels } : {};
 }
 
 function isSame(before: Workload, after: Workload): boolean {
@@ -180,11 +110,13 @@ function isSame(before: Workload, after: Workload): boolean {
 
 /** The spec that a document's workload runs by. */
 export async function makeSpec(
-  { run }: WorkloadDocument,
-  { number, hash }: { readonly number: number; readonly hash: string },
+  document: WorkloadDocument,
+  { number, hash, at }: Pick<StoredSpec, 'number' | 'hash'> & { readonly at: string },
   resolveImage: ResolveImage,
   signal: AbortSignal,
 ): Promise<StoredSpec> {
+  const { run } = document;
   const resolvedImage = run.kind === 'container' ? await resolveImage(run.image, signal) : undefined;
-  return { number, hash, run, ...(resolvedImage === undefined ? {} : { resolvedImage }) };
+  const resolved = resolvedImage === undefined ? {} : { resolvedImage };
+  return { number, hash, run, ...resolved, at, needs: deriveNeeds(document) };
 }

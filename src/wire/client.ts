@@ -21,6 +21,13 @@ import { type ClientTarget, type Http, openHttp } from './http.ts';
 import type { ListingFilter } from './listing-filter.ts';
 import type { LogEntry, LogQuery } from './log-answers.ts';
 import { parseProblem } from './problem.ts';
+import type {
+  RestartAnswer,
+  RevisionAnswer,
+  RevisionsAnswer,
+  RollbackAnswer,
+  ScaleAnswer,
+} from './revision-answers.ts';
 import type { ReleaseHoldAnswer, StatusAnswer, StoreDoubtsAnswer } from './status-answers.ts';
 
 /** A workload as a watch shows it: the frame that came, and all its rows as of it. */
@@ -60,6 +67,14 @@ export interface Client {
   start(name: string, signal: AbortSignal): Promise<DesiredAnswer>;
   stop(name: string, signal: AbortSignal): Promise<DesiredAnswer>;
   remove(name: string, signal: AbortSignal): Promise<DesiredAnswer>;
+  /** `CONFLICT` for a global workload. */
+  scale(name: string, replicas: number, signal: AbortSignal): Promise<ScaleAnswer>;
+  /** All instances one after the other; `instance`: only that one. */
+  restart(name: string, instance: string | undefined, signal: AbortSignal): Promise<RestartAnswer>;
+  /** `to` left out: the last spec that differs from the present one. */
+  rollback(name: string, to: number | undefined, signal: AbortSignal): Promise<RollbackAnswer>;
+  revisions(name: string, signal: AbortSignal): Promise<RevisionsAnswer>;
+  revision(name: string, spec: number, signal: AbortSignal): Promise<RevisionAnswer>;
   /** `name`: a workload's or an instance's name as people type it; `NOT_FOUND` when there's neither. */
   instances(
     filter: ListingFilter & { readonly workload?: string; readonly name?: string },
@@ -112,6 +127,16 @@ export function openClient(target: ClientTarget, options: ClientOptions = {}): C
     start: (name, signal) => post(`${workloadPath(name)}/start`, signal),
     stop: (name, signal) => post(`${workloadPath(name)}/stop`, signal),
     remove: (name, signal) => http.json({ method: 'DELETE', path: workloadPath(name) }, signal),
+    scale: (name, replicas, signal) =>
+      http.json({ method: 'POST', path: `${workloadPath(name)}/scale`, body: { replicas } }, signal),
+    restart: (name, instance, signal) =>
+      http.json({ method: 'POST', path: `${workloadPath(name)}/restart`, query: { instance } }, signal),
+    rollback: (name, to, signal) => {
+      const body = to === undefined ? {} : { to };
+      return http.json({ method: 'POST', path: `${workloadPath(name)}/rollback`, body }, signal);
+    },
+    revisions: (name, signal) => get(`${workloadPath(name)}/revisions`, signal),
+    revision: (name, spec, signal) => get(`${workloadPath(name)}/revisions/${spec}`, signal),
     instances: (filter, signal) => http.json({ method: 'GET', path: '/v1/instances', query: { ...filter } }, signal),
     watchChanges: (signal) => http.stream({ method: 'GET', path: '/v1/changes' }, signal),
     watchWorkloads: (names, signal) => watchWorkloads(http, names, signal),

@@ -5,6 +5,7 @@ import { NAME_LIMIT_BYTES, parseWorkloadName, type WorkloadName } from '../domai
 import { LIMITS } from '../domain/limits.ts';
 import { RETURN_CHOICES } from '../domain/policies.ts';
 import type { ApplyAllRequest, WatchRequest } from './answers.ts';
+import type { RollbackRequest, ScaleRequest } from './revision-answers.ts';
 
 /** Schemas of what clients send. Stricter than those of stored records: an unknown key is refused, sizes are bounded. */
 
@@ -119,6 +120,10 @@ const applyAllSchema: v.GenericSchema<unknown, ApplyAllRequest> = v.strictObject
   documents: v.pipe(v.array(v.unknown()), v.minLength(1), v.maxLength(1_000)),
 });
 
+const scaleSchema: v.GenericSchema<unknown, ScaleRequest> = v.strictObject({ replicas: count });
+
+const rollbackSchema: v.GenericSchema<unknown, RollbackRequest> = v.strictObject({ to: v.exactOptional(count) });
+
 /** The body of an apply. Throws `INVALID_INPUT` naming the field, or `LIMIT` with the number. */
 export function parseDocument(json: unknown): WorkloadDocument {
   const document = parseBody(documentSchema, json, 'workload');
@@ -134,6 +139,18 @@ export function parseApplyAllRequest(json: unknown): ApplyAllRequest {
   return parseBody(applyAllSchema, json, 'apply');
 }
 
+/** The body of a scale. */
+export function parseScaleRequest(json: unknown): ScaleRequest {
+  const request = parseBody(scaleSchema, json, 'scale');
+  refuseOver(request.replicas, LIMITS.replicas, 'replicas');
+  return request;
+}
+
+/** The body of a rollback. */
+export function parseRollbackRequest(json: unknown): RollbackRequest {
+  return parseBody(rollbackSchema, json, 'rollback');
+}
+
 /** The body of a watch. */
 export function parseWatchRequest(json: unknown): WatchRequest {
   return parseBody(watchSchema, json, 'watch');
@@ -143,7 +160,8 @@ function refuseOver(value: number, limit: number, what: string): void {
   if (value > limit) throw new AgentError('LIMIT', `Cannot apply ${value} ${what}: expected at most ${limit}`);
 }
 
-function parseBody<T>(schema: v.GenericSchema<unknown, T>, json: unknown, what: string): T {
+/** What a schema makes of a body. Throws `INVALID_INPUT` naming the field and what was expected. */
+export function parseBody<T>(schema: v.GenericSchema<unknown, T>, json: unknown, what: string): T {
   const parsed = v.safeParse(schema, json, { abortEarly: true });
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;

@@ -1,4 +1,5 @@
-import { applyWorkload, markRemoving, setDesired } from '../../src/cluster/desired.ts';
+import { applyWorkload } from '../../src/cluster/desired.ts';
+import { markRemoving, setDesired } from '../../src/cluster/desired-change.ts';
 import type { StoreView } from '../../src/cluster/desired-read.ts';
 import type { Layout } from '../../src/cluster/layout.ts';
 import type { Config } from '../../src/config/read-config.ts';
@@ -37,15 +38,15 @@ export class SimCluster {
 
   async apply(name: string, options: DocumentOptions = {}): Promise<void> {
     const resolveImage = async (image: string) => `${image}@sha256:${'0'.repeat(64)}`;
-    await this.#settled(applyWorkload(this.#view, makeDocument(name, options), resolveImage, this.#never));
+    await this.#settled(applyWorkload(this.#view, makeDocument(name, options), { resolveImage }, this.#never));
   }
 
   async setDesired(name: string, desired: 'run' | 'stop'): Promise<void> {
-    await this.#settled(setDesired(this.#view, name as WorkloadName, desired, this.#never));
+    await this.#settled(setDesired(this.#view, name as WorkloadName, { desired }, this.#never));
   }
 
   async remove(name: string): Promise<void> {
-    await this.#settled(markRemoving(this.#view, name as WorkloadName, this.#never));
+    await this.#settled(markRemoving(this.#view, name as WorkloadName, {}, this.#never));
   }
 
   /** What isn't as desired yet. */

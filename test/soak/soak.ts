@@ -1,7 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { applyWorkload, setDesired } from '../../src/cluster/desired.ts';
+import { applyWorkload } from '../../src/cluster/desired.ts';
+import { setDesired } from '../../src/cluster/desired-change.ts';
 import { makeLayout } from '../../src/cluster/layout.ts';
 import { parseClusterId, parseWorkloadName } from '../../src/domain/ids.ts';
 import { openKv } from '../../src/etcd/open-kv.ts';
@@ -86,7 +87,7 @@ class Soak {
     for (const [mode, name] of Object.entries(names) as ['keep' | 'stop', string][]) {
       const replicas = mode === 'keep' ? INSTANCES * 0.8 : INSTANCES * 0.2;
       const document = makeDocument(name, { replicas, mode });
-      await applyWorkload(this.#view, document, async () => undefined, never);
+      await applyWorkload(this.#view, document, { resolveImage: async () => undefined }, never);
     }
     await this.#until('all to run', () => this.#running.count === INSTANCES);
     await this.#order('stop');
@@ -132,7 +133,7 @@ class Soak {
   }
 
   async #order(desired: 'run' | 'stop'): Promise<void> {
-    await Promise.all(Object.values(names).map((name) => setDesired(this.#view, name, desired, never)));
+    await Promise.all(Object.values(names).map((name) => setDesired(this.#view, name, { desired }, never)));
     const count = desired === 'run' ? INSTANCES : 0;
     await this.#until(`${count} instances`, () => {
       if (this.#running.count !== count) throw new Error(`${this.#running.count} are running`);

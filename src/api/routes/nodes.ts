@@ -1,4 +1,6 @@
-import { getNode, getNodes } from '../cluster-routes.ts';
+import { getNode } from '../cluster-routes.ts';
+import { nodeFilterQuery } from '../listing-filter.ts';
+import { getNodes } from '../listings.ts';
 import { nodeState, watchNode } from '../node-state.ts';
 import type { Route } from '../route.ts';
 
@@ -28,7 +30,8 @@ export const nodeRoutes: readonly Route[] = [
     path: '/v1/nodes',
     role: 'viewer',
     summary: 'Every node that has ever joined.',
-    handle: async ({ deps, signal }) => getNodes(deps, signal),
+    query: nodeFilterQuery,
+    handle: getNodes,
   },
   {
     kind: 'answer',

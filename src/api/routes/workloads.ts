@@ -1,12 +1,14 @@
-import { parseWorkloadName } from '../../domain/ids.ts';
 import { parseWatchRequest } from '../../wire/schemas.ts';
 import { apply } from '../apply.ts';
 import { applyAll } from '../apply-all.ts';
-import { explain, getWorkload, getWorkloads, order } from '../cluster-routes.ts';
-import type { Route, RouteRequest } from '../route.ts';
+import { nameOf, order, restart, rollback, scale } from '../change-workload.ts';
+import { explain, getWorkload } from '../cluster-routes.ts';
+import { parseConditions } from '../conditions.ts';
+import { filterQuery } from '../listing-filter.ts';
+import { getWorkloads } from '../listings.ts';
+import { specTag } from '../problem-response.ts';
+import { Reply, type Route } from '../route.ts';
 import { watchWorkloads } from '../watch-workloads.ts';
-
-const nameOf = ({ param }: RouteRequest) => parseWorkloadName(param('name'));
 
 /** What is desired. */
 export const workloadRoutes: readonly Route[] = [
@@ -16,15 +18,19 @@ export const workloadRoutes: readonly Route[] = [
     path: '/v1/workloads',
     role: 'viewer',
     summary: 'Every workload, and how far it is.',
-    handle: async ({ deps, signal }) => getWorkloads(deps, signal),
+    query: filterQuery,
+    handle: getWorkloads,
   },
   {
     kind: 'answer',
     method: 'GET',
     path: '/v1/workloads/:name',
     role: 'viewer',
-    summary: 'One workload with its spec, its instances and their history.',
-    handle: async (request) => getWorkload(request.deps, nameOf(request), request.signal),
+    summary: 'One workload with its spec, its instances and their history. `ETag`: the number of its present spec.',
+    handle: async (request) => {
+      const answer = await getWorkload(request.deps, nameOf(request), request.signal);
+      return new Reply(answer, 200, { etag: specTag(answer.workload.spec) });
+    },
   },
   {
     kind: 'answer',
@@ -40,7 +46,13 @@ export const workloadRoutes: readonly Route[] = [
     path: '/v1/workloads/:name',
     role: 'operator',
     summary: 'Makes a document what is desired; what is so already is not written again.',
-    handle: async (request) => apply(request.deps, nameOf(request), await request.body(), request.signal),
+    conditional: true,
+    handle: async (request) => {
+      const expected = parseConditions(request);
+      const asked = { body: await request.body(), expected };
+      const answer = await apply(request.deps, nameOf(request), asked, request.signal);
+      return new Reply(answer, 200, { etag: specTag(answer.spec) });
+    },
   },
   {
     kind: 'answer',
@@ -56,7 +68,8 @@ export const workloadRoutes: readonly Route[] = [
     path: '/v1/workloads/:name/start',
     role: 'operator',
     summary: 'Wants it to run.',
-    handle: async (request) => order(request.deps, nameOf(request), 'run', request.signal),
+    conditional: true,
+    handle: async (request) => order(request, 'run'),
   },
   {
     kind: 'answer',
@@ -64,7 +77,36 @@ export const workloadRoutes: readonly Route[] = [
     path: '/v1/workloads/:name/stop',
     role: 'operator',
     summary: 'Wants it not to run, and keeps it.',
-    handle: async (request) => order(request.deps, nameOf(request), 'stop', request.signal),
+    conditional: true,
+    handle: async (request) => order(request, 'stop'),
+  },
+  {
+    kind: 'answer',
+    method: 'POST',
+    path: '/v1/workloads/:name/scale',
+    role: 'operator',
+    summary: 'Wants another number of instances.',
+    conditional: true,
+    handle: scale,
+  },
+  {
+    kind: 'answer',
+    method: 'POST',
+    path: '/v1/workloads/:name/restart',
+    role: 'operator',
+    summary: 'Restarts its instances, one healthy one at a time, or the one that is named.',
+    query: { instance: { summary: 'only this one: its slot, or its name as people type it', example: 'web.0' } },
+    conditional: true,
+    handle: restart,
+  },
+  {
+    kind: 'answer',
+    method: 'POST',
+    path: '/v1/workloads/:name/rollback',
+    role: 'operator',
+    summary: 'Makes an earlier spec the present one, under a new number; scale, placement and policies stay.',
+    conditional: true,
+    handle: rollback,
   },
   {
     kind: 'answer',
@@ -72,7 +114,8 @@ export const workloadRoutes: readonly Route[] = [
     path: '/v1/workloads/:name',
     role: 'operator',
     summary: 'Stops it everywhere, then forgets it.',
-    handle: async (request) => order(request.deps, nameOf(request), 'remove', request.signal),
+    conditional: true,
+    handle: async (request) => order(request, 'remove'),
   },
   {
     kind: 'stream',

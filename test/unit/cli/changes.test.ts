@@ -5,7 +5,7 @@ import type { DesiredAnswer } from '../../../src/wire/answers.ts';
 import { FakeWatch, makeFakeTerminal, makeFrame, makeSummary, makeWorkloadRow, notFound } from './fake-terminal.ts';
 
 const accept = (name: string): Promise<DesiredAnswer> =>
-  Promise.resolve({ name: name as WorkloadName, desired: 'stop', removing: false, changed: true, revision: 1 });
+  Promise.resolve({ name: name as WorkloadName, spec: 1, desired: 'stop', removing: false, changed: true, revision: 1 });
 const workloads = () => Promise.resolve({ workloads: [makeWorkloadRow()], problems: [] });
 
 test('muster stop waits until each workload has stopped', async () => {

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { problemResponse } from '../../../src/api/problem-response.ts';
+import { refuseTooMany } from '../../../src/api/refusal.ts';
+import type { Problem } from '../../../src/wire/problem.ts';
+import { openFixture } from './api-fixture.ts';
+import { type RawRequest, rawRequest } from './raw-request.ts';
+
+const cases: [name: string, asked: RawRequest, status: number, code: string, expected: RegExp][] = [
+  ['an unknown path', { path: '/v2/x' }, 404, 'NOT_FOUND', /a path of API v1/],
+  ['a method that a path does not take', { method: 'DELETE', path: '/v1/nodes' }, 405, 'INVALID_INPUT', /GET, HEAD/],
+  [
+    'a method of nothing',
+    { method: 'PATCH', path: '/v1/workloads/web' },
+    405,
+    'INVALID_INPUT',
+    /DELETE, GET, HEAD, PUT/,
+  ],
+  ['a body that is no JSON', { method: 'POST', path: '/v1/apply', body: '{' }, 400, 'INVALID_INPUT', /JSON/],
+  [
+    'a body of another type',
+    { method: 'POST', path: '/v1/apply', body: 'a: 1', headers: { 'content-type': 'text/yaml' } },
+    415,
+    'INVALID_INPUT',
+    /application\/json/,
+  ],
+  [
+    'a body over the limit',
+    { method: 'POST', path: '/v1/apply', body: 'x'.repeat(3 * 1024 * 1024) },
+    413,
+    'LIMIT',
+    /at most \d+ bytes/,
+  ],
+];
+for (const [name, asked, status, code, expected] of cases) {
+  test(`${name} is refused with problem details`, async (t) => {
+    const { socketPath } = await openFixture(t);
+    const answer = await rawRequest(socketPath, { ...asked, headers: { 'x-request-id': 'mine-7', ...asked.headers } });
+    const problem = answer.json<Problem>();
+    assert.deepEqual([answer.status, problem.status, problem.code], [status, status, code]);
+    assert.equal(answer.headers['content-type'], 'application/problem+json');
+    assert.deepEqual([problem.requestId, answer.headers['x-request-id']], ['mine-7', 'mine-7']);
+    assert.match(problem.expected ?? '', expected);
+    if (status === 405) assert.equal(answer.headers['allow'], problem.expected);
+    if (status === 415) assert.equal(answer.headers['accept'], 'application/json');
+  });
+}
+
+test('too many requests are refused with the time after which to ask again', async () => {
+  const response = problemResponse(refuseTooMany('at most 100 a second', 0.2), 'id');
+  const problem = (await response.json()) as Problem;
+  assert.deepEqual([response.status, problem.status, problem.code], [429, 429, 'LIMIT']);
+  assert.equal(response.headers.get('retry-after'), '1');
+  assert.equal(problem.expected, 'at most 100 a second');
+});
