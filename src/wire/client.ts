@@ -17,7 +17,7 @@ import type {
   WorkloadAnswer,
   WorkloadsAnswer,
 } from './answers.ts';
-import { type ClientTarget, type Http, openHttp } from './http.ts';
+import { type Http, openHttp } from './http.ts';
 import type { ListingFilter } from './listing-filter.ts';
 import type { LogEntry, LogQuery } from './log-answers.ts';
 import { parseProblem } from './problem.ts';
@@ -29,6 +29,7 @@ import type {
   ScaleAnswer,
 } from './revision-answers.ts';
 import type { ReleaseHoldAnswer, StatusAnswer, StoreDoubtsAnswer } from './status-answers.ts';
+import type { ClientTarget } from './target.ts';
 
 /** A workload as a watch shows it: the frame that came, and all its rows as of it. */
 export interface WatchedWorkload extends WatchFrame {

@@ -1,12 +1,8 @@
-import { Agent, type IncomingMessage, request } from 'node:http';
+import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { AgentError } from '../domain/errors.ts';
 import { readLines } from './lines.ts';
 import { parseProblem } from './problem.ts';
-
-/** Where an agent's API listens. */
-export interface ClientTarget {
-  readonly socketPath: string;
-}
+import type { ClientTarget } from './target.ts';
 
 type QueryValue = string | number | boolean;
 
@@ -32,9 +28,11 @@ const ANSWER_LIMIT_BYTES = 256 * 1024 * 1024;
 
 /** Opens no connection before the first request. `timeoutMs`: how long an answer may take to begin, or to go on. */
 export function openHttp(target: ClientTarget, options: { readonly timeoutMs: number }): Http {
-  // A server name, though there is no TLS: else Node derives one, and compiles its pattern of IPv6 addresses for that (4 ms).
-  const agent = new Agent({ keepAlive: true, maxFreeSockets: 16, ...{ servername: '' } });
-  const send = (call: Call, signal: AbortSignal) => sendCall(target, agent, call, options.timeoutMs, signal);
+  let opened: Promise<Transport> | undefined;
+  const send = async (call: Call, signal: AbortSignal) => {
+    opened ??= openTransport(target);
+    return sendCall(target, await opened, { call, timeoutMs: options.timeoutMs }, signal);
+  };
   return {
     json: async <T>(call: Call, signal: AbortSignal) => (await readJson(await send(call, signal), signal)) as T,
     stream: async function* <T>(call: Call, signal: AbortSignal) {
@@ -44,44 +42,65 @@ export function openHttp(target: ClientTarget, options: { readonly timeoutMs: nu
         response.socket.setTimeout(0);
         for await (const value of readLines(response)) yield throwProblemLine(value) as T;
       } catch (error) {
-        throw translate(error, target, signal);
+        throw await translate(error, target, signal);
       } finally {
         response.destroy();
       }
     },
-    close: () => agent.destroy(),
+    close: () => {
+      opened?.then(({ close }) => close()).catch(() => {}); // whoever asked was told
+    },
   };
+}
+
+/** How requests are sent to one agent. */
+interface Transport {
+  readonly send: (options: RequestOptions) => ClientRequest;
+  readonly close: () => void;
+}
+
+/** TLS is loaded where it's used: without it a command starts sooner. */
+async function openTransport(target: ClientTarget): Promise<Transport> {
+  if ('url' in target) {
+    const https = await import('node:https');
+    const { tlsOptions } = await import('./target.ts');
+    const connection = tlsOptions(target);
+    const agent = new https.Agent({ keepAlive: true, maxFreeSockets: 16 });
+    const send = (options: RequestOptions) => https.request({ ...connection, agent, ...options });
+    return { send, close: () => agent.destroy() };
+  }
+  const { socketPath } = target;
+  // A server name, though there is no TLS: else Node derives one, and compiles its pattern of IPv6 addresses for that (4 ms).
+  const agent = new Agent({ keepAlive: true, maxFreeSockets: 16, ...{ servername: '' } });
+  return { send: (options) => request({ socketPath, agent, ...options }), close: () => agent.destroy() };
 }
 
 function sendCall(
   target: ClientTarget,
-  agent: Agent,
-  call: Call,
-  timeoutMs: number,
+  transport: Transport,
+  { call, timeoutMs }: { readonly call: Call; readonly timeoutMs: number },
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   signal.throwIfAborted();
   const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
   const headers = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length };
   return new Promise((resolve, reject) => {
-    const sent = request({
-      socketPath: target.socketPath,
-      agent,
+    const sent = transport.send({
       signal,
       method: call.method,
       path: call.path + queryText(call.query),
       headers: { host: 'muster', accept: 'application/json', ...headers },
     });
     const onTimeout = () => {
+      const name = 'url' in target ? target.url : target.socketPath;
       sent.destroy(
-        new AgentError(
-          'UNAVAILABLE',
-          `Cannot get an answer from the agent at ${target.socketPath} within ${timeoutMs} ms`,
-        ),
+        new AgentError('UNAVAILABLE', `Cannot get an answer from the agent at ${name} within ${timeoutMs} ms`),
       );
     };
     sent.setTimeout(timeoutMs, onTimeout);
-    sent.on('error', (error) => reject(translate(error, target, signal)));
+    sent.on('error', (error) => {
+      translate(error, target, signal).then(reject, reject);
+    });
     sent.on('response', resolve);
     sent.end(body);
   });
@@ -144,18 +163,7 @@ function throwProblemLine(value: unknown): unknown {
   return value;
 }
 
-function translate(error: unknown, target: ClientTarget, signal: AbortSignal): unknown {
-  if (signal.aborted) return signal.reason;
-  if (error instanceof AgentError) return error;
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EACCES' || code === 'EPERM') {
-    const message = `Cannot open ${target.socketPath}: expected to be root or a member of the group "muster"`;
-    return new AgentError('FORBIDDEN', message, { cause: error });
-  }
-  if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTSOCK') {
-    const message = `Cannot reach the agent at ${target.socketPath}: is muster.service running?`;
-    return new AgentError('UNAVAILABLE', message, { cause: error });
-  }
-  const message = `Cannot talk to the agent at ${target.socketPath}: the connection broke`;
-  return new AgentError('UNAVAILABLE', message, { cause: error });
+async function translate(error: unknown, target: ClientTarget, signal: AbortSignal): Promise<unknown> {
+  const { translateFailure } = await import('./target.ts');
+  return translateFailure(error, target, signal);
 }
