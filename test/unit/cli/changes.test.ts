@@ -1,11 +1,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { WorkloadName } from '../../../src/domain/ids.ts';
+import { AgentError } from '../../../src/domain/errors.ts';
+import type { InstanceKey, Slot, WorkloadName } from '../../../src/domain/ids.ts';
 import type { DesiredAnswer } from '../../../src/wire/answers.ts';
-import { FakeWatch, makeFakeTerminal, makeFrame, makeSummary, makeWorkloadRow, notFound } from './fake-terminal.ts';
+import {
+  FakeWatch,
+  makeFakeTerminal,
+  makeFrame,
+  makeRow,
+  makeSummary,
+  makeWorkloadRow,
+  notFound,
+} from './fake-terminal.ts';
 
 const accept = (name: string): Promise<DesiredAnswer> =>
-  Promise.resolve({ name: name as WorkloadName, spec: 1, desired: 'stop', removing: false, changed: true, revision: 1 });
+  Promise.resolve({
+    name: name as WorkloadName,
+    spec: 1,
+    desired: 'stop',
+    removing: false,
+    changed: true,
+    revision: 1,
+  });
 const workloads = () => Promise.resolve({ workloads: [makeWorkloadRow()], problems: [] });
 
 test('muster stop waits until each workload has stopped', async () => {
@@ -51,4 +67,61 @@ test('muster rm --json prints what was accepted', async () => {
   const value = JSON.parse(terminal.stdout()) as { accepted: unknown[]; outcome: string };
   assert.equal(value.outcome, 'accepted');
   assert.equal(value.accepted.length, 1);
+});
+
+const scaled = (name: string, replicas: number) =>
+  accept(name).then((answer) => ({ ...answer, desired: 'run' as const, replicas }));
+
+test('muster scale takes names with numbers, and waits until each has so many', async () => {
+  const watch = new FakeWatch();
+  const asked: [string, number][] = [];
+  const scale = (name: string, replicas: number) => {
+    asked.push([name, replicas]);
+    return scaled(name, replicas);
+  };
+  const terminal = makeFakeTerminal({ client: { scale, watchWorkloads: watch.watch } });
+  watch.push(makeFrame({ summary: makeSummary({ converged: false, wanted: 3 }) }), makeFrame());
+  assert.equal(await terminal.run('scale', 'web=3'), 0, terminal.stderr());
+  assert.deepEqual(asked, [['web', 3]]);
+  assert.match(terminal.stdout(), /^web: to have 3 instances\n/);
+  for (const wrong of ['web', 'web=', 'web=-1', 'web=10001']) {
+    assert.equal(await terminal.run('scale', wrong), 2, wrong);
+  }
+});
+
+test('muster restart restarts a workload, or the instance that the name means', async () => {
+  const asked: (string | undefined)[][] = [];
+  const restart = (name: string, instance: string | undefined) => {
+    asked.push([name, instance]);
+    if (name !== 'web') return notFound();
+    const of = instance === undefined ? {} : { instance: 'web/2' as InstanceKey };
+    return accept(name).then((answer) => ({ ...answer, ...of }));
+  };
+  const row = makeRow({ slot: '2' as Slot });
+  const instances = ({ name }: { readonly name?: string }) =>
+    name === 'web.2' ? Promise.resolve({ rows: [row], problems: [] }) : notFound();
+  const terminal = makeFakeTerminal({ client: { restart, instances, workloads } });
+  assert.equal(await terminal.run('restart', 'web', 'web.2', '--no-wait'), 0, terminal.stderr());
+  assert.deepEqual(asked, [
+    ['web', undefined],
+    ['web.2', undefined],
+    ['web', '2'],
+  ]);
+  assert.equal(terminal.stdout(), 'web: to restart\nweb: to restart web/2\n');
+  assert.equal(await terminal.run('restart', 'nothing', '--no-wait'), 1);
+  assert.match(terminal.stderr(), /Cannot find "nothing": expected a workload or an instance/);
+});
+
+test('muster rollback says which spec is back, and under which number', async () => {
+  const rollback = (name: string, to: number | undefined) =>
+    to === 99
+      ? Promise.reject(new AgentError('NOT_FOUND', 'Cannot roll back "web" to spec 99: expected an earlier spec'))
+      : accept(name).then((answer) => ({ ...answer, spec: 9, to: to ?? 7 }));
+  const terminal = makeFakeTerminal({ client: { rollback } });
+  assert.equal(await terminal.run('rollback', 'web', '--no-wait'), 0, terminal.stderr());
+  assert.equal(await terminal.run('rollback', 'web', '--to', '4', '--no-wait'), 0);
+  assert.equal(terminal.stdout(), 'web: spec 7 is back as spec 9\nweb: spec 4 is back as spec 9\n');
+  assert.equal(await terminal.run('rollback', 'web', '--to', 'x'), 2);
+  assert.equal(await terminal.run('rollback', 'web', '--to', '99'), 1);
+  assert.match(terminal.stderr(), /to spec 99: expected an earlier spec/);
 });
