@@ -56,7 +56,7 @@ export function wantedKeys(state: DesiredState, name: WorkloadName, workload: Wo
   if (workload.desired === 'stop' || workload.removing === true) return [];
   const { scale } = workload;
   if (scale.kind === 'global')
-    return matchingNodes(state, workload).map((node) => makeInstanceKey(name, node as string as Slot));
+    return matchingNodes(state, name, workload).map((node) => makeInstanceKey(name, node as string as Slot));
   const first = isTemplateName(name) ? 1 : 0;
   return Array.from({ length: scale.replicas }, (_, at) => makeInstanceKey(name, String(at + first) as Slot));
 }

@@ -5,6 +5,7 @@ import { instanceRoutes } from './routes/instances.ts';
 import { logRoutes } from './routes/logs.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { nodeRoutes } from './routes/nodes.ts';
+import { nodeSettingsRoutes } from './routes/node-settings.ts';
 import { revisionRoutes } from './routes/revisions.ts';
 import { workloadRoutes } from './routes/workloads.ts';
 
@@ -13,6 +14,7 @@ export const routes: readonly Route[] = [
   ...clusterRoutes,
   ...changeRoutes,
   ...nodeRoutes,
+  ...nodeSettingsRoutes,
   ...workloadRoutes,
   ...revisionRoutes,
   ...instanceRoutes,

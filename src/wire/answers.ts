@@ -1,5 +1,5 @@
 import type { InstanceKey, NodeId, Slot, WorkloadName } from '../domain/ids.ts';
-import type { PresenceState } from '../domain/node.ts';
+import type { Drain, PresenceState } from '../domain/node.ts';
 import type { Move, RuntimeKind, StoredSpec, Workload } from '../domain/spec.ts';
 import type { Health, InstanceStatus, Phase, UnitState } from '../domain/status.ts';
 import type { ProblemLine } from './problem.ts';
@@ -54,6 +54,12 @@ export interface NodeRow {
   readonly leader: boolean;
   readonly cordoned: boolean;
   readonly draining: boolean;
+  /** How it's drained. */
+  readonly drain?: Drain;
+  /** Since when nothing was seen on it any more, where it's drained: ISO 8601. */
+  readonly drainedSince?: string;
+  /** An operator has said that it's gone for good: it's about to be forgotten. */
+  readonly removing?: boolean;
   readonly advertise: string;
   readonly addresses: readonly string[];
   /** The node's own, overlaid by the operator's. */

@@ -20,6 +20,7 @@ import type {
 import { type Http, openHttp } from './http.ts';
 import type { ListingFilter } from './listing-filter.ts';
 import type { LogEntry, LogQuery } from './log-answers.ts';
+import { makeNodeClient, type NodeClient } from './node-client.ts';
 import { parseProblem } from './problem.ts';
 import type {
   RestartAnswer,
@@ -41,7 +42,7 @@ export interface WatchedWorkload extends WatchFrame {
  * The API of one agent, typed. Errors are `AgentError`s as the agent made them; `UNAVAILABLE` when it can't be reached.
  * On abort the signal's reason is thrown. Streams end when the loop over them is left.
  */
-export interface Client {
+export interface Client extends NodeClient {
   version(signal: AbortSignal): Promise<VersionAnswer>;
   /** The node that answers. Works while it has not joined. */
   node(signal: AbortSignal): Promise<NodeStateAnswer>;
@@ -146,6 +147,7 @@ export function openClient(target: ClientTarget, options: ClientOptions = {}): C
       const path = `${slot === undefined ? workloadPath(workload) : instance}/logs`;
       return http.stream({ method: 'GET', path, query: { tail, since, follow } }, signal);
     },
+    ...makeNodeClient(http),
     close: () => http.close(),
   };
 }

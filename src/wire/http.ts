@@ -8,7 +8,7 @@ type QueryValue = string | number | boolean;
 
 /** One request. Its body travels as JSON. */
 export interface Call {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE' | 'PATCH';
   /** Begins with `/`; its parts are encoded already. */
   readonly path: string;
   readonly query?: Readonly<Record<string, QueryValue | readonly QueryValue[] | undefined>>;
