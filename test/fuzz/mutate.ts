@@ -81,14 +81,15 @@ function applyEdit(root: unknown, { at, kind, value: given, size }: Edit): unkno
       set(key, structuredClone(value));
       break;
     case 'duplicate':
-      if (Array.isArray(parent)) parent.push(...Array.from({ length: size + 1 }, () => structuredClone(old)));
+      if (Array.isArray(parent))
+        parent.push(...Array.from({ length: copies(old, size + 1) }, () => structuredClone(old)));
       else set(`${key}${size}`, structuredClone(old));
       break;
     case 'nest':
       set(key, nest(old, size));
       break;
     case 'huge':
-      set(key, makeHuge(value, size));
+      set(key, makeHuge(value, copies(value, size)));
       break;
     case 'prototype':
       if (!Array.isArray(parent))
@@ -101,6 +102,21 @@ function applyEdit(root: unknown, { at, kind, value: given, size }: Edit): unkno
       break;
   }
   return holder.root;
+}
+
+/** Well over what etcd takes; edits that multiply each other would not end before memory does. */
+const LIMIT_CHARACTERS = 4_000_000;
+
+/** How many copies of a value to make, at most as many as were asked for. */
+function copies(value: unknown, asked: number): number {
+  return Math.min(asked, Math.floor(LIMIT_CHARACTERS / weigh(value)));
+}
+
+/** About how long it is as JSON. */
+function weigh(value: unknown): number {
+  if (typeof value === 'string') return value.length + 3;
+  if (typeof value !== 'object' || value === null) return 8;
+  return Object.entries(value).reduce((sum, [key, each]) => sum + key.length + 3 + weigh(each), 3);
 }
 
 /** Another value of the same type, so that many of these stay valid. */
