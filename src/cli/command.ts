@@ -67,6 +67,7 @@ export const globalOptions = {
     value: 'PATH',
     help: "The agent's API socket (else MUSTER_SOCKET, else /run/muster/muster.sock)",
   },
+  context: { type: 'string', value: 'NAME', help: 'The context to use (else MUSTER_CONTEXT, else the one in use)' },
   json: { type: 'boolean', help: 'Print JSON for programs instead of text for people' },
   quiet: { type: 'boolean', short: 'q', help: 'Print names alone, and nothing of what is under way' },
   utc: { type: 'boolean', help: 'Show times exactly, in UTC' },

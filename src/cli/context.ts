@@ -1,4 +1,6 @@
 import type { Client } from '../wire/client.ts';
+import type { ClientTarget } from '../wire/target.ts';
+import type { Machine } from './machine.ts';
 
 /** Where text goes: a terminal, a pipe or a file. */
 export interface Output {
@@ -40,8 +42,10 @@ export interface Terminal {
   readonly timeZone: () => string;
   readonly version: { readonly version: string; readonly commit: string };
   readonly runAgent: (start: AgentStart, signal: AbortSignal) => Promise<number>;
+  /** The machine that the command runs on, without any agent; loaded when it's asked for. */
+  readonly machine: () => Promise<Machine>;
   /** Opens the API of an agent; replaced by a fake in tests. */
-  readonly connect: (target: { readonly socketPath: string }) => Promise<Client>;
+  readonly connect: (target: ClientTarget) => Promise<Client>;
 }
 
 /** Help as text. */
@@ -54,6 +58,8 @@ export interface HelpTexts {
 
 /** What a command is given beside its arguments. */
 export interface Context extends Terminal {
+  /** Where the agent's API is, with the certificate to show there. */
+  target(): Promise<ClientTarget>;
   /** The agent's API, opened at its first use. */
   client(): Promise<Client>;
   /** What all commands say of themselves; a command can't import the table that it is in. */

@@ -14,6 +14,7 @@ import { suggestWord } from './suggest.ts';
 export interface ParsedArguments {
   readonly input: Invocation;
   readonly socket: string | undefined;
+  readonly context: string | undefined;
   readonly json: boolean;
   readonly quiet: boolean;
   readonly utc: boolean;
@@ -32,6 +33,7 @@ export function parseArguments(command: Command, argv: readonly string[]): Parse
   return {
     input: { args, passed, flag: (name) => values.has(name), value, values: all },
     socket: value('socket'),
+    context: value('context'),
     json: values.has('json'),
     quiet: values.has('quiet'),
     utc: values.has('utc'),

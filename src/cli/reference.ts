@@ -31,10 +31,16 @@ const exitCodesTable = `| code | meaning |
 
 const environmentTable = `| variable | meaning |
 |---|---|
+| \`MUSTER_ENDPOINT\` | where the API is: \`https://host:port\`, with \`MUSTER_CA\`, \`MUSTER_CERT\` and \`MUSTER_KEY\`, or \`unix:///path\` |
+| \`MUSTER_CA\`, \`MUSTER_CERT\`, \`MUSTER_KEY\` | the PEM files of the cluster's CA, your certificate and its key |
 | \`MUSTER_SOCKET\` | the agent's API socket, as \`--socket\` |
+| \`MUSTER_CONTEXT\` | the context, as \`--context\` |
 | \`MUSTER_CONFIG\` | the agent's configuration file, as \`muster agent --config\` |
 | \`MUSTER_DEBUG\` | when set, errors are printed with their code and where they came from |
 | \`NO_COLOR\` | when set, no colours |
+
+Where a command asks is said by the first of these that is there: \`--socket\` or \`--context\`, \`MUSTER_ENDPOINT\`, \`MUSTER_SOCKET\`,
+\`MUSTER_CONTEXT\`, the context in use (\`muster context use\`), \`/run/muster/muster.sock\`.
 `;
 
 function section(command: Command): string {

@@ -1,15 +1,14 @@
 import type { Client } from '../wire/client.ts';
+import type { ClientTarget } from '../wire/target.ts';
 import { type Command, exitCodes } from './command.ts';
 import { commands } from './commands.ts';
 import type { Context, Paint, Terminal } from './context.ts';
 import { findCommand } from './find-command.ts';
+import { findTarget } from './find-target.ts';
 import { Misuse } from './misuse.ts';
 import { makePaint } from './paint.ts';
 import { type ParsedArguments, parseArguments, skipGlobalOptions } from './parse-arguments.ts';
 import { printError } from './print-error.ts';
-
-/** Where an agent serves its API unless told otherwise. */
-const defaultSocketPath = '/run/muster/muster.sock';
 
 /** Runs the command that `argv` (without the executable) calls; returns the exit code. Throws only what an abort throws. */
 export async function runCli(argv: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
@@ -34,7 +33,7 @@ async function runCommand(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
-  const socketPath = parsed.socket ?? nonEmpty(terminal.env['MUSTER_SOCKET']) ?? defaultSocketPath;
+  let target: Promise<ClientTarget> | undefined;
   let client: Promise<Client> | undefined;
   let paint: Paint | undefined;
   const context: Context = {
@@ -51,8 +50,12 @@ async function runCommand(
       reference: async () => (await import('./help-texts.ts')).reference(),
     },
     signal,
+    target: () => {
+      target ??= findTarget(parsed, terminal.env);
+      return target;
+    },
     client: () => {
-      client ??= terminal.connect({ socketPath });
+      client ??= context.target().then(async (found) => terminal.connect(found));
       return client;
     },
   };
@@ -61,7 +64,8 @@ async function runCommand(
     const { runLive } = await import('./live.ts');
     return await runLive(context, async (each) => command.run(each, parsed.input));
   } finally {
-    if (client !== undefined) (await client).close();
+    const opened = await client?.catch(() => undefined); // whoever asked was told
+    opened?.close();
   }
 }
 
@@ -78,8 +82,4 @@ async function showOverview(group: string, argv: readonly string[], terminal: Te
   const output = asked ? terminal.stdout : terminal.stderr;
   output.write(await renderOverview(group, makePaint(output, terminal.env, argv.includes('--no-color'))));
   return asked ? exitCodes.done : exitCodes.misuse;
-}
-
-function nonEmpty(text: string | undefined): string | undefined {
-  return text === '' ? undefined : text;
 }

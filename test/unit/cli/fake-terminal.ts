@@ -1,4 +1,5 @@
 import type { AgentStart, Output, Terminal } from '../../../src/cli/context.ts';
+import type { Machine } from '../../../src/cli/machine.ts';
 import { runCli } from '../../../src/cli/run-cli.ts';
 import { AgentError } from '../../../src/domain/errors.ts';
 import type { InstanceKey, NodeId, Slot, WorkloadName } from '../../../src/domain/ids.ts';
@@ -22,6 +23,7 @@ export interface FakeTerminalOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
   readonly timeZone?: string;
+  readonly machine?: Machine;
   /** Width of the terminal; without it, output is a pipe. */
   readonly columns?: number;
 }
@@ -44,12 +46,16 @@ export function makeFakeTerminal(options: FakeTerminalOptions = {}): FakeTermina
     clock,
     timeZone: () => options.timeZone ?? 'Europe/Berlin',
     version: { version: '1.2.3', commit: 'abc' },
+    machine: () => {
+      if (options.machine === undefined) throw new Error('the fake terminal was given no machine');
+      return Promise.resolve(options.machine);
+    },
     runAgent: (start) => {
       starts.push(start);
       return Promise.resolve(0);
     },
-    connect: ({ socketPath }) => {
-      sockets.push(socketPath);
+    connect: (target) => {
+      sockets.push('url' in target ? target.url : target.socketPath);
       return Promise.resolve(makeFakeClient({ close: () => {}, ...options.client }));
     },
   };
