@@ -121,18 +121,18 @@ export class ReadAhead {
     if (ageMs() < FRESH_MS) this.#isLive = true;
     while (this.#isFull && !signal.aborted) {
       const leftMs = this.#isLive ? this.#limits.lagMs - ageMs() : Infinity;
-      if (leftMs <= 0) break;
-      await this.#room(leftMs);
+      if (leftMs > 0) await this.#room(leftMs);
+      else this.#leaveOutOldest();
     }
     this.#held.push(lines);
     this.#count(lines, 1);
-    // The last batch stays, whatever its size: it is what came of one read.
-    while (this.#isFull && this.#held.length > 1) {
-      const oldest = this.#held.shift() ?? [];
-      this.#count(oldest, -1);
-      this.#lost += oldest.length;
-    }
     this.#onMore();
+  }
+
+  #leaveOutOldest(): void {
+    const oldest = this.#held.shift() ?? [];
+    this.#count(oldest, -1);
+    this.#lost += oldest.length;
   }
 
   get #isFull(): boolean {

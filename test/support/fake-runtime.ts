@@ -85,10 +85,10 @@ class FakeRuntime implements Runtime {
     this.#answer(signal);
     const item = this.#own(key);
     if (!item) throw new AgentError('NOT_FOUND', `Cannot read logs of "${key}": expected an instance of this cluster`);
-    const { since = '' } = options;
+    const { since = '0001-01-01T00:00:00Z' } = options;
     let at = options.tail === undefined ? 0 : Math.max(0, item.lines.length - options.tail);
     for (;;) {
-      const lines = item.lines.slice(at).filter((line) => line.at >= since);
+      const lines = item.lines.slice(at).filter((line) => Temporal.Instant.compare(line.at, since) >= 0);
       at = item.lines.length;
       if (lines.length > 0) yield lines;
       signal.throwIfAborted();
