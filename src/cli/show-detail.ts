@@ -88,6 +88,7 @@ export function showNode(screen: Screen, node: NodeRow): void {
     ['ID', node.id],
     ['State', `${nodeStateCell(node).text}${node.leader ? ', leads' : ''}`],
     ['Lost since', node.lostSince === undefined ? undefined : formatWhen(node.lostSince, screen)],
+    ['Drain', describeDrain(screen, node)],
     ['Address', node.advertise],
     ['Addresses', node.addresses.join(', ')],
     ['Labels', formatLabels(node.labels)],
@@ -98,6 +99,18 @@ export function showNode(screen: Screen, node: NodeRow): void {
     ['Boot ID', node.bootId],
     ['Instances', node.instances.toString()],
   ]);
+}
+
+function describeDrain(screen: Screen, { drain, drainedSince }: NodeRow): string | undefined {
+  if (drain === undefined) return undefined;
+  const parts = [
+    `since ${formatWhen(drain.since, screen)}`,
+    drain.deadline === undefined ? '' : `until ${formatTime(drain.deadline, screen)}`,
+    drain.force === true ? 'then by force' : '',
+    drain.keepGlobal === true ? 'global instances stay' : '',
+    drainedSince === undefined ? '' : `empty since ${formatWhen(drainedSince, screen)}`,
+  ];
+  return parts.filter((part) => part !== '').join(', ');
 }
 
 function describeScale(scale: Workload['scale']): string {

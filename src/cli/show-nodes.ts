@@ -3,7 +3,8 @@ import type { Cell } from './table.ts';
 
 /** A node's state with what an operator set on it. */
 export function nodeStateCell(node: NodeRow): Cell {
-  const set = node.draining ? ', draining' : node.cordoned ? ', cordoned' : '';
+  const drain = node.drainedSince === undefined ? ', draining' : ', drained';
+  const set = node.removing === true ? ', being removed' : node.draining ? drain : node.cordoned ? ', cordoned' : '';
   const tone = node.state === 'lost' ? 'bad' : node.state !== 'up' || set !== '' ? 'warn' : 'good';
   return { text: node.state + set, tone };
 }
