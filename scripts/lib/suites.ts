@@ -35,6 +35,7 @@ const contractPackages = [
   'util-linux',
   'systemd-container',
   'dbus',
+  'prometheus',
 ];
 
 /** The suites in the order in which `npm test` runs them; `unit` runs within the check, those on demand by name alone. */

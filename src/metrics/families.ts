@@ -58,7 +58,10 @@ export const families = {
   muster_cluster_nodes: gauge(['state'], 'Nodes that have ever joined, by state; on the leader alone.'),
   muster_cluster_nodes_unschedulable: gauge(['reason'], 'Nodes that get no new work, by reason; on the leader alone.'),
   muster_cluster_workloads: gauge(['desired'], 'Workloads, by what is desired of them; on the leader alone.'),
-  muster_cluster_workloads_healthy: gauge([], 'Workloads to run that are wholly as desired; on the leader alone.'),
+  muster_cluster_workloads_healthy: gauge(
+    [],
+    'Workloads to run of which as many instances as wanted are healthy; on the leader alone.',
+  ),
   muster_cluster_instances: gauge(['phase'], 'Current copies of instances, by phase; on the leader alone.'),
   muster_cluster_instances_pending: gauge([], 'Instances that wait for a node; on the leader alone.'),
   muster_cluster_hold: gauge(['kind'], 'Whether the leader holds back replacements; on the leader alone.'),

@@ -37,6 +37,8 @@ export class LeaderFixture {
   readonly store = new MemoryStore(this.clock);
   readonly kv: MemoryKv;
   readonly lines: { readonly level: string; readonly fields: Record<string, unknown>; readonly message: string }[] = [];
+  /** As it was last told to lead. */
+  leader: Leader | undefined;
   readonly #stop = new AbortController();
   /** How the last term ended; undefined while it goes on. */
   outcome: 'resolved' | Error | undefined;
@@ -137,9 +139,9 @@ export class LeaderFixture {
     const createRevision = this.store.get(electionKey)?.createRevision ?? 0;
     const { clock, kv } = this;
     const log = this.#makeLog();
-    const leader = new Leader({ kv, layout, clock, log, random: () => 0.5, ttlMs: TTL_MS, ...more });
+    this.leader = new Leader({ kv, layout, clock, log, random: () => 0.5, ttlMs: TTL_MS, ...more });
     const leadership = { term: { electionKey, createRevision }, predecessor: undefined, ...over };
-    this.#running = leader.run(leadership, this.#stop.signal).then(
+    this.#running = this.leader.run(leadership, this.#stop.signal).then(
       () => {
         this.outcome = 'resolved';
       },

@@ -101,3 +101,40 @@ test('an ended loop leaves no timer behind', async () => {
   await end();
   assert.equal(clock.pendingTimers, 0);
 });
+
+test('a loop tells how long each pass took and whether it failed, and how long the one under way has taken', async () => {
+  const clock = new FakeClock();
+  const stop = new AbortController();
+  const told: [tookMs: number, hasFailed: boolean][] = [];
+  let passes = 0;
+  const loop = new ReconcileLoop({
+    clock,
+    intervalMs: 60_000,
+    backoffMs: () => 1_000,
+    pass: async (signal) => {
+      passes += 1;
+      await clock.sleep(passes * 100, signal);
+      signal.throwIfAborted();
+      if (passes === 2) throw new Error('the world can not be read');
+    },
+    onFailure: () => {},
+    onPass: (tookMs, hasFailed) => told.push([tookMs, hasFailed]),
+  });
+  const running = loop.run(stop.signal);
+  await clock.advance(60);
+  assert.equal(loop.runningForMs, 60);
+  await clock.advance(60);
+  assert.equal(loop.runningForMs, 0);
+  loop.nudge();
+  await clock.advance(300);
+  loop.nudge();
+  await clock.advance(1_000);
+  assert.equal(passes, 3);
+  stop.abort(new Error('it ends'));
+  await running;
+  assert.deepEqual(told, [
+    [100, false],
+    [200, true],
+  ]);
+  assert.equal(loop.runningForMs, 0);
+});
