@@ -23,7 +23,11 @@ test('promtool takes the alert rules, and each fires when it should and not befo
   const text = await readFile(rulesTest, 'utf8');
   for (const { alert } of await readAlerts()) {
     const checks = [...text.matchAll(new RegExp(`alertname: ${alert}\\n {8}exp_alerts:(.*)`, 'g'))];
-    assert.deepEqual(checks.map(([, shown]) => shown?.trim()).sort(), ['', '[]'], `${alert} is tested both ways`);
+    assert.deepEqual(
+      new Set(checks.map(([, shown]) => shown?.trim())),
+      new Set(['', '[]']),
+      `${alert} is tested both ways`,
+    );
   }
 });
 
