@@ -98,6 +98,13 @@ class Program {
       },
       timeZone: () => Temporal.Now.timeZoneId(),
       connect: async (target) => (await import('./cli/connection.ts')).connect(target),
+      machine: async () => {
+        const { diagnose, showConfig } = await import('./doctor/machine.ts');
+        return {
+          config: async (start) => showConfig({ ...start, env }),
+          diagnose: async (start, signal) => diagnose({ ...start, env, version: version.version }, signal),
+        };
+      },
       runAgent: async (start, signal) => {
         this.#isAgent = true;
         const { runAgent } = await import('./agent/run-agent.ts');

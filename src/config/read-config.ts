@@ -27,8 +27,29 @@ const otherVariables = new Set([
   ...['MUSTER_ENDPOINT', 'MUSTER_CONTEXT', 'MUSTER_CA', 'MUSTER_CERT', 'MUSTER_KEY'],
 ]);
 
+/** Where a value comes from. */
+export type SettingOrigin = 'default' | 'file' | 'environment' | 'flag';
+
+/** One key with the value that counts. */
+export interface SettingValue {
+  readonly setting: Setting<unknown>;
+  readonly value: unknown;
+  readonly origin: SettingOrigin;
+  /** The file, the variable or the flag; empty for a default. */
+  readonly source: string;
+  /** As it was given; absent for a default. */
+  readonly given?: unknown;
+}
+
 /** Reads and checks the whole configuration. `INVALID_INPUT` names the key, the value and what was expected. */
 export async function readConfig(sources: ConfigSources): Promise<Config> {
+  const values = await readSettings(sources);
+  const named = Object.fromEntries([...values].map(([name, { value }]) => [name, value]));
+  return checkWhole(named as unknown as Values, sources.path);
+}
+
+/** Every key by its name in {@link settings}, each value checked by itself. */
+export async function readSettings(sources: ConfigSources): Promise<ReadonlyMap<string, SettingValue>> {
   const file = await readFileValues(sources);
   const environment = environmentValues(sources.environment);
   const known = new Map<string, Setting<unknown>>(
@@ -36,16 +57,32 @@ export async function readConfig(sources: ConfigSources): Promise<Config> {
   );
   for (const path of file.keys()) refuseUnknown(path, known, sources.path);
   refuseUnknownFlags(sources.flags, known);
-  const values: Record<string, unknown> = {};
-  for (const [name, one] of Object.entries(settings) as [string, Setting<unknown>][]) {
-    const flag = sources.flags[flagName(one.path)];
-    const variable = environment.get(one.path);
-    if (flag !== undefined) values[name] = parseSetting(one, flag, `--${flagName(one.path)}`);
-    else if (variable !== undefined) values[name] = parseSetting(one, variable, environmentName(one.path));
-    else if (file.has(one.path)) values[name] = parseSetting(one, file.get(one.path), sources.path);
-    else values[name] = one.fallback;
-  }
-  return checkWhole(values as unknown as Values, sources.path);
+  return new Map(
+    Object.entries(settings).map(([name, one]) => [
+      name,
+      readSetting(one as Setting<unknown>, { sources, environment, file }),
+    ]),
+  );
+}
+
+function readSetting(
+  setting: Setting<unknown>,
+  from: {
+    readonly sources: ConfigSources;
+    readonly environment: ReadonlyMap<string, string>;
+    readonly file: ReadonlyMap<string, unknown>;
+  },
+): SettingValue {
+  const { path } = setting;
+  const read = (origin: SettingOrigin, source: string, given: unknown): SettingValue => {
+    return { setting, value: parseSetting(setting, given, source), origin, source, given };
+  };
+  const flag = from.sources.flags[flagName(path)];
+  if (flag !== undefined) return read('flag', `--${flagName(path)}`, flag);
+  const variable = from.environment.get(path);
+  if (variable !== undefined) return read('environment', environmentName(path), variable);
+  if (from.file.has(path)) return read('file', from.sources.path, from.file.get(path));
+  return { setting, value: setting.fallback, origin: 'default', source: '' };
 }
 
 async function readFileValues(sources: ConfigSources): Promise<Map<string, unknown>> {

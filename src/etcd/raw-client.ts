@@ -4,7 +4,7 @@ import { Etcd3 } from 'etcd3';
 import type { EtcdTls } from './etcd-options.ts';
 import { GrpcFailure, grpcCode } from './grpc-failure.ts';
 
-export type ServiceName = 'KV' | 'Lease' | 'Watch';
+export type ServiceName = 'KV' | 'Lease' | 'Watch' | 'Maintenance';
 
 /** Something asked and not yet answered. After `cancel` the promise may stay unsettled or reject: nobody may wait for it. */
 export interface PendingCall<T> {

@@ -32,6 +32,33 @@ export async function loadUnmap(): Promise<((address: bigint, bytes: bigint) => 
   }
 }
 
+/** What the kernel says of its clock. */
+export interface KernelClock {
+  /** Something (NTP, PTP, the hypervisor) keeps it right. */
+  readonly isSynchronized: boolean;
+  /** How far off it may be, by the kernel's own reckoning. */
+  readonly maxErrorMs: number;
+}
+
+/** adjtimex(2), which changes nothing here; undefined where Node can't call it. */
+export async function readKernelClock(): Promise<KernelClock | undefined> {
+  try {
+    const { dlopen } = await import('node:ffi');
+    const { functions } = dlopen(null, { adjtimex: { return: 'i32', arguments: ['buffer'] } });
+    const timex = Buffer.alloc(256); // struct timex of 64-bit machines: modes 0 asks only
+    const state = functions.adjtimex(timex);
+    if (state < 0) return undefined;
+    return {
+      isSynchronized: state !== TIME_ERROR && (timex.readInt32LE(40) & STA_UNSYNC) === 0,
+      maxErrorMs: Number(timex.readBigInt64LE(24)) / 1_000,
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+const TIME_ERROR = 5;
+const STA_UNSYNC = 0x40;
 const MADV_DONTNEED = 4;
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;

@@ -14,8 +14,13 @@ const everythingBelowAgent = [
 
 /** The house: ARCHITECTURE.md has the same table in words. A folder with no row of its own belongs to the one above it. */
 export const house: Readonly<Record<string, Room>> = {
-  main: { rooms: ['agent', 'cli'], libraries: [], node: true },
+  main: { rooms: ['agent', 'cli', 'doctor'], libraries: [], node: true },
   agent: { rooms: everythingBelowAgent, libraries: ['pino', 'ws'], node: true },
+  doctor: {
+    rooms: ['domain', 'loop', 'etcd', 'cluster', 'bus', 'host', 'pki', 'wire', 'config'],
+    libraries: [],
+    node: true,
+  },
   domain: { rooms: [], libraries: [], node: false },
   plan: { rooms: ['domain'], libraries: [], node: false },
   loop: { rooms: [], libraries: [], node: false },

@@ -1,0 +1,41 @@
+import { createPrivateKey } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { Config } from '../config/read-config.ts';
+import { errorText } from '../domain/errors.ts';
+import { describeCertificate } from '../pki/describe-certificate.ts';
+import { readCertificates } from '../pki/read-certificates.ts';
+import type { CertificateFacts } from './facts.ts';
+
+/** Every file with certificates that the configuration needs. */
+export async function readCertificateFiles(config: Config, now: Date): Promise<readonly CertificateFacts[]> {
+  const isTls = config.endpoints.some((url) => url.startsWith('https:'));
+  const wanted = [
+    ...(isTls ? [{ key: 'etcd.tls.ca', path: config.tlsCa }] : []),
+    ...(isTls ? [{ key: 'etcd.tls.cert', path: config.tlsCert, keyPath: config.tlsKey }] : []),
+    ...(config.apiListen === undefined
+      ? []
+      : [
+          { key: 'api.tls.ca', path: config.apiTlsCa },
+          { key: 'api.tls.cert', path: config.apiTlsCert, keyPath: config.apiTlsKey },
+        ]),
+  ];
+  const files = wanted.map(async ({ path, ...rest }) =>
+    path === undefined ? [] : [await readOne({ path, ...rest }, now)],
+  );
+  return (await Promise.all(files)).flat();
+}
+
+async function readOne(
+  { key, path, keyPath }: { readonly key: string; readonly path: string; readonly keyPath?: string | undefined },
+  now: Date,
+): Promise<CertificateFacts> {
+  try {
+    const found = readCertificates(await readFile(path, 'utf8'), path);
+    const certificates = { value: found.map((certificate) => describeCertificate(certificate, now)) };
+    const [own] = found;
+    if (keyPath === undefined || own === undefined) return { path, key, certificates };
+    return { path, key, certificates, keyFits: own.checkPrivateKey(createPrivateKey(await readFile(keyPath, 'utf8'))) };
+  } catch (error) {
+    return { path, key, certificates: { error: errorText(error) } };
+  }
+}
