@@ -31,7 +31,7 @@ export function judgeAgent(agent: Fact<AgentFacts> | undefined, version: string)
       { check, level: 'fail', found: agent.error, advice: 'systemctl status muster; journalctl -u muster -n 50' },
     ];
   }
-  const { node, nodes } = agent.value;
+  const { node } = agent.value;
   return [
     node.joined
       ? { check, level: 'ok', found: `runs, version ${node.version}: ${node.status}` }
