@@ -4,12 +4,12 @@ import type {
   KeyValue,
   Kv,
   LeaseId,
-  Range,
   Renewed,
   Revision,
   StoreIdentity,
   Transaction,
   WatchBatch,
+  WatchRange,
 } from '../etcd/port.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { CallKind, StoreHealthMonitor } from './store-health.ts';
@@ -76,7 +76,7 @@ export class ObservedKv implements Kv {
 
   /** Goes on across reconnections: only what ends it is told. */
   async watch(
-    range: Range,
+    range: WatchRange,
     fromRevision: Revision,
     onBatch: (batch: WatchBatch) => void,
     signal: AbortSignal,

@@ -4,12 +4,12 @@ import type {
   KeyValue,
   Kv,
   LeaseId,
-  Range,
   Renewed,
   Revision,
   StoreIdentity,
   Transaction,
   WatchBatch,
+  WatchRange,
 } from '../etcd/port.ts';
 import { ChildAbort } from '../loop/child-abort.ts';
 import type { Clock } from '../loop/clock.ts';
@@ -70,7 +70,7 @@ export class TrustedKv implements Kv {
   }
 
   async watch(
-    range: Range,
+    range: WatchRange,
     fromRevision: Revision,
     onBatch: (batch: WatchBatch) => void,
     signal: AbortSignal,

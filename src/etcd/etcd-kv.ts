@@ -10,12 +10,12 @@ import type {
   KeyValue,
   Kv,
   LeaseId,
-  Range,
   Renewed,
   Revision,
   StoreIdentity,
   Transaction,
   WatchBatch,
+  WatchRange,
 } from './port.ts';
 import type { RawClient, ServiceName } from './raw-client.ts';
 import { renewOnce } from './renew-once.ts';
@@ -113,7 +113,7 @@ export class EtcdKv implements Kv {
   }
 
   watch(
-    range: Range,
+    range: WatchRange,
     fromRevision: Revision,
     onBatch: (batch: WatchBatch) => void,
     signal: AbortSignal,

@@ -1,4 +1,5 @@
 import { AgentError, type ErrorCode } from '../domain/errors.ts';
+import { CompactedError } from './port.ts';
 
 /** gRPC's status codes that this room tells apart. */
 export const grpcCode = {
@@ -24,11 +25,14 @@ export class GrpcFailure extends Error {
   readonly details: string;
   /** False only where no byte of the request can have left this process. */
   readonly sent: boolean;
-  constructor(code: number, details: string, options: { readonly sent: boolean }) {
+  /** Of a watch that came too late: the first revision that the store still has. */
+  readonly oldest: number | undefined;
+  constructor(code: number, details: string, options: { readonly sent: boolean; readonly oldest?: number }) {
     super(`gRPC status ${code}: ${details}`);
     this.code = code;
     this.details = details;
     this.sent = options.sent;
+    this.oldest = options.oldest;
   }
 
   /** Another endpoint, or the same one later, may answer the same call. */
@@ -73,7 +77,7 @@ function errorCodeOfFailure(failure: GrpcFailure): ErrorCode {
 /** What the rest of the program is told: "Cannot <action>: etcd at <endpoint>: <what it said>". */
 export function toAgentError(failure: GrpcFailure, action: string, endpoint: string): AgentError {
   const details = failure.details.replace(/^etcdserver: /, '');
-  return new AgentError(errorCodeOfFailure(failure), `Cannot ${action}: etcd at ${endpoint}: ${details}`, {
-    cause: failure,
-  });
+  const message = `Cannot ${action}: etcd at ${endpoint}: ${details}`;
+  if (failure.oldest !== undefined) return new CompactedError(message, failure.oldest, { cause: failure });
+  return new AgentError(errorCodeOfFailure(failure), message, { cause: failure });
 }

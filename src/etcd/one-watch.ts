@@ -2,7 +2,7 @@ import type { IWatchRequest, IWatchResponse } from 'etcd3';
 import type { Clock } from '../loop/clock.ts';
 import type { Calls } from './calls.ts';
 import { GrpcFailure, grpcCode } from './grpc-failure.ts';
-import type { Range, Revision, WatchBatch, WatchEvent } from './port.ts';
+import type { Revision, WatchBatch, WatchEvent, WatchRange } from './port.ts';
 import type { RawClient } from './raw-client.ts';
 import { decodeEvents, encodeRange } from './wire-format.ts';
 
@@ -15,11 +15,11 @@ interface Parts {
 /** One watch over all its streams: knows what was delivered, so that each stream begins exactly there. */
 export class OneWatch {
   readonly #parts: Parts;
-  readonly #range: Range;
+  readonly #range: WatchRange;
   readonly #onBatch: (batch: WatchBatch) => void;
   #next: Revision;
 
-  constructor(parts: Parts, range: Range, fromRevision: Revision, onBatch: (batch: WatchBatch) => void) {
+  constructor(parts: Parts, range: WatchRange, fromRevision: Revision, onBatch: (batch: WatchBatch) => void) {
     this.#parts = parts;
     this.#range = range;
     this.#next = fromRevision;
@@ -86,6 +86,7 @@ export class OneWatch {
         start_revision: String(this.#next),
         progress_notify: true, // the store sends them every 10 minutes, unasked: an idle range is then not compacted past us
         fragment: true,
+        prev_kv: this.#range.previous === true,
       },
     };
   }
@@ -120,9 +121,8 @@ export class OneWatch {
 function whyCanceled(response: IWatchResponse, next: Revision): GrpcFailure {
   const { compact_revision: oldest, cancel_reason: reason } = response;
   if (oldest !== '0') {
-    return new GrpcFailure(grpcCode.outOfRange, `revision ${next} is compacted, the oldest is ${oldest}`, {
-      sent: true,
-    });
+    const details = `revision ${next} is compacted, the oldest is ${oldest}`;
+    return new GrpcFailure(grpcCode.outOfRange, details, { sent: true, oldest: Number(oldest) });
   }
   const code = reason.includes('permission denied') ? grpcCode.permissionDenied : grpcCode.unavailable;
   return new GrpcFailure(code, reason || 'the watch was canceled', { sent: true });

@@ -1,3 +1,5 @@
+import { AgentError } from '../domain/errors.ts';
+
 /** A revision of the store: grows by one with each change. An int64 in etcd; safe in a number for 2^53 changes. */
 export type Revision = number;
 /** A lease's ID in decimal: an int64, too wide for a number. */
@@ -37,6 +39,8 @@ export interface WatchEvent {
   readonly type: 'put' | 'delete';
   /** Of a delete: the key and the revision of the delete as `modRevision`; no value. */
   readonly kv: KeyValue;
+  /** What the key held before, where that was asked for, and there was anything, and the store still knows it. */
+  readonly previous?: KeyValue;
 }
 
 /** All events of the range up to and including `revision`, in order. Empty for a progress notice. */
@@ -47,6 +51,20 @@ export interface WatchBatch {
 
 /** Keys from a prefix (it must end in `/`) or one single key. */
 export type Range = { readonly prefix: string } | { readonly key: string };
+
+/** What to watch. `previous`: each event tells what the key held before. */
+export type WatchRange = Range & { readonly previous?: true };
+
+/** A watch was to begin with what the store has compacted away. */
+export class CompactedError extends AgentError {
+  /** The first revision that a watch can begin with. */
+  readonly oldest: Revision;
+
+  constructor(message: string, oldest: Revision, options?: { readonly cause: unknown }) {
+    super('STALE', message, options);
+    this.oldest = oldest;
+  }
+}
 
 /** What a linearizable answer says of the store that gave it. */
 export interface StoreIdentity {
@@ -104,9 +122,15 @@ export interface Kv {
   revokeLease(id: LeaseId, signal: AbortSignal): Promise<void>;
   /**
    * Delivers each change of the range from `fromRevision` on, in order, none lost, none twice, across reconnections.
-   * Resolves when the signal aborts. Rejects with `STALE` when the store has compacted past what was delivered: list again.
+   * Resolves when the signal aborts. Rejects with a {@link CompactedError} (`STALE`) when the store has compacted past what was
+   * delivered: list again.
    */
-  watch(range: Range, fromRevision: Revision, onBatch: (batch: WatchBatch) => void, signal: AbortSignal): Promise<void>;
+  watch(
+    range: WatchRange,
+    fromRevision: Revision,
+    onBatch: (batch: WatchBatch) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
   identity(signal: AbortSignal): Promise<StoreIdentity>;
   close(): void;
 }

@@ -6,7 +6,7 @@ import type { Calls } from './calls.ts';
 import type { Endpoints } from './endpoints.ts';
 import { toAgentError } from './grpc-failure.ts';
 import { OneWatch } from './one-watch.ts';
-import type { Range, Revision, WatchBatch } from './port.ts';
+import type { Revision, WatchBatch, WatchRange } from './port.ts';
 
 interface Parts {
   readonly endpoints: Endpoints;
@@ -30,7 +30,7 @@ export class Watches {
 
   /** @see Kv.watch */
   async run(
-    range: Range,
+    range: WatchRange,
     fromRevision: Revision,
     onBatch: (batch: WatchBatch) => void,
     signal: AbortSignal,

@@ -37,7 +37,13 @@ export function decodeEvents(response: IWatchResponse): WatchEvent[] {
   return response.events.map((event) => ({
     type: event.type === 'Delete' ? 'delete' : 'put',
     kv: decodeKeyValue(event.kv),
+    ...(isKept(event.prev_kv) ? { previous: decodeKeyValue(event.prev_kv) } : {}),
   }));
+}
+
+/** Without one the store leaves the field out, or empty. */
+function isKept(kv: IKeyValue | null | undefined): kv is IKeyValue {
+  return kv !== null && kv !== undefined && kv.key.length > 0;
 }
 
 export function encodeCompare(compare: Compare): ICompare {

@@ -4,12 +4,12 @@ import type {
   KeyValue,
   Kv,
   LeaseId,
-  Range,
   Renewed,
   Revision,
   StoreIdentity,
   Transaction,
   WatchBatch,
+  WatchRange,
 } from '../../src/etcd/port.ts';
 import type { MemoryKv } from '../support/memory-kv.ts';
 import type { CrashSide } from './crash-plan.ts';
@@ -89,7 +89,7 @@ export class SimKv implements Kv {
   }
 
   watch(
-    range: Range,
+    range: WatchRange,
     fromRevision: Revision,
     onBatch: (batch: WatchBatch) => void,
     signal: AbortSignal,

@@ -1,16 +1,17 @@
 import { AgentError } from '../../src/domain/errors.ts';
-import type {
-  Granted,
-  KeyValue,
-  Kv,
-  LeaseId,
-  Range,
-  Renewed,
-  Revision,
-  StoreIdentity,
-  Transaction,
-  WatchBatch,
-  WatchEvent,
+import {
+  CompactedError,
+  type Granted,
+  type KeyValue,
+  type Kv,
+  type LeaseId,
+  type Renewed,
+  type Revision,
+  type StoreIdentity,
+  type Transaction,
+  type WatchBatch,
+  type WatchEvent,
+  type WatchRange,
 } from '../../src/etcd/port.ts';
 import { encodeRange } from '../../src/etcd/wire-format.ts';
 import type { Clock } from '../../src/loop/clock.ts';
@@ -110,7 +111,7 @@ export class MemoryKv implements Kv {
   }
 
   async watch(
-    range: Range,
+    range: WatchRange,
     fromRevision: Revision,
     onBatch: (batch: WatchBatch) => void,
     signal: AbortSignal,
@@ -137,7 +138,7 @@ export class MemoryKv implements Kv {
    * sends each event when it happens, however long it then travels.
    */
   async #follow(
-    range: Range,
+    range: WatchRange,
     from: Revision,
     onBatch: (batch: WatchBatch) => void,
     signal: AbortSignal,
@@ -145,7 +146,8 @@ export class MemoryKv implements Kv {
     await this.#travel(signal);
     if (this.#isCut) return from;
     if (from < this.#store.compactedAt) {
-      throw new AgentError('STALE', `Cannot watch from ${from}: the store is compacted to ${this.#store.compactedAt}`);
+      const { compactedAt } = this.#store;
+      throw new CompactedError(`Cannot watch from ${from}: the store is compacted to ${compactedAt}`, compactedAt);
     }
     let next = from;
     let scan = from;
@@ -175,7 +177,7 @@ export class MemoryKv implements Kv {
   }
 
   /** Until the range or what is wrong with this client changes, or the signal aborts. */
-  #waitForChange(range: Range, signal: AbortSignal): Promise<void> {
+  #waitForChange(range: WatchRange, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
         this.#onFault.delete(wake);

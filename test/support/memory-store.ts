@@ -9,6 +9,7 @@ import type {
   StoreIdentity,
   Transaction,
   WatchEvent,
+  WatchRange,
   Write,
 } from '../../src/etcd/port.ts';
 import { TXN_LIMIT } from '../../src/etcd/port.ts';
@@ -205,9 +206,17 @@ export class MemoryStore {
   }
 
   /** All kept events of the range from a revision on, and the revision up to which they are all. */
-  eventsFrom(range: Range, from: Revision): { events: WatchEvent[]; revision: Revision } {
+  eventsFrom(range: WatchRange, from: Revision): { events: WatchEvent[]; revision: Revision } {
     const revisions = this.#history.slice(Math.max(0, from - this.#firstKept));
-    return { events: revisions.flat().filter((event) => isIn(range, event.kv.key)), revision: this.#revision };
+    const events = revisions
+      .flat()
+      .flatMap((event) => (isIn(range, event.kv.key) ? [this.#asAsked(event, range)] : []));
+    return { events, revision: this.#revision };
+  }
+
+  #asAsked({ type, kv, previous }: WatchEvent, range: WatchRange): WatchEvent {
+    const isKnown = previous !== undefined && kv.modRevision - 1 >= this.#compactedAt;
+    return { type, kv, ...(range.previous === true && isKnown && { previous }) };
   }
 
   /** Calls back at each change of the range and of the store's service; returns the unsubscription. */
@@ -250,14 +259,15 @@ export class MemoryStore {
     if (!('put' in write)) {
       if (!old) return undefined;
       this.#data.delete(key);
-      return { type: 'delete', kv: { key, value: '', createRevision: 0, modRevision: revision, lease: '0' } };
+      const gone = { key, value: '', createRevision: 0, modRevision: revision, lease: '0' };
+      return { type: 'delete', kv: gone, previous: old };
     }
     const lease = write.lease ?? '0';
     const createRevision = old?.createRevision ?? revision;
     const kv: KeyValue = { key, value: write.value, createRevision, modRevision: revision, lease };
     this.#data.set(key, kv);
     this.#leases.get(lease)?.keys.add(key);
-    return { type: 'put', kv };
+    return { type: 'put', kv, ...(old && { previous: old }) };
   }
 }
 

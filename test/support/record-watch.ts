@@ -1,4 +1,4 @@
-import type { Kv, Range, Revision, WatchBatch, WatchEvent } from '../../src/etcd/port.ts';
+import type { Kv, Revision, WatchBatch, WatchEvent, WatchRange } from '../../src/etcd/port.ts';
 
 /** All that a watch has told so far. */
 export interface Recorded {
@@ -10,7 +10,7 @@ export interface Recorded {
 }
 
 /** Watches and keeps everything. */
-export function recordWatch(kv: Kv, range: Range, from: Revision, signal: AbortSignal): Recorded {
+export function recordWatch(kv: Kv, range: WatchRange, from: Revision, signal: AbortSignal): Recorded {
   const events: WatchEvent[] = [];
   const batches: WatchBatch[] = [];
   let revision = from - 1;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AgentError, type ErrorCode, errorCodeOf } from '../../../src/domain/errors.ts';
-import type { Kv, Write } from '../../../src/etcd/port.ts';
+import { CompactedError, type Kv, type Write } from '../../../src/etcd/port.ts';
 import { recordWatch, replay } from '../../support/record-watch.ts';
 
 /** One store and the means to disturb it. Each test takes a prefix of its own. */
@@ -311,11 +311,38 @@ export function kvContract(name: string, harness: () => KvHarness): void {
     const { revision } = await kv.get(root, never);
     await it.until('the other events', 5_000, () => seen.events.length === 5);
     await it.compact(revision);
-    await rejectsWith(it.soon(kv.watch({ prefix: root }, first.revision, () => {}, never)), 'STALE');
+    const late = it.soon(kv.watch({ prefix: root }, first.revision, () => {}, never));
+    await rejectsWith(late, 'STALE');
+    await late.catch((error: unknown) => {
+      assert.ok(error instanceof CompactedError);
+      assert.equal(error.oldest, revision);
+    });
+    const later = recordWatch(kv, { prefix: root }, revision, stop.signal);
+    await it.until('what the store still has', 5_000, () => later.events.length === 1);
     await put(kv, `${root}a`, '6');
     await it.until('the event after the compaction', 5_000, () => seen.events.length === 6);
     stop.abort();
     await seen.ended;
+  });
+
+  test(`${name}: watch() tells what a key held before where that is asked for`, async () => {
+    const { it, kv, root } = begin();
+    const stop = new AbortController();
+    const first = await put(kv, `${root}a`, '1');
+    await put(kv, `${root}a`, '2');
+    await kv.commit({ compares: [], writes: [{ delete: `${root}a` }] }, never);
+    const asked = recordWatch(kv, { prefix: root, previous: true }, first.revision, stop.signal);
+    const plain = recordWatch(kv, { prefix: root }, first.revision, stop.signal);
+    await it.until('all events', 5_000, () => asked.events.length === 3 && plain.events.length === 3);
+    const told = asked.events.map(({ type, previous }) => [type, previous?.value, previous?.modRevision]);
+    assert.deepEqual(told, [
+      ['put', undefined, undefined],
+      ['put', '1', first.revision],
+      ['delete', '2', first.revision + 1],
+    ]);
+    assert.ok(plain.events.every((event) => !('previous' in event)));
+    stop.abort();
+    await Promise.all([asked.ended, plain.ended]);
   });
 
   test(`${name}: what onBatch throws ends the watch`, async () => {
