@@ -137,7 +137,7 @@ function nest(value: unknown, depth: number): unknown {
 function makeHuge(value: unknown, size: number): unknown {
   if (typeof value === 'number') return value * 10 ** Math.min(size, 300);
   if (typeof value === 'string') return (value || 'x').repeat(size * 10);
-  return Array.from({ length: size * 3 }, () => value);
+  return Array.from({ length: size * 3 }, () => structuredClone(value)); // a later edit changes one of them
 }
 
 function* listPlaces(holder: Record<string, unknown> | unknown[], depth = 0): Generator<Place> {
