@@ -110,12 +110,26 @@ class Program {
         const { runAgent } = await import('./agent/run-agent.ts');
         const monotonicUs = () => Number(process.hrtime.bigint() / 1_000n);
         return runAgent(
-          { ...start, env, pid, ...version, monotonicUs, write: (text) => process.stdout.write(text) },
+          {
+            ...start,
+            env,
+            pid,
+            self: ownCommandLine(),
+            ...version,
+            monotonicUs,
+            write: (text) => process.stdout.write(text),
+          },
           signal,
         );
       },
     };
   }
+}
+
+/** How this very program is run: once it's built, by the executable alone. */
+function ownCommandLine(): readonly string[] {
+  const isBuilt = typeof __MUSTER_VERSION__ === 'string';
+  return isBuilt ? [process.execPath] : [process.execPath, process.argv[1] ?? ''];
 }
 
 /** A stream is opened when it is first used: a command that needs one of three starts sooner. */

@@ -35,6 +35,7 @@ export async function makeNodeRecord(
     addresses,
     advertise,
     ...(config.apiListen === undefined ? {} : { api: apiAddress(config.apiListen, advertise) }),
+    ...(config.pkiCaKey === undefined || config.apiListen === undefined ? {} : { signs: true as const }),
     labels: config.labels,
     capacity: await host.capacity(),
     runtimes: versions,

@@ -1,24 +1,21 @@
 import { pino } from 'pino';
-import { makeApi } from '../api/make-api.ts';
-import { openApi } from '../api/open-api.ts';
 import { type Config, readConfig } from '../config/read-config.ts';
 import { AgentError, errorText } from '../domain/errors.ts';
 import { AGENT_LOCK_PATH, takeAgentLock } from '../host/agent-lock.ts';
-import type { HostIdentity } from '../host/port.ts';
 import { openUptime } from '../host/read-uptime.ts';
 import type { Clock } from '../loop/clock.ts';
 import { countSuspension } from '../loop/count-suspension.ts';
 import type { Log } from '../loop/log.ts';
 import { RateLimitedLog } from '../loop/rate-limited-log.ts';
 import { systemClock } from '../loop/system-clock.ts';
-import { makeApiMetrics } from './api-metrics.ts';
+import { openAgentApi } from './agent-api.ts';
 import { type Agent, composeAgent } from './compose-agent.ts';
 import { runUntilStopped } from './departure.ts';
 import { openLogOutput } from './log-output.ts';
 import { openPorts, type ProcessFacts } from './open-ports.ts';
 import type { Ports } from './ports.ts';
 import { releaseMemory } from './release-memory.ts';
-import { PASS_LIMIT_MS, tellSystemd } from './tell-systemd.ts';
+import { tellSystemd } from './tell-systemd.ts';
 
 const defaultConfigPath = '/etc/muster/muster.yaml';
 
@@ -33,6 +30,8 @@ export interface RunAgentOptions {
   readonly check: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
+  /** How this very executable is run. */
+  readonly self: readonly string[];
   readonly version: string;
   readonly commit: string;
   readonly monotonicUs: () => number;
@@ -80,8 +79,7 @@ async function runLocked(config: Config, options: RunAgentOptions, log: Log, sig
     'agent starts',
   );
   const { version, commit } = options;
-  const serving = { cluster: config.cluster, version, commit, identity };
-  const api = await openApi(makeAgentApi(agent, ports, serving), { socketPath: config.socket, group: 'muster', log });
+  const api = await openAgentApi(agent, ports, { config, version, commit, identity, self: options.self });
   const told = new AbortController();
   const telling = tellSystemd(agent, ports, told.signal);
   const releasing = releaseMemory(ports.host, clock, told.signal);
@@ -103,33 +101,6 @@ async function runLocked(config: Config, options: RunAgentOptions, log: Log, sig
     close();
     uptime.close();
   }
-}
-
-interface Serving {
-  readonly cluster: string;
-  readonly version: string;
-  readonly commit: string;
-  readonly identity: Pick<HostIdentity, 'nodeId' | 'hostname'>;
-}
-
-function makeAgentApi(agent: Agent, ports: Ports, { cluster, version, commit, identity }: Serving) {
-  const { runtimes, clock, log } = ports;
-  return makeApi({
-    cluster,
-    version,
-    store: { kv: agent.kv, layout: agent.layout, clock },
-    node: {
-      id: identity.nodeId,
-      hostname: identity.hostname,
-      state: () => agent.state,
-      onChange: (listener) => agent.watch(listener),
-    },
-    health: () => ({ isAlive: agent.isAlive(PASS_LIMIT_MS), ...agent.health }),
-    metrics: makeApiMetrics(agent.metrics, { version, commit }, clock),
-    runtimes,
-    clock,
-    log,
-  });
 }
 
 /** Whether the machine goes down, or this process alone. Unknown counts as the process alone: then nothing is disturbed. */

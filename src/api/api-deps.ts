@@ -5,6 +5,7 @@ import type { RuntimeKind } from '../domain/spec.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import type { Runtime } from '../runtime/port.ts';
+import type { CertificateSigner } from './certificate-signer.ts';
 import type { Peers } from './peers.ts';
 
 /** What the node that answers stands at. */
@@ -64,6 +65,8 @@ export interface ApiDeps {
   readonly runtimes: readonly Pick<Runtime, 'kind' | 'logs' | 'resolveImage'>[];
   /** Absent where this node has no API over TCP: then what is elsewhere can't be asked for. */
   readonly peers?: Peers;
+  /** Where this node has the CA's key. */
+  readonly certificates?: CertificateSigner;
   /** Absent: taken to be well. */
   readonly health?: () => LocalHealth;
   /** Absent: nothing is counted. */

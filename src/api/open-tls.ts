@@ -79,7 +79,7 @@ export async function openTlsApi(api: Api, options: TlsOptions): Promise<TlsList
       if (material.ca !== ca) shares.endAll();
       ca = material.ca;
     },
-    close: async () => close(server, shares),
+    close: async () => close(server, api, shares),
   };
 }
 
@@ -158,10 +158,11 @@ async function listen(server: Server, host: string, port: number): Promise<void>
   });
 }
 
-async function close(server: Server, shares: ConnectionShares): Promise<void> {
+async function close(server: Server, api: Api, shares: ConnectionShares): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
+  api.close();
   server.closeIdleConnections();
   setImmediate(() => shares.endAll()); // after last lines have been handed to the sockets
   await closed;

@@ -1,11 +1,13 @@
 import type { Route } from './route.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { clusterRoutes } from './routes/cluster.ts';
+import { documentRoutes } from './routes/documents.ts';
 import { instanceRoutes } from './routes/instances.ts';
 import { logRoutes } from './routes/logs.ts';
 import { metricsRoutes } from './routes/metrics.ts';
-import { nodeRoutes } from './routes/nodes.ts';
 import { nodeSettingsRoutes } from './routes/node-settings.ts';
+import { nodeRoutes } from './routes/nodes.ts';
+import { pkiRoutes } from './routes/pki.ts';
 import { revisionRoutes } from './routes/revisions.ts';
 import { workloadRoutes } from './routes/workloads.ts';
 
@@ -15,9 +17,11 @@ export const routes: readonly Route[] = [
   ...changeRoutes,
   ...nodeRoutes,
   ...nodeSettingsRoutes,
+  ...pkiRoutes,
   ...workloadRoutes,
   ...revisionRoutes,
   ...instanceRoutes,
   ...logRoutes,
   ...metricsRoutes,
+  ...documentRoutes,
 ];

@@ -80,6 +80,7 @@ export const nodeRecordCodec: Codec<NodeRecord> = makeCodec(
     addresses: texts,
     advertise: text,
     api: v.exactOptional(text),
+    signs: v.exactOptional(v.literal(true)),
     labels: stringMap,
     capacity: v.object({ cpus: amount, memoryBytes: amount }),
     runtimes: v.object({ systemd: v.exactOptional(text), docker: v.exactOptional(text) }),

@@ -14,6 +14,8 @@ export interface NodeRecord {
   readonly advertise: string;
   /** `host:port` where its API listens on TCP; absent where it doesn't. */
   readonly api?: string;
+  /** It has the CA's key, and renews the certificates of other nodes. */
+  readonly signs?: true;
   readonly labels: Readonly<Record<string, string>>;
   readonly capacity: { readonly cpus: number; readonly memoryBytes: number };
   readonly runtimes: Readonly<Partial<Record<RuntimeKind, string>>>;
