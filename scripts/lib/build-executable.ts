@@ -88,7 +88,9 @@ async function readIdentity(): Promise<Identity> {
 
 function hashInputs(entry: string, identity: string): string {
   const hash = createHash('sha256').update(identity).update(entry);
-  const files = globSync(['src/**/*.ts', 'scripts/lib/*.ts', 'package-lock.json', 'tsconfig.json'], { cwd: root });
+  const files = globSync(['src/**/*.{ts,json}', 'scripts/lib/*.ts', 'package-lock.json', 'tsconfig.json'], {
+    cwd: root,
+  });
   for (const file of [entry, ...files.sort().map((name) => join(root, name))]) {
     hash.update(file).update('\0').update(readFileSync(file)).update('\0');
   }

@@ -14,13 +14,14 @@ export interface CertificateAnswer {
 /** Longer than any request for a certificate of ours. */
 const REQUEST_LIMIT_CHARS = 8_192;
 
-const schema: v.GenericSchema<unknown, CertificateRequest> = v.strictObject({
+/** The body of a request for a certificate. */
+export const certificateRequestSchema: v.GenericSchema<unknown, CertificateRequest> = v.strictObject({
   request: v.pipe(v.string(), v.maxLength(REQUEST_LIMIT_CHARS), v.includes('-----BEGIN CERTIFICATE REQUEST-----')),
 });
 
 /** The body of a request for a certificate. */
 export function parseCertificateRequest(json: unknown): CertificateRequest {
-  const parsed = v.safeParse(schema, json);
+  const parsed = v.safeParse(certificateRequestSchema, json);
   if (parsed.success) return parsed.output;
   throw new AgentError(
     'INVALID_INPUT',

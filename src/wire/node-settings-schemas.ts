@@ -12,13 +12,15 @@ const DEADLINE_LIMIT_MS = 366 * 24 * 3_600_000;
 const labelKey = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.-]{1,64}$/));
 const labelValue = v.pipe(v.string(), v.regex(/^[^\p{Cc}\p{Cf}]{0,256}$/u));
 
-const drainSchema: v.GenericSchema<unknown, DrainRequest> = v.strictObject({
+/** The body of a drain. */
+export const drainSchema: v.GenericSchema<unknown, DrainRequest> = v.strictObject({
   deadlineMs: v.exactOptional(v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(DEADLINE_LIMIT_MS))),
   force: v.exactOptional(v.boolean()),
   keepGlobal: v.exactOptional(v.boolean()),
 });
 
-const labelsSchema: v.GenericSchema<unknown, LabelsRequest> = v.strictObject({
+/** The body of a change of labels. */
+export const labelsSchema: v.GenericSchema<unknown, LabelsRequest> = v.strictObject({
   set: v.exactOptional(v.record(labelKey, labelValue)),
   remove: v.exactOptional(v.pipe(v.array(labelKey), v.maxLength(LABELS_LIMIT))),
 });

@@ -4,6 +4,7 @@ import { AgentError } from '../domain/errors.ts';
 import { NAME_LIMIT_BYTES, parseWorkloadName, type WorkloadName } from '../domain/ids.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { RETURN_CHOICES } from '../domain/policies.ts';
+import type { ReschedulePolicy, RunSpec } from '../domain/spec.ts';
 import type { ApplyAllRequest, WatchRequest } from './answers.ts';
 import type { RollbackRequest, ScaleRequest } from './revision-answers.ts';
 
@@ -84,45 +85,66 @@ const containerSpec = v.strictObject({
 
 const unitSpec = v.strictObject({ kind: v.literal('unit'), text: v.string() });
 
-const documentSchema: v.GenericSchema<unknown, WorkloadDocument> = v.strictObject({
+/** What runs. */
+export const runSchema: v.GenericSchema<RunSpec> = v.variant('kind', [containerSpec, unitSpec]);
+
+/** How many instances. */
+export const scaleSchema: v.GenericSchema<WorkloadDocument['scale']> = v.variant('kind', [
+  v.strictObject({ kind: v.literal('replicas'), replicas: count }),
+  v.strictObject({ kind: v.literal('global') }),
+]);
+
+/** Where it may run. */
+export const placementSchema: v.GenericSchema<WorkloadDocument['placement']> = v.strictObject({
+  machineIds: shorts,
+  machineOf: shorts,
+  labels: v.pipe(v.array(v.strictObject({ key: short, values: v.array(text) })), v.maxLength(200)),
+  conflicts: shorts,
+  replaces: shorts,
+});
+
+/** What becomes of it while its node is cut off. */
+export const disconnectSchema: v.GenericSchema<WorkloadDocument['disconnect']> = v.strictObject({
+  mode: v.picklist(['keep', 'stop']),
+  replaceAfterMs: v.exactOptional(v.union([policyMs, v.literal('never')])),
+  onReturn: v.exactOptional(v.picklist(RETURN_CHOICES)),
+});
+
+/** When it's tried elsewhere. */
+export const rescheduleSchema: v.GenericSchema<ReschedulePolicy | 'never'> = v.union([
+  v.literal('never'),
+  v.strictObject({ afterRestarts: count, delayMs: policyMs, maxDelayMs: policyMs }),
+]);
+
+/** One workload as it's submitted. */
+export const documentSchema: v.GenericSchema<unknown, WorkloadDocument> = v.strictObject({
   name,
-  run: v.variant('kind', [containerSpec, unitSpec]),
-  scale: v.variant('kind', [
-    v.strictObject({ kind: v.literal('replicas'), replicas: count }),
-    v.strictObject({ kind: v.literal('global') }),
-  ]),
-  placement: v.strictObject({
-    machineIds: shorts,
-    machineOf: shorts,
-    labels: v.pipe(v.array(v.strictObject({ key: short, values: v.array(text) })), v.maxLength(200)),
-    conflicts: shorts,
-    replaces: shorts,
-  }),
-  disconnect: v.strictObject({
-    mode: v.picklist(['keep', 'stop']),
-    replaceAfterMs: v.exactOptional(v.union([policyMs, v.literal('never')])),
-    onReturn: v.exactOptional(v.picklist(RETURN_CHOICES)),
-  }),
+  run: runSchema,
+  scale: scaleSchema,
+  placement: placementSchema,
+  disconnect: disconnectSchema,
   offlineStart: v.exactOptional(v.boolean()),
-  reschedule: v.exactOptional(
-    v.union([v.literal('never'), v.strictObject({ afterRestarts: count, delayMs: policyMs, maxDelayMs: policyMs })]),
-  ),
+  reschedule: v.exactOptional(rescheduleSchema),
   moveOrder: v.picklist(['start-first', 'stop-first']),
   sticky: v.boolean(),
   reserve: v.exactOptional(v.strictObject({ memoryBytes: v.exactOptional(count), cpus: v.exactOptional(cpus) })),
 });
 
-const watchSchema: v.GenericSchema<unknown, WatchRequest> = v.strictObject({
+/** The body of a watch of several. */
+export const watchSchema: v.GenericSchema<unknown, WatchRequest> = v.strictObject({
   names: v.pipe(v.array(name), v.minLength(1), v.maxLength(10_000)),
 });
 
-const applyAllSchema: v.GenericSchema<unknown, ApplyAllRequest> = v.strictObject({
+/** The body of an apply of several. */
+export const applyAllSchema: v.GenericSchema<unknown, ApplyAllRequest> = v.strictObject({
   documents: v.pipe(v.array(v.unknown()), v.minLength(1), v.maxLength(1_000)),
 });
 
-const scaleSchema: v.GenericSchema<unknown, ScaleRequest> = v.strictObject({ replicas: count });
+/** The body of a scale. */
+export const scaleRequestSchema: v.GenericSchema<unknown, ScaleRequest> = v.strictObject({ replicas: count });
 
-const rollbackSchema: v.GenericSchema<unknown, RollbackRequest> = v.strictObject({ to: v.exactOptional(count) });
+/** The body of a rollback. */
+export const rollbackSchema: v.GenericSchema<unknown, RollbackRequest> = v.strictObject({ to: v.exactOptional(count) });
 
 /** The body of an apply. Throws `INVALID_INPUT` naming the field, or `LIMIT` with the number. */
 export function parseDocument(json: unknown): WorkloadDocument {
@@ -141,7 +163,7 @@ export function parseApplyAllRequest(json: unknown): ApplyAllRequest {
 
 /** The body of a scale. */
 export function parseScaleRequest(json: unknown): ScaleRequest {
-  const request = parseBody(scaleSchema, json, 'scale');
+  const request = parseBody(scaleRequestSchema, json, 'scale');
   refuseOver(request.replicas, LIMITS.replicas, 'replicas');
   return request;
 }

@@ -46,12 +46,18 @@ export interface Fixture {
   readonly kv: MemoryKv;
   readonly store: MemoryStore;
   readonly open: () => number;
+  /** Past the socket, as any caller. */
+  readonly fetch: ReturnType<typeof makeApi>['fetch'];
   readonly setState: (state: Partial<LocalState>) => void;
   readonly put: (key: string, value: string) => Promise<number>;
   readonly remove: (key: string) => Promise<void>;
 }
 
-export async function openFixture(t: TestContext, runtimes: readonly FakeRuntime[] = []): Promise<Fixture> {
+export async function openFixture(
+  t: TestContext,
+  runtimes: readonly FakeRuntime[] = [],
+  more: Partial<ApiDeps> = {},
+): Promise<Fixture> {
   const store = new MemoryStore(systemClock, { callMs: 200, attemptMs: 100 });
   const kv = store.client('api');
   const writer = store.client('others');
@@ -66,6 +72,7 @@ export async function openFixture(t: TestContext, runtimes: readonly FakeRuntime
     runtimes,
     clock: systemClock,
     log: silentLog,
+    ...more,
   });
   const listener = await openApi(api, { socketPath, group: 'no-such-group', log: silentLog });
   const client = openClient({ socketPath }, { timeoutMs: 5_000 });
@@ -83,6 +90,7 @@ export async function openFixture(t: TestContext, runtimes: readonly FakeRuntime
     kv,
     store,
     open: () => api.open,
+    fetch: api.fetch,
     setState,
     put: async (key, value) => (await writer.commit({ compares: [], writes: [{ put: key, value }] }, signal)).revision,
     remove: async (key) => {

@@ -41,3 +41,31 @@ export function rawRequest(socketPath: string, asked: RawRequest): Promise<RawAn
     sent.end(text);
   });
 }
+
+/** The first line of a stream, as JSON; the request ends with it. */
+export function firstLine(
+  socketPath: string,
+  asked: RawRequest,
+): Promise<{ readonly status: number; readonly line: unknown }> {
+  const { method = 'GET', path, headers = {}, body } = asked;
+  const type = body === undefined ? {} : { 'content-type': 'application/json' };
+  return new Promise((resolve, reject) => {
+    const sent = request({ socketPath, method, path, agent: false, headers: { ...type, ...headers } }, (response) => {
+      let got = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        got += chunk;
+        const end = got.indexOf('\n');
+        if (end < 0) return;
+        resolve({ status: response.statusCode ?? 0, line: JSON.parse(got.slice(0, end)) });
+        response.destroy();
+      });
+      response.on('end', () =>
+        reject(new Error(`the stream of ${path} ended with "${got}" and status ${response.statusCode}`)),
+      );
+      response.on('error', () => undefined); // destroyed above
+    });
+    sent.on('error', reject);
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}

@@ -1,0 +1,89 @@
+/** What docs/api.md says before it lists the routes. */
+export const apiProse = `
+# The HTTP API
+
+<!-- Made by node scripts/docs.ts: change scripts/lib/api-prose.ts, src/api/routes or src/wire and make it again. -->
+
+Every agent answers for the whole cluster: ask any node. All that \`muster\` does, it does over this API. \`/openapi.json\` describes it as
+OpenAPI 3.1, made of the schemas that check what is sent; a test holds the answers of every route against it. fleet's API below
+\`/fleet/v1\` is told of in docs/from-fleet.md.
+
+\`\`\`console
+$ curl --unix-socket /run/muster/muster.sock http://muster/v1/cluster
+$ curl --cert alice.pem --key alice.key --cacert ca.pem https://node1:2773/v1/cluster
+\`\`\`
+
+## Who may ask
+
+- On the **unix socket** \`/run/muster/muster.sock\` (mode 0660): root and the group \`muster\`. They are operators.
+- On **TCP**, where \`api.listen\` is set, with **mutual TLS** alone: the certificate says who asks, of which cluster, and in which role.
+  Certificates are made with \`muster pki\`.
+
+| role | may |
+|---|---|
+| \`viewer\` | read |
+| \`operator\` | read and change |
+| \`node\` | what one agent asks another on somebody's behalf |
+
+A caller without a certificate of this cluster's CA gets no connection, one of too low a role \`403\`. Both are logged.
+
+## Requests and answers
+
+- Bodies are JSON, UTF-8, up to 2 MiB, with \`Content-Type: application/json\`. A field that isn't known is refused.
+- Answers are JSON. They may come to have more fields: ignore what you don't know.
+- Times are ISO 8601 in UTC. Durations and sizes have their unit in their name: \`ttlMs\`, \`memoryBytes\`.
+- Each answer has an \`X-Request-Id\`: your own, where you send one of up to 64 of \`A-Z a-z 0-9 . _ -\`, else a new one. The agent's log has it too.
+- An answer is there within 20 s, or is \`503\`. A change that was answered is in etcd. One that wasn't may have happened: send it again, a
+  \`PUT\` changes nothing that is so already (\`"changed": false\`).
+- \`problems\` lists what couldn't be read in the store. The rest of the answer holds.
+
+## Errors
+
+\`application/problem+json\` (RFC 9457). Branch on \`code\`; \`detail\` is for people and says what was expected.
+
+\`\`\`json
+{
+  "type": "about:blank",
+  "title": "Out of date",
+  "status": 412,
+  "detail": "Cannot change \\"web\\", spec 13 is there since 2026-01-31T12:00:00.000Z: expected spec 12",
+  "code": "STALE",
+  "expected": "spec 12",
+  "current": { "spec": 13, "changedAt": "2026-01-31T12:00:00.000Z" },
+  "requestId": "5f0c1e9a77d2"
+}
+\`\`\`
+
+| status | code | when |
+|---|---|---|
+| 400 | \`INVALID_INPUT\` | the request can't be understood, or asks for something that can't be |
+| 401, 403 | \`UNAUTHENTICATED\`, \`FORBIDDEN\` | the certificate or its role doesn't do |
+| 404 | \`NOT_FOUND\` | there is no such thing, or path |
+| 405 | \`INVALID_INPUT\` | the path doesn't take this method; \`Allow\` has those that it does |
+| 409 | \`CONFLICT\` | it contradicts the present state: a start of what is being removed |
+| 412 | \`STALE\` | a condition doesn't hold; \`current\` and \`ETag\` say what is there |
+| 413, 429, 431 | \`LIMIT\` | too large; too often: \`Retry-After\` says when to ask again; headers too large |
+| 415 | \`INVALID_INPUT\` | the body is no JSON by its type |
+| 503 | \`UNAVAILABLE\`, \`FENCED\` | etcd, the node or another node doesn't answer now: the same request may be sent again |
+| 507 | \`FULL\` | etcd is out of space |
+| 500 | \`INTERNAL\` | a defect; the agent's log has more under the request's ID |
+
+## Conditions
+
+A workload's \`ETag\` is the number of its present spec. A change that is sent with \`If-Match: "12"\` is made only while spec 12 is the present
+one, else it's refused with \`412\` and what is there. \`If-Match: *\` asks for any, \`If-None-Match: *\` for none: with a \`PUT\` it creates and never
+replaces. A spec's number is never used twice, also not by a workload of the same name that was made anew.
+
+## Pages and filters
+
+\`/v1/workloads\`, \`/v1/instances\` and \`/v1/nodes\` answer all at once, or with \`?limit=\` (1 to 1000) a page at a time. \`next\` is what to ask for
+the next page with, as \`?page=\`; without it, it was the last one. A page begins after the last row of the one before, in the order of
+the listing: what comes and goes meanwhile neither repeats nor hides another. \`?label=\`, \`?node=\` and \`?phase=\` narrow them; all that is
+given must hold, and of several phases any.
+
+## Streams
+
+A stream is JSON values, one a line (\`application/x-ndjson\`), until the client leaves or the agent stops. When it ends for an error, its last
+line is \`{"problem": …}\`. Where it shows a state, the first lines are the whole of it and each later one what has changed; states that
+follow each other quickly are told as one. A client that reads slowly gets the newest state next, and costs the agent no memory.
+`;
