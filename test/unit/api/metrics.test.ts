@@ -29,7 +29,7 @@ function make(state: Partial<LocalState> = {}, health: Partial<LocalHealth> = {}
     runtimes: [],
     health: () => ({ ...well, ...health }),
     metrics: {
-      answered: ({ tookMs: _, ...rest }) => answered.push(rest),
+      answered: ({ method, route, status }) => answered.push({ method, route, status }),
       watchStreams: (count) => {
         streams = count;
       },
