@@ -6,6 +6,7 @@ export const commands = {
   apply: async () => (await import('./commands/apply.ts')).apply,
   'cluster confirm-restore': async () => (await import('./commands/cluster-confirm-restore.ts')).clusterConfirmRestore,
   'cluster release-hold': async () => (await import('./commands/cluster-release-hold.ts')).clusterReleaseHold,
+  completion: async () => (await import('./commands/completion.ts')).completion,
   'config show': async () => (await import('./commands/config-show.ts')).configShow,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
   'context add': async () => (await import('./commands/context-add.ts')).contextAdd,

@@ -54,6 +54,8 @@ export interface HelpTexts {
   on(words: readonly string[]): Promise<string>;
   /** The reference of all commands, in Markdown. */
   reference(): Promise<string>;
+  /** The same as a man page, in roff. */
+  manPage(): Promise<string>;
 }
 
 /** What a command is given beside its arguments. */

@@ -1,3 +1,4 @@
+import { aliases } from './aliases.ts';
 import { type CommandPath, commandPaths } from './commands.ts';
 import { Misuse } from './misuse.ts';
 import { suggestWord } from './suggest.ts';
@@ -6,6 +7,9 @@ import { suggestWord } from './suggest.ts';
 export type Found =
   | { readonly kind: 'command'; readonly path: CommandPath; readonly rest: readonly string[] }
   | { readonly kind: 'group'; readonly group: string };
+
+/** What may be typed, the commands' own words first. */
+const allWords: readonly string[] = [...commandPaths, ...Object.keys(aliases)];
 
 /** As many words call a command at most. */
 const MOST_WORDS = 3;
@@ -16,20 +20,20 @@ export function findCommand(words: readonly string[]): Found {
   if (first === undefined || first.startsWith('-')) return { kind: 'group', group: '' };
   for (let count = Math.min(MOST_WORDS, words.length); count > 0; count -= 1) {
     const typed = words.slice(0, count).join(' ');
-    const path = commandPaths.find((each) => each === typed);
+    const path =
+      commandPaths.find((each) => each === typed) ?? (Object.hasOwn(aliases, typed) ? aliases[typed] : undefined);
     if (path !== undefined) return { kind: 'command', path, rest: words.slice(count) };
     const next = words[count];
     const isAlone = next === undefined || next.startsWith('-');
-    if (isAlone && commandPaths.some((each) => each.startsWith(`${typed} `))) return { kind: 'group', group: typed };
+    if (isAlone && allWords.some((each) => each.startsWith(`${typed} `))) return { kind: 'group', group: typed };
   }
-  const isGroup = (count: number) =>
-    commandPaths.some((path) => path.startsWith(`${words.slice(0, count).join(' ')} `));
+  const isGroup = (count: number) => allWords.some((path) => path.startsWith(`${words.slice(0, count).join(' ')} `));
   throw unknownCommand(words.slice(0, isGroup(2) ? 3 : isGroup(1) ? 2 : 1).join(' '));
 }
 
 function unknownCommand(typed: string): Misuse {
-  const firstWords = commandPaths.map((path) => path.split(' ')[0] ?? path);
-  const near = suggestWord(typed, typed.includes(' ') ? commandPaths : [...new Set(firstWords)]);
+  const firstWords = allWords.map((path) => path.split(' ')[0] ?? path);
+  const near = suggestWord(typed, typed.includes(' ') ? allWords : [...new Set(firstWords)]);
   const hint = near === undefined ? 'muster help lists the commands' : `did you mean "muster ${near}"?`;
   return new Misuse(`Cannot run "muster ${typed}": there is no such command`, hint);
 }

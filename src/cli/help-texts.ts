@@ -2,6 +2,7 @@ import { commandPaths } from './commands.ts';
 import type { Paint } from './context.ts';
 import { findCommand } from './find-command.ts';
 import { loadCommands, renderHelp, renderOverview } from './help.ts';
+import { renderManPage } from './man-page.ts';
 import { renderReference } from './reference.ts';
 
 /** Help on what these words name: a command, a group of commands, or with no words all. */
@@ -10,6 +11,11 @@ export async function helpOn(words: readonly string[], paint: Paint): Promise<st
   const found = findCommand(words);
   if (found.kind === 'group') return renderOverview(found.group, paint);
   return (await loadCommands([found.path])).map((command) => renderHelp(command, paint)).join('');
+}
+
+/** The man page of all commands, in roff. */
+export async function manPage(): Promise<string> {
+  return renderManPage(await loadCommands(commandPaths));
 }
 
 /** The reference of all commands, in Markdown. */

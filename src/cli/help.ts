@@ -1,3 +1,4 @@
+import { aliases, aliasesOf } from './aliases.ts';
 import { type Command, globalOptions, type OptionSpec, optionsOf } from './command.ts';
 import { type CommandPath, commandPaths, commands } from './commands.ts';
 import type { Paint } from './context.ts';
@@ -5,7 +6,15 @@ import { usageLine } from './parse-arguments.ts';
 
 /** The commands of a group (`node`; '' for all), one line each. */
 export async function renderOverview(group: string, paint: Paint): Promise<string> {
-  const listed = await loadCommands(commandPaths.filter((path) => group === '' || path.startsWith(`${group} `)));
+  const own = commandPaths.filter((path) => group === '' || path.startsWith(`${group} `));
+  const others = Object.entries(aliases).filter(([alias]) => group !== '' && alias.startsWith(`${group} `));
+  const listed = [
+    ...(await loadCommands(own)),
+    ...(await loadCommands(others.map(([, path]) => path))).map(({ summary }, at) => ({
+      path: others[at]?.[0] ?? '',
+      summary,
+    })),
+  ];
   const intro =
     group === ''
       ? 'muster runs containers and systemd units on the machines of a cluster, and keeps them running.\n\n'
@@ -21,6 +30,7 @@ export function renderHelp(command: Command, paint: Paint): string {
   const examples = command.examples.map(({ line, does }) => [line, does] as const);
   const blocks = [
     `${command.summary}.\n\nusage: ${usageLine(command)}\n`,
+    alsoLine(command),
     ...command.details.map((paragraph) => `${wrap(paragraph, 100)}\n`),
     args.length === 0 ? '' : heading('Arguments', paint) + columns(args),
     Object.keys(optionsOf(command)).length === 0 ? '' : optionsBlock('Options', optionsOf(command), paint),
@@ -28,6 +38,12 @@ export function renderHelp(command: Command, paint: Paint): string {
     heading('Examples', paint) + columns(examples),
   ];
   return blocks.filter((block) => block !== '').join('\n');
+}
+
+/** `also: muster list, muster workload ls`. */
+function alsoLine({ path }: Command): string {
+  const also = aliasesOf(path);
+  return also.length === 0 ? '' : `also: ${also.map((alias) => `muster ${alias}`).join(', ')}\n`;
 }
 
 /** The data of these commands. */

@@ -3,8 +3,20 @@ import type { Invocation, OptionSpec } from './command.ts';
 import { Misuse } from './misuse.ts';
 import { suggestWord } from './suggest.ts';
 
-const phases = ['pending', 'pulling', 'starting', 'running', 'stopping', 'stopped', 'failed', 'orphan', 'lost'];
-const nodeStates = ['up', 'leaving', 'away', 'in-doubt', 'lost'];
+/** What an instance may be. */
+export const listablePhases = [
+  'pending',
+  'pulling',
+  'starting',
+  'running',
+  'stopping',
+  'stopped',
+  'failed',
+  'orphan',
+  'lost',
+];
+/** What a node may be. */
+export const nodeStates = ['up', 'leaving', 'away', 'in-doubt', 'lost'];
 
 const label = {
   type: 'string',
@@ -26,7 +38,7 @@ const wide = { type: 'boolean', help: 'More columns, with exact times' } as cons
 export const listingOptions = {
   label,
   node,
-  phase: { type: 'string', value: 'PHASE', help: `Only what is ${phases.join(', ')}` },
+  phase: { type: 'string', value: 'PHASE', help: `Only what is ${listablePhases.join(', ')}` },
   wide,
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 
@@ -44,7 +56,7 @@ export function filterOf(
   of: 'instances' | 'nodes' = 'instances',
 ): ListingFilter {
   const labels = values('label').map(checkLabel);
-  const [node, phase] = [value('node'), checkPhase(value('phase'), of === 'nodes' ? nodeStates : phases)];
+  const [node, phase] = [value('node'), checkPhase(value('phase'), of === 'nodes' ? nodeStates : listablePhases)];
   return {
     ...(labels.length === 0 ? {} : { label: labels }),
     ...(node === undefined ? {} : { node }),

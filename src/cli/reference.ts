@@ -1,4 +1,6 @@
+import { aliasesOf } from './aliases.ts';
 import { type Command, globalOptions, type OptionSpec, optionsOf } from './command.ts';
+import { environmentTexts, exitCodeTexts, targetText } from './common-facts.ts';
 import { optionWords } from './help.ts';
 import { usageLine } from './parse-arguments.ts';
 
@@ -20,31 +22,17 @@ export function renderReference(commands: readonly Command[]): string {
   ].join('\n');
 }
 
-const exitCodesTable = `| code | meaning |
-|---|---|
-| 0 | done |
-| 1 | failed: the message says why |
-| 2 | misuse: the command line can't be understood; nothing was done |
-| 3 | accepted, but not converged in time; the cluster goes on |
-| 130, 141, 143 | ended by Ctrl-C, by a closed pipe, by SIGTERM; what was accepted stays |
-`;
+const exitCodesTable = `| code | meaning |\n|---|---|\n${exitCodeTexts.map(([code, meaning]) => `| ${code} | ${meaning} |\n`).join('')}`;
 
-const environmentTable = `| variable | meaning |
-|---|---|
-| \`MUSTER_ENDPOINT\` | where the API is: \`https://host:port\`, with \`MUSTER_CA\`, \`MUSTER_CERT\` and \`MUSTER_KEY\`, or \`unix:///path\` |
-| \`MUSTER_CA\`, \`MUSTER_CERT\`, \`MUSTER_KEY\` | the PEM files of the cluster's CA, your certificate and its key |
-| \`MUSTER_SOCKET\` | the agent's API socket, as \`--socket\` |
-| \`MUSTER_CONTEXT\` | the context, as \`--context\` |
-| \`MUSTER_CONFIG\` | the agent's configuration file, as \`muster agent --config\` |
-| \`MUSTER_DEBUG\` | when set, errors are printed with their code and where they came from |
-| \`NO_COLOR\` | when set, no colours |
-
-Where a command asks is said by the first of these that is there: \`--socket\` or \`--context\`, \`MUSTER_ENDPOINT\`, \`MUSTER_SOCKET\`,
-\`MUSTER_CONTEXT\`, the context in use (\`muster context use\`), \`/run/muster/muster.sock\`.
-`;
+const environmentRows = environmentTexts.map(
+  ([names, meaning]) => `| ${names.map((name) => `\`${name}\``).join(', ')} | ${meaning} |\n`,
+);
+const environmentTable = `| variable | meaning |\n|---|---|\n${environmentRows.join('')}\n${targetText}\n`;
 
 function section(command: Command): string {
   const parts = [`## muster ${command.path}\n`, `${command.summary}.\n`, `\`\`\`\n${usageLine(command)}\n\`\`\`\n`];
+  const also = aliasesOf(command.path).map((alias) => `\`muster ${alias}\``);
+  if (also.length > 0) parts.push(`Also: ${also.join(', ')}.\n`);
   parts.push(...command.details.map((paragraph) => `${paragraph}\n`));
   if (command.args.length > 0) {
     const rows = command.args.map(

@@ -13,6 +13,7 @@ import { printError } from './print-error.ts';
 /** Runs the command that `argv` (without the executable) calls; returns the exit code. Throws only what an abort throws. */
 export async function runCli(argv: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
   try {
+    if (argv[0] === '__complete') return await completeWords(argv.slice(1), terminal, signal);
     const skipped = skipGlobalOptions(argv);
     const found = findCommand(argv.slice(skipped));
     if (found.kind === 'group') return await showOverview(found.group, argv, terminal);
@@ -33,6 +34,18 @@ async function runCommand(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
+  const { context, close } = makeContext(parsed, terminal, signal);
+  try {
+    if (!parsed.watch) return await command.run(context, parsed.input);
+    const { runLive } = await import('./live.ts');
+    return await runLive(context, async (each) => command.run(each, parsed.input));
+  } finally {
+    await close();
+  }
+}
+
+/** What the command is given; everything in it is opened when it is first asked for. */
+function makeContext(parsed: ParsedArguments, terminal: Terminal, signal: AbortSignal) {
   let target: Promise<ClientTarget> | undefined;
   let client: Promise<Client> | undefined;
   let paint: Paint | undefined;
@@ -47,6 +60,7 @@ async function runCommand(
     },
     help: {
       on: async (words) => (await import('./help-texts.ts')).helpOn(words, context.paint),
+      manPage: async () => (await import('./help-texts.ts')).manPage(),
       reference: async () => (await import('./help-texts.ts')).reference(),
     },
     signal,
@@ -59,14 +73,15 @@ async function runCommand(
       return client;
     },
   };
-  try {
-    if (!parsed.watch) return await command.run(context, parsed.input);
-    const { runLive } = await import('./live.ts');
-    return await runLive(context, async (each) => command.run(each, parsed.input));
-  } finally {
+  const close = async () => {
     const opened = await client?.catch(() => undefined); // whoever asked was told
     opened?.close();
-  }
+  };
+  return { context, close };
+}
+
+async function completeWords(words: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
+  return (await import('./complete.ts')).printCompletion(words, terminal, signal);
 }
 
 async function showHelp(command: Command, { stdout, env }: Terminal, noColor: boolean): Promise<number> {

@@ -2,7 +2,7 @@ import type { Finding } from '../domain/finding.ts';
 import type { AgentFacts, ConfigFacts, Fact, SystemdFacts, UnitFacts } from './facts.ts';
 
 /** systemd before it has not all that our units say. */
-const OLDEST_SYSTEMD = 245;
+const OLDEST_SYSTEMD = 249;
 
 /** What an agent here starts with. */
 export function judgeConfig({ path, config, isNewerThanAgent }: ConfigFacts): readonly Finding[] {

@@ -180,7 +180,7 @@ const cases: [
     /different versions: 1\.2\.2, 1\.2\.3/,
   ],
   ['no bus', { systemd: { error: 'Cannot connect to the bus' } }, 'fail', 'systemd', /bus/],
-  ['an old systemd', { systemd: systemd({ version: '241' }) }, 'fail', 'systemd', /241 is too old/, /245 or later/],
+  ['an old systemd', { systemd: systemd({ version: '241' }) }, 'fail', 'systemd', /241 is too old/, /249 or later/],
   [
     'a unit that is not installed',
     { systemd: systemd({ units: units({ load: 'not-found' }, 'muster-switch.service') }) },

@@ -1,0 +1,32 @@
+import type { CommandPath } from './commands.ts';
+
+/** Other words for commands: noun and verb where the short form stands alone, and what habit types. */
+export const aliases: Readonly<Record<string, CommandPath>> = {
+  list: 'ls',
+  nodes: 'node ls',
+  describe: 'inspect',
+  delete: 'rm',
+  'node list': 'node ls',
+  'context list': 'context ls',
+  'workload apply': 'apply',
+  'workload explain': 'explain',
+  'workload inspect': 'inspect',
+  'workload ls': 'ls',
+  'workload restart': 'restart',
+  'workload rm': 'rm',
+  'workload rollback': 'rollback',
+  'workload scale': 'scale',
+  'workload start': 'start',
+  'workload stop': 'stop',
+  'instance explain': 'explain',
+  'instance inspect': 'inspect',
+  'instance logs': 'logs',
+  'instance ls': 'ps',
+};
+
+/** Other words for one command, sorted. */
+export function aliasesOf(path: string): readonly string[] {
+  return Object.keys(aliases)
+    .filter((alias) => aliases[alias] === path)
+    .sort();
+}
