@@ -1,11 +1,12 @@
 import { type JsonSchema, toJsonSchema } from '@valibot/to-json-schema';
 import type * as v from 'valibot';
+import { isFleetPath } from '../../src/api/fleet/answers.ts';
 import type { Route } from '../../src/api/route.ts';
 import { routes } from '../../src/api/routes.ts';
 import { namedSchemas, type RouteSchema, routeSchemas } from '../../src/wire/route-schemas.ts';
 
 /** Routes that the documents tell of: fleet's API has a description of its own. */
-export const documentedRoutes = routes.filter(({ path }) => !path.startsWith('/fleet/'));
+export const documentedRoutes = routes.filter(({ path }) => !isFleetPath(path));
 
 /** What a route is called in tables: `GET /v1/nodes/:id`. */
 export function routeKey({ method, path }: Pick<Route, 'method' | 'path'>): string {

@@ -6,6 +6,7 @@ import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import type { Runtime } from '../runtime/port.ts';
 import type { CertificateSigner } from './certificate-signer.ts';
+import type { RecentStops } from './fleet/recent-stops.ts';
 import type { Peers } from './peers.ts';
 
 /** What the node that answers stands at. */
@@ -71,6 +72,8 @@ export interface ApiDeps {
   readonly health?: () => LocalHealth;
   /** Absent: nothing is counted. */
   readonly metrics?: ApiMetrics;
+  /** What fleet's clients have just had stopped; the API keeps it itself. */
+  readonly recentStops?: RecentStops;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -4,6 +4,8 @@ import { AgentError, errorCodeOf } from '../domain/errors.ts';
 import { makeAllowedMethods } from './allowed-methods.ts';
 import type { ApiDeps } from './api-deps.ts';
 import { type Caller, type Role, socketCaller } from './caller.ts';
+import { fleetError, isFleetPath } from './fleet/answers.ts';
+import { RecentStops } from './fleet/recent-stops.ts';
 import { lineStream } from './line-stream.ts';
 import { measured } from './measured.ts';
 import { refuseUnjoined } from './node-state.ts';
@@ -36,7 +38,8 @@ const ANSWER_MS = 20_000;
 const unknownRoute = { method: 'other', route: 'unknown' } as const;
 
 /** The routes of version 1. Handlers parse, commit and answer; loops do the rest. */
-export function makeApi(deps: ApiDeps): Api {
+export function makeApi(given: ApiDeps): Api {
+  const deps: ApiDeps = { recentStops: new RecentStops(given.clock), ...given };
   const requests = new OpenRequests(deps.clock);
   const app = new Hono<Handed>();
   deps.metrics?.watchStreams(() => requests.streams);
@@ -48,7 +51,7 @@ export function makeApi(deps: ApiDeps): Api {
   }
   const methodsOf = makeAllowedMethods(routes);
   app.notFound(async (context) =>
-    measured(deps, unknownRoute, async () => refuseUnknown(context, methodsOf(context.req.path))),
+    measured(deps, unknownRoute, async () => refuseUnknown(deps, context, methodsOf(context.req.path))),
   );
   return {
     fetch: (request, caller = socketCaller) => app.fetch(request, { caller }),
@@ -103,7 +106,7 @@ function makeRequest(deps: ApiDeps, context: Context<Handed>, signal: AbortSigna
     query: (name) => req.query(name),
     queries: (name) => req.queries(name) ?? [],
     header: (name) => req.header(name),
-    body: async () => readBody(req.raw),
+    body: async (type) => readBody(req.raw, type),
   };
 }
 
@@ -127,17 +130,27 @@ function refuse({ deps, caller, requestId }: RouteRequest, { req }: Context<Hand
   if (code === 'INTERNAL') deps.log.error({ ...fields, err: error }, 'request failed');
   else if (code === 'FORBIDDEN') deps.log.warn({ ...fields, err: error }, 'request refused');
   else deps.log.debug({ ...fields, err: error }, 'request refused');
-  return problemResponse(error, requestId);
+  return answerError(deps, req.path, error, requestId);
 }
 
-function refuseUnknown(context: Context<Handed>, allowed: readonly string[]): Response {
+function refuseUnknown(deps: ApiDeps, context: Context<Handed>, allowed: readonly string[]): Response {
   const { method, path } = context.req;
   const shown = `Cannot ${method} "${path.slice(0, 200)}"`;
   const error =
     allowed.length === 0
       ? new AgentError('NOT_FOUND', `${shown}: expected a path of API v1`)
       : new Refusal(405, `${shown}: expected ${allowed.join(', ')}`, { allow: allowed.join(', ') });
-  return problemResponse(error, requestIdOf(context));
+  try {
+    if (isFleetPath(path)) refuseUnjoined(deps); // fleet says so of every path
+  } catch (unjoined) {
+    return answerError(deps, path, unjoined, requestIdOf(context));
+  }
+  return answerError(deps, path, error, requestIdOf(context));
+}
+
+/** In the words of the API that was asked. */
+function answerError({ version }: ApiDeps, path: string, error: unknown, requestId: string): Response {
+  return isFleetPath(path) ? fleetError(version, error) : problemResponse(error, requestId);
 }
 
 /** The client's own ID when it's harmless in a log, else a new one. */

@@ -5,9 +5,9 @@ import { Refusal } from './refusal.ts';
 const BODY_LIMIT_BYTES = 2 * 1024 * 1024;
 
 /** The request's body as JSON. `LIMIT` before more than the limit is held; `INVALID_INPUT` for what is no JSON. */
-export async function readBody(request: Request): Promise<unknown> {
+export async function readBody(request: Request, expected?: 'any'): Promise<unknown> {
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
-  if (type !== 'application/json') {
+  if (expected !== 'any' && type !== 'application/json') {
     const message = `Cannot read a body of type "${(type ?? '').slice(0, 100)}": expected application/json`;
     throw new Refusal(415, message, { accept: 'application/json' });
   }

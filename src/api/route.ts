@@ -10,13 +10,13 @@ export interface RouteRequest {
   /** Aborts when the client goes, the API closes, or the answer takes too long. */
   readonly signal: AbortSignal;
   /** A part of the path; empty where the route has none of that name. */
-  param(name: string): string;
-  query(name: string): string | undefined;
+  readonly param: (name: string) => string;
+  readonly query: (name: string) => string | undefined;
   /** All values of a parameter that may be given several times. */
-  queries(name: string): readonly string[];
-  header(name: string): string | undefined;
-  /** The body as JSON. Rejects `LIMIT`, `INVALID_INPUT`. */
-  body(): Promise<unknown>;
+  readonly queries: (name: string) => readonly string[];
+  readonly header: (name: string) => string | undefined;
+  /** The body as JSON, `any`: whatever its type is said to be. Rejects `LIMIT`, `INVALID_INPUT`. */
+  readonly body: (type?: 'any') => Promise<unknown>;
 }
 
 /** A parameter after the question mark, for the documents. */

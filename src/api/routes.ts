@@ -2,6 +2,7 @@ import type { Route } from './route.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { clusterRoutes } from './routes/cluster.ts';
 import { documentRoutes } from './routes/documents.ts';
+import { fleetRoutes } from './routes/fleet.ts';
 import { instanceRoutes } from './routes/instances.ts';
 import { logRoutes } from './routes/logs.ts';
 import { metricsRoutes } from './routes/metrics.ts';
@@ -24,4 +25,5 @@ export const routes: readonly Route[] = [
   ...logRoutes,
   ...metricsRoutes,
   ...documentRoutes,
+  ...fleetRoutes,
 ];

@@ -24,19 +24,33 @@ export interface Expecting {
   readonly expected?: ExpectedSpec | undefined;
 }
 
-/** Orders a workload to run or to stop. `NOT_FOUND` without one; `CONFLICT` for a start while it's being removed. */
+/** What is desired of a workload's instances; `load`: they are placed and installed, and something else starts them. */
+export type Launch = 'stop' | 'load' | 'run';
+
+/** What a launch is in a workload's record. */
+export function launchFields(desired: Launch): Pick<Workload, 'desired' | 'launch'> {
+  return desired === 'load' ? { desired: 'run', launch: false } : { desired };
+}
+
+/**
+ * Orders a workload to run, to be loaded or to stop. `NOT_FOUND` without one; `CONFLICT` for a start while it's being removed. `anew`:
+ * what should still run of it is restarted.
+ */
 export function setDesired(
   store: StoreView,
   name: WorkloadName,
-  { desired, expected }: Expecting & Pick<Workload, 'desired'>,
+  { desired, anew = false, expected }: Expecting & { readonly desired: Launch; readonly anew?: boolean },
   signal: AbortSignal,
 ): Promise<Changed> {
-  const to = (workload: Workload) => {
+  const to = (workload: Workload, revision: Revision): Workload => {
     if (workload.removing === true) {
       if (desired === 'stop') return workload;
       throw new AgentError('CONFLICT', `Cannot start "${name}": it is being removed; apply it again to keep it`);
     }
-    return workload.desired === desired ? workload : { ...workload, desired };
+    const { desired: was, launch: had, ...others } = workload;
+    const fields = launchFields(desired);
+    if (was === fields.desired && had === fields.launch) return workload;
+    return { ...others, ...fields, ...(anew ? { restart: nextRestart(workload, revision) } : {}) };
   };
   return changeWorkload(store, name, { to, expected }, signal);
 }
@@ -100,8 +114,8 @@ export function restartWorkload(
       throw new AgentError('CONFLICT', `Cannot restart "${name}": it ${why}`);
     }
     const { all, slots = {} } = workload.restart ?? {};
-    const number = Math.max(revision, 1 + Math.max(0, all ?? 0, ...Object.values(slots)));
-    if (slot === undefined) return { ...workload, restart: { all: number, slots: {} } };
+    if (slot === undefined) return { ...workload, restart: nextRestart(workload, revision) };
+    const number = nextRestart(workload, revision).all;
     if (Object.keys(slots).length >= SLOT_RESTARTS && slots[slot] === undefined)
       throw new AgentError(
         'LIMIT',
@@ -110,6 +124,12 @@ export function restartWorkload(
     return { ...workload, restart: { ...(all === undefined ? {} : { all }), slots: { ...slots, [slot]: number } } };
   };
   return changeWorkload(store, name, { to, expected }, signal);
+}
+
+/** A restart of all, with a number above that of any before. */
+function nextRestart({ restart }: Workload, revision: Revision) {
+  const { all = 0, slots = {} } = restart ?? {};
+  return { all: Math.max(revision, 1 + Math.max(0, all, ...Object.values(slots))), slots: {} };
 }
 
 interface Change extends Expecting {

@@ -32,7 +32,7 @@ export async function rollbackWorkload(
     checkExpected(name, before, expected);
     const target = chooseSpec(name, before, specs, to);
     const isPresent = target.number === before.spec || target.hash === specs.get(before.spec)?.hash;
-    if (isPresent && before.desired === 'run' && before.removing !== true)
+    if (isPresent && before.desired === 'run' && before.launch === undefined && before.removing !== true)
       return { workload: before, changed: false, revision: readAt, to: target.number };
     const at = store.clock.wallTime().toISOString();
     const spec = { ...target, number: before.spec + 1, at, rollbackTo: target.number };
@@ -48,7 +48,7 @@ export async function rollbackWorkload(
 }
 
 function rolledBack(before: Workload, spec: StoredSpec, at: string): Workload {
-  const { removing: _, labels: __, ...kept } = before;
+  const { removing: _, labels: __, launch: ___, ...kept } = before;
   return {
     ...kept,
     spec: spec.number,

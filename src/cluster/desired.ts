@@ -4,7 +4,14 @@ import { deriveNeeds } from '../domain/needs.ts';
 import type { RunSpec, StoredSpec, Workload } from '../domain/spec.ts';
 import type { Revision, Write } from '../etcd/port.ts';
 import { specCodec, workloadCodec } from './codecs.ts';
-import { commitWorkload, type Expecting, readWorkload, retryLost } from './desired-change.ts';
+import {
+  commitWorkload,
+  type Expecting,
+  type Launch,
+  launchFields,
+  readWorkload,
+  retryLost,
+} from './desired-change.ts';
 import type { StoreView } from './desired-read.ts';
 import { planSpecPruning, readSpecs } from './desired-specs.ts';
 import { checkExpected } from './expected-spec.ts';
@@ -27,6 +34,8 @@ export type ResolveImage = (image: string, signal: AbortSignal) => Promise<strin
 /** How an apply goes about it. */
 export interface ApplyOptions extends Expecting {
   readonly resolveImage: ResolveImage;
+  /** What is desired of it from then on. Absent: it runs. */
+  readonly desired?: Launch;
 }
 
 /**
@@ -36,7 +45,7 @@ export interface ApplyOptions extends Expecting {
 export async function applyWorkload(
   store: StoreView,
   document: WorkloadDocument,
-  { resolveImage, expected }: ApplyOptions,
+  { resolveImage, expected, desired = 'run' }: ApplyOptions,
   signal: AbortSignal,
 ): Promise<Applied> {
   const hash = hashSpec(document.run);
@@ -50,8 +59,11 @@ export async function applyWorkload(
     const isNewSpec = present?.hash !== hash;
     const number = nextNumber(before, isNewSpec, found.revision);
     const at = store.clock.wallTime().toISOString();
-    const after = makeWorkload(document, { number, before, at });
-    const started = before !== undefined && (before.desired !== 'run' || before.removing === true);
+    const after = { ...makeWorkload(document, { number, before, at }), ...launchFields(desired) };
+    const started =
+      desired === 'run' &&
+      before !== undefined &&
+      (before.desired !== 'run' || before.launch === false || before.removing === true);
     if (before !== undefined && isSame(before, after)) {
       return { workload: before, created: false, changed: false, started: false, revision: found.revision };
     }

@@ -20,6 +20,7 @@ import {
   type WorkloadName,
 } from '../../src/domain/ids.ts';
 import { displayName } from '../../src/domain/names.ts';
+import { makeRunHash, restartOfInstance } from '../../src/domain/run-hash.ts';
 import type { Workload } from '../../src/domain/spec.ts';
 import type { SimMachine } from './sim-machine.ts';
 import type { SimWorld } from './sim-world.ts';
@@ -126,7 +127,10 @@ class Check {
     const name = key.slice(0, key.indexOf('/')) as WorkloadName;
     const spec = this.#world.store.get(this.#layout.spec(name, workload.spec));
     if (spec === undefined) this.#tell(`${label} has no spec`);
-    else if (specCodec.decode(spec.value, spec.key).hash !== machine.item(key)?.order.specHash)
+    else if (
+      makeRunHash(specCodec.decode(spec.value, spec.key).hash, restartOfInstance(workload, key)) !==
+      machine.item(key)?.order.specHash
+    )
       this.#tell(`${label} runs another spec`);
     this.#checkWritten(key, machine, workload);
   }

@@ -1,5 +1,6 @@
 import { assignmentCodec, specCodec } from '../../src/cluster/codecs.ts';
 import type { InstanceKey } from '../../src/domain/ids.ts';
+import { makeRunHash } from '../../src/domain/run-hash.ts';
 import type { Assignment, DisconnectMode } from '../../src/domain/spec.ts';
 import type { Clock } from '../../src/loop/clock.ts';
 import type { MemoryStore } from '../support/memory-store.ts';
@@ -8,8 +9,10 @@ import type { MemoryStore } from '../support/memory-store.ts';
 export interface PastOrder {
   readonly atMs: number;
   readonly order: 'run' | 'stop';
+  /** Its instance is to be installed and not started. */
+  readonly isLoad: boolean;
   readonly disconnect: DisconnectMode;
-  /** The hash of the spec that it names. */
+  /** The hash of the spec that it names, and of its restart. */
   readonly specHash: string | undefined;
   /** Another copy has replaced it. */
   readonly isSuperseded: boolean;
@@ -99,11 +102,13 @@ export class OrderHistory {
     if (kind !== 'assignments') return;
     if (node === undefined || workload === undefined) throw new Error(`Not a key of an assignment: ${key}`);
     const assignment = assignmentCodec.decode(value, key);
-    const { order, spec, disconnect } = assignment;
+    const { order, spec, disconnect, restart, launch } = assignment;
     const specKey = `/${root}/${cluster}/specs/${workload}/${String(spec).padStart(10, '0')}`;
-    const specHash = this.#hashes.get(specKey);
+    const hash = this.#hashes.get(specKey);
+    const specHash = hash === undefined ? undefined : makeRunHash(hash, restart);
     const isSuperseded = assignment.superseded === true;
-    const past = { atMs: this.#clock.monotonicMs(), order, disconnect, specHash, isSuperseded };
+    const isLoad = launch === false;
+    const past = { atMs: this.#clock.monotonicMs(), order, isLoad, disconnect, specHash, isSuperseded };
     const before = this.of(key).at(-1);
     this.#orders.set(key, [...this.of(key), past]);
     this.onOrder({ key, instance: `${workload}/${slot}` as InstanceKey, assignment, isFirst, before });

@@ -44,7 +44,9 @@ export class Witness {
     if (item.cluster === undefined) return;
     const { key, disconnect, specHash } = item.order;
     this.#world.note(machine.name, `${displayName(key)} runs`);
-    if (!this.#actable(machine, key).some((past) => past.order === 'run' && past.specHash === specHash)) {
+    if (
+      !this.#actable(machine, key).some((past) => past.order === 'run' && !past.isLoad && past.specHash === specHash)
+    ) {
       const what = `${displayName(key)} was started on ${machine.name} without an order`;
       if (this.#canDoubt(machine)) this.#violate(what);
       else this.unknowingActs.push(what);
@@ -73,7 +75,7 @@ export class Witness {
     const recent = orders.filter((past, at) => past.atMs >= since || at === orders.length - 1);
     const { specHash, disconnect } = item.order;
     const isOrdered = (past: PastOrder) =>
-      past.order === 'stop' || past.specHash !== specHash || past.disconnect !== disconnect;
+      past.order === 'stop' || past.isLoad || past.specHash !== specHash || past.disconnect !== disconnect;
     if (recent.some(isOrdered)) return;
     if (disconnect === 'stop' && (machine.host.shutsDown || this.#isFenceTime(machine))) return;
     const what = `${displayName(key)} was stopped on ${machine.name} without an order`;

@@ -1,7 +1,7 @@
 import { AgentError } from '../../src/domain/errors.ts';
 import type { ClusterId, InstanceKey } from '../../src/domain/ids.ts';
 import type { RuntimeKind } from '../../src/domain/spec.ts';
-import type { ObservedInstance } from '../../src/domain/status.ts';
+import type { ObservedInstance, UnitState } from '../../src/domain/status.ts';
 import type { LogLine, LogOptions, Runtime, StartOrder, StartProgress } from '../../src/runtime/port.ts';
 import type { FakeBehaviour, FakeItem, FakeMachine } from './fake-machine.ts';
 
@@ -179,7 +179,9 @@ class FakeRuntime implements Runtime {
       runningForMs: isAlive ? clock.monotonicMs() - item.startedAtMs : 0,
       runtimeRestarts: 0,
       restartsItself: false,
-      container: { id: item.id, state: isAlive ? 'running' : 'exited' },
+      ...(this.kind === 'systemd'
+        ? { unit: unitWords[item.phase] }
+        : { container: { id: item.id, state: isAlive ? 'running' : 'exited' } }),
       ...(item.startedAt !== undefined && { startedAt: item.startedAt }),
       ...(item.finishedAt !== undefined && { finishedAt: item.finishedAt }),
       ...(item.exitCode !== undefined && { exitCode: item.exitCode }),
@@ -188,6 +190,15 @@ class FakeRuntime implements Runtime {
     };
   }
 }
+
+/** What systemd says of a unit in each phase. */
+const unitWords: Readonly<Record<FakeItem['phase'], UnitState>> = {
+  starting: { load: 'loaded', active: 'activating', sub: 'auto-restart' },
+  running: { load: 'loaded', active: 'active', sub: 'running' },
+  stopping: { load: 'loaded', active: 'deactivating', sub: 'stop-sigterm' },
+  stopped: { load: 'loaded', active: 'inactive', sub: 'dead' },
+  failed: { load: 'loaded', active: 'failed', sub: 'failed' },
+};
 
 function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
