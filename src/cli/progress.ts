@@ -3,7 +3,8 @@ import type { WatchedWorkload } from '../wire/client.ts';
 import type { Context } from './context.ts';
 import type { ProgressView } from './follow-rollout.ts';
 import { phaseCell } from './show-instances.ts';
-import { type Cell, cut, printable, renderTable } from './table.ts';
+import { type Cell, printable, renderTable } from './table.ts';
+import { cut } from './text-width.ts';
 
 /** Shows a rollout as it goes: redrawn on a terminal, a line for each change elsewhere, nothing to programs. */
 export function makeProgress(context: Context): ProgressView {

@@ -34,12 +34,12 @@ export function instanceColumns({ wide }: { readonly wide: boolean }): readonly 
     { title: 'INSTANCE' },
     { title: 'NODE' },
     { title: 'PHASE' },
-    { title: 'HEALTH' },
-    { title: 'FOR', align: 'right' },
-    ...(wide ? [{ title: 'SINCE' }] : []),
-    { title: 'RESTARTS', align: 'right' },
-    ...(wide ? [{ title: 'SPEC', align: 'right' } as const, { title: 'ADDRESSES' }] : []),
-    { title: 'PORTS', shrinks: true },
+    { title: 'HEALTH', spare: 4 },
+    { title: 'FOR', align: 'right', spare: 1 },
+    ...(wide ? [{ title: 'SINCE', spare: 2 }] : []),
+    { title: 'RESTARTS', align: 'right', spare: 3 },
+    ...(wide ? [{ title: 'SPEC', align: 'right', spare: 6 } as const, { title: 'ADDRESSES', spare: 7 }] : []),
+    { title: 'PORTS', shrinks: true, spare: 5 },
     { title: 'WHY', shrinks: true },
   ];
 }

@@ -41,12 +41,18 @@ export const ls = makeCommand({
 function show(context: Context, rows: readonly WorkloadRow[], how: { readonly wide: boolean; readonly all: boolean }) {
   const columns: readonly Column[] = [
     { title: 'WORKLOAD' },
-    { title: 'KIND' },
+    { title: 'KIND', spare: 3 },
     { title: 'DESIRED' },
     { title: 'HEALTHY', align: 'right' },
-    { title: 'SPEC', align: 'right' },
-    { title: 'CHANGED', align: 'right' },
-    ...(how.wide ? [{ title: 'CHANGED AT' }, { title: 'CREATED AT' }, { title: 'DISCONNECT' }] : []),
+    { title: 'SPEC', align: 'right', spare: 2 },
+    { title: 'CHANGED', align: 'right', spare: 1 },
+    ...(how.wide
+      ? [
+          { title: 'CHANGED AT', spare: 4 },
+          { title: 'CREATED AT', spare: 5 },
+          { title: 'DISCONNECT', spare: 6 },
+        ]
+      : []),
     { title: 'IN THE WAY', shrinks: true },
   ];
   const empty = how.all ? 'No workloads. "muster apply FILE" brings some.' : 'No workloads match.';

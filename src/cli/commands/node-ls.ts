@@ -40,16 +40,22 @@ export const nodeLs = makeCommand({
 function show(context: Context, rows: readonly NodeRow[], how: { readonly wide: boolean; readonly all: boolean }) {
   const columns: readonly Column[] = [
     { title: 'NODE' },
-    { title: 'ID' },
+    { title: 'ID', spare: 5 },
     { title: 'STATE' },
     { title: 'ROLE' },
-    { title: 'ADDRESS' },
-    { title: 'INSTANCES', align: 'right' },
-    { title: 'CPUS', align: 'right' },
-    { title: 'MEMORY', align: 'right' },
-    { title: 'LABELS', shrinks: true },
-    { title: 'VERSION' },
-    ...(how.wide ? [{ title: 'LOST SINCE' }, { title: 'RUNTIMES', shrinks: true }, { title: 'MACHINE ID' }] : []),
+    { title: 'ADDRESS', spare: 3 },
+    { title: 'INSTANCES', align: 'right', spare: 1 },
+    { title: 'CPUS', align: 'right', spare: 7 },
+    { title: 'MEMORY', align: 'right', spare: 6 },
+    { title: 'LABELS', shrinks: true, spare: 2 },
+    { title: 'VERSION', spare: 4 },
+    ...(how.wide
+      ? [
+          { title: 'LOST SINCE', spare: 8 },
+          { title: 'RUNTIMES', shrinks: true, spare: 9 },
+          { title: 'MACHINE ID', spare: 10 },
+        ]
+      : []),
   ];
   const empty = how.all ? 'No nodes have joined yet.' : 'No nodes match.';
   printTable(

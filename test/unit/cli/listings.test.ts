@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { textWidth } from '../../../src/cli/text-width.ts';
 import type { Slot, WorkloadName } from '../../../src/domain/ids.ts';
 import type { NodeRow } from '../../../src/wire/answers.ts';
 import type { Client } from '../../../src/wire/client.ts';
@@ -197,3 +198,23 @@ test('muster ps suggests the near name for one that does not exist', async () =>
     /Cannot find "a\.servise": expected a workload or an instance \(did you mean "a\.service"\?\)/,
   );
 });
+
+for (const columns of [40, 80, 200]) {
+  test(`no listing writes beyond ${columns} columns, whatever is in it`, async () => {
+    const text = 'ein sehr langer Grund 理由 '.repeat(9);
+    const problems = [{ instance: 'web.1', phase: 'pending' as const, text }];
+    const client: Partial<Client> = {
+      instances: () =>
+        Promise.resolve({ rows: [makeRow({ reason: text, ports: ['0.0.0.0:80->80/tcp'] })], problems: [] }),
+      workloads: () =>
+        Promise.resolve({ workloads: [makeWorkloadRow({ summary: makeSummary({ problems }) })], problems: [] }),
+      nodes: () => Promise.resolve({ nodes: [{ ...node, labels: { note: 'x'.repeat(90) } }], problems: [] }),
+    };
+    for (const argv of [['ps'], ['ps', '--wide'], ['ls'], ['ls', '--utc'], ['node', 'ls'], ['node', 'ls', '--wide']]) {
+      const terminal = makeFakeTerminal({ client, columns });
+      assert.equal(await terminal.run(...argv, '--no-color'), 0);
+      for (const line of terminal.stdout().trimEnd().split('\n'))
+        assert.ok(textWidth(line) <= columns, `${argv.join(' ')}: ${line}`);
+    }
+  });
+}

@@ -4,6 +4,7 @@ import type { Paint } from '../../../src/cli/context.ts';
 import { formatAge, formatDuration, formatTime } from '../../../src/cli/durations.ts';
 import { makePaint } from '../../../src/cli/paint.ts';
 import { printable, renderTable } from '../../../src/cli/table.ts';
+import { cut, textWidth } from '../../../src/cli/text-width.ts';
 
 const plain: Paint = (text) => text;
 const columns = [{ title: 'NAME' }, { title: 'COUNT', align: 'right' }, { title: 'WHY', shrinks: true }] as const;
@@ -86,4 +87,44 @@ const times: [name: string, at: string, utc: boolean, text: string][] = [
 ];
 for (const [name, at, utc, text] of times) {
   test(`formatTime() shows a time ${name}`, () => assert.equal(formatTime(at, zone(utc)), text));
+}
+
+test('renderTable() counts wide letters as two columns and marks as none', () => {
+  const text = renderTable(
+    [{ title: 'A' }, { title: 'B' }],
+    [cells('日本', 'x'), cells('e\u0301', 'y'), cells('🚀', 'z')],
+    {
+      width: undefined,
+      paint: plain,
+    },
+  );
+  assert.equal(text, 'A     B\n日本  x\ne\u0301     y\n🚀    z\n');
+  assert.equal(cut('日本語テキスト', 6), '日本…');
+  assert.equal(cut('日本', 4), '日本');
+  assert.equal(textWidth('日本a'), 5);
+});
+
+const many = [
+  { title: 'INSTANCE' },
+  { title: 'NODE', spare: 1 },
+  { title: 'PORTS', shrinks: true, spare: 2 },
+  { title: 'WHY', shrinks: true },
+] as const;
+const long = cells(
+  'a-workload-with-a-long-name@12.service',
+  'node-in-zone-a-1',
+  '0.0.0.0:8080->80/tcp',
+  '理由: '.repeat(20),
+);
+for (const [width, titles] of [
+  [20, /^INSTANCE +WHY$/],
+  [40, /^INSTANCE +WHY$/],
+  [80, /^INSTANCE +NODE +PORTS +WHY$/],
+  [200, /^INSTANCE +NODE +PORTS +WHY$/],
+] as const) {
+  test(`renderTable() fits ${width} columns, and leaves out what is spare before what matters`, () => {
+    const lines = renderTable(many, [long], { width, paint: plain }).trimEnd().split('\n');
+    for (const line of lines) assert.ok(textWidth(line) <= width, `${textWidth(line)}: ${line}`);
+    assert.match(lines[0] ?? '', titles);
+  });
 }
