@@ -15,7 +15,12 @@ export class PreparedLines {
  * An answer of one JSON value a line, made as the client takes them: what it doesn't take is not made, so a slow one costs no
  * memory. An error becomes the last line. When the client goes, the scope's signal ends the source.
  */
-export function lineStream(source: AsyncIterable<unknown>, scope: RequestScope, requestId: string): Response {
+export function lineStream(
+  source: AsyncIterable<unknown>,
+  scope: RequestScope,
+  requestId: string,
+  contentType = 'application/x-ndjson',
+): Response {
   const iterator = source[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
   const encode = (value: unknown) =>
@@ -46,6 +51,6 @@ export function lineStream(source: AsyncIterable<unknown>, scope: RequestScope, 
     { highWaterMark: 0 },
   );
   return new Response(body, {
-    headers: { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store', 'x-request-id': requestId },
+    headers: { 'content-type': contentType, 'cache-control': 'no-store', 'x-request-id': requestId },
   });
 }

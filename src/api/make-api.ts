@@ -86,7 +86,8 @@ async function respond(
 }
 
 async function call(route: Route, request: RouteRequest, scope: RequestScope): Promise<Response> {
-  if (route.kind === 'stream') return lineStream(await route.handle(request), scope, request.requestId);
+  if (route.kind === 'stream')
+    return lineStream(await route.handle(request), scope, request.requestId, route.contentType?.(request));
   if (route.kind === 'raw') return route.handle(request);
   const value = await route.handle(request);
   const reply = value instanceof Reply ? value : new Reply(value);

@@ -50,6 +50,8 @@ export interface AnswerRoute extends RouteBase {
 /** JSON values, one a line, for as long as the client takes them. */
 export interface StreamRoute extends RouteBase {
   readonly kind: 'stream';
+  /** What the lines are to this request, where they are no JSON values; they must then be prepared. */
+  readonly contentType?: (request: RouteRequest) => string | undefined;
   readonly handle: (request: RouteRequest) => Promise<AsyncIterable<unknown>>;
 }
 

@@ -2,6 +2,7 @@ import type { Route } from './route.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { clusterRoutes } from './routes/cluster.ts';
 import { documentRoutes } from './routes/documents.ts';
+import { eventRoutes } from './routes/events.ts';
 import { fleetRoutes } from './routes/fleet.ts';
 import { instanceRoutes } from './routes/instances.ts';
 import { logRoutes } from './routes/logs.ts';
@@ -16,6 +17,7 @@ import { workloadRoutes } from './routes/workloads.ts';
 export const routes: readonly Route[] = [
   ...clusterRoutes,
   ...changeRoutes,
+  ...eventRoutes,
   ...nodeRoutes,
   ...nodeSettingsRoutes,
   ...pkiRoutes,

@@ -17,6 +17,7 @@ import type {
   WorkloadAnswer,
   WorkloadsAnswer,
 } from './answers.ts';
+import { type EventClient, makeEventClient } from './event-client.ts';
 import { type Http, openHttp } from './http.ts';
 import type { ListingFilter } from './listing-filter.ts';
 import type { LogEntry, LogQuery } from './log-answers.ts';
@@ -42,7 +43,7 @@ export interface WatchedWorkload extends WatchFrame {
  * The API of one agent, typed. Errors are `AgentError`s as the agent made them; `UNAVAILABLE` when it can't be reached.
  * On abort the signal's reason is thrown. Streams end when the loop over them is left.
  */
-export interface Client extends NodeClient {
+export interface Client extends NodeClient, EventClient {
   version(signal: AbortSignal): Promise<VersionAnswer>;
   /** The node that answers. Works while it has not joined. */
   node(signal: AbortSignal): Promise<NodeStateAnswer>;
@@ -148,6 +149,7 @@ export function openClient(target: ClientTarget, options: ClientOptions = {}): C
       return http.stream({ method: 'GET', path, query: { tail, since, follow } }, signal);
     },
     ...makeNodeClient(http),
+    ...makeEventClient(http),
     close: () => http.close(),
   };
 }

@@ -1,0 +1,95 @@
+import { errorCodeOf } from '../../domain/errors.ts';
+import type { EventType } from '../../domain/event.ts';
+import type { EventLine } from '../../wire/event-answers.ts';
+import { exitCodes, makeCommand } from '../command.ts';
+import type { Context, Tone } from '../context.ts';
+import { formatTime } from '../durations.ts';
+import { pause } from '../follow-rollout.ts';
+import { printable } from '../table.ts';
+
+/** An agent that restarts is back in about a second. */
+const reconnectMs = 500;
+/** The longest type, so that what follows is aligned. */
+const typeChars = 18;
+
+/** `muster events`: what happened, and what happens. */
+export const events = makeCommand({
+  path: 'events',
+  summary: 'Show what happened in the cluster: what moved, failed, joined, was lost, and why',
+  details: [
+    'As far back as etcd keeps its history: with the configuration that comes with muster, an hour or two. A time with "~" before it is about right: what happened then has recorded no time. With --json each line is one JSON value; its id can be given to --since, to go on after it.',
+    'With -f the command goes on with what happens until Ctrl-C, also when the agent restarts. A reader that is too slow is told how much it lost, and from which revision on to read it again.',
+  ],
+  args: [{ name: 'NAME', help: 'Only what is about this workload, instance or node', optional: true }],
+  options: {
+    follow: { type: 'boolean', short: 'f', help: 'Go on with what happens, until Ctrl-C' },
+    since: {
+      type: 'string',
+      value: 'WHEN',
+      help: "From when on: a duration (1h, the default without -f), a time (ISO 8601), or after an event's id",
+    },
+  },
+  examples: [
+    { line: 'muster events', does: 'what happened within the last hour' },
+    { line: 'muster events -f', does: 'what happens' },
+    { line: 'muster events node2 --since 10m', does: 'what a node has to do with' },
+    { line: 'muster events web -f --json', does: 'for programs' },
+  ],
+  async run(context, { args: [name], flag, value }) {
+    const follow = flag('follow');
+    const since = value('since') ?? (follow ? undefined : '1h');
+    let shown = 0;
+    let last = since;
+    const client = await context.client();
+    for (;;) {
+      const query = {
+        follow,
+        ...(last === undefined ? {} : { since: last }),
+        ...(name === undefined ? {} : { about: name }),
+      };
+      try {
+        for await (const event of client.events(query, context.signal)) {
+          context.stdout.write(context.json ? `${JSON.stringify(event)}\n` : lineOf(context, event));
+          shown += 1;
+          last = event.id;
+        }
+      } catch (error) {
+        context.signal.throwIfAborted();
+        // What it was at is known only once something was told: else it's begun anew as it was asked for.
+        if (!follow || errorCodeOf(error) !== 'UNAVAILABLE') throw error;
+      }
+      if (!follow) break;
+      await pause(context, reconnectMs, context.signal);
+      context.signal.throwIfAborted();
+    }
+    if (shown === 0 && !context.json && !context.quiet) context.stdout.write('Nothing happened.\n');
+    return exitCodes.done;
+  },
+});
+
+function lineOf(context: Context, event: EventLine): string {
+  const time = `${event.atIsAbout === true ? '~' : ''}${formatTime(event.at, context)}`;
+  if (context.quiet) return `${printable(event.text)}\n`;
+  const type = context.paint(event.type.padEnd(typeChars), toneOf(event.type));
+  return `${context.paint(time, 'dim')}  ${type}  ${printable(event.text)}\n`;
+}
+
+const tones: Readonly<Partial<Record<EventType, Tone>>> = {
+  'instance.healthy': 'good',
+  'instance.failed': 'bad',
+  'instance.unhealthy': 'bad',
+  'instance.pending': 'warn',
+  'instance.moved': 'warn',
+  'node.joined': 'good',
+  'node.back': 'good',
+  'node.lost': 'bad',
+  'node.gone': 'warn',
+  'node.in-doubt': 'bad',
+  'leader.changed': 'warn',
+  'hold.begun': 'bad',
+  'events.lost': 'bad',
+};
+
+function toneOf(type: EventType): Tone {
+  return tones[type] ?? 'plain';
+}
