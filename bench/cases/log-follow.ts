@@ -1,0 +1,105 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LabNode } from '../../test/lab/lab-node.ts';
+import type { BenchCase } from '../lib/bench-case.ts';
+import { withCluster } from '../lib/bench-cluster.ts';
+import { makeRatio } from '../lib/result.ts';
+import { serveTls, serveTlsNoMore } from '../lib/serve-tls.ts';
+import { median } from '../lib/statistics.ts';
+
+const runs = 5;
+const lines = 20_000;
+const unit = 'talk.service';
+/** Writes its lines whenever it's told to, and says which time it was. */
+const text = `[Service]
+LogRateLimitIntervalSec=0
+ExecStart=/bin/bash -c 'n=0; while :; do until [ -e /run/talk ]; do sleep 0.05; done; rm /run/talk; n=$$((n+1)); \
+echo "begin $$n"; seq -f "%%05g the quick brown fox jumps over the lazy dog" ${lines}; echo "end $$n"; done'
+`;
+
+/** A reader of the unit's lines: on which node, and by which command; `last`: so many that are there already, then those that come. */
+interface Reader {
+  readonly node: LabNode;
+  readonly command: (last: number) => readonly string[];
+}
+
+/**
+ * Lines a second that reach who follows a unit through two agents, one of which runs it, against `journalctl -f` where it runs. `log-follow`: of
+ * lines that are there already. `live`: as they are written, on the same two cores; both from the first to the last line.
+ */
+export const benchCase: BenchCase = {
+  name: 'log-follow',
+  mustReach: 'ratio >= 0.5',
+  run: (context, signal) =>
+    withCluster(context, async function* (bench) {
+      await serveTls(bench);
+      try {
+        const { leader, follower } = await bench.roles();
+        const document = bench.document(unit, { kind: 'unit', text }, { on: follower });
+        await bench.apply(leader, [document]);
+        await bench.cluster.awaitRunning(unit, 1);
+        const readers: Readers = {
+          ours: { node: leader, command: (last) => ['muster', 'logs', '-f', '-n', `${last}`, unit] },
+          theirs: { node: follower, command: (last) => ['journalctl', '-f', '-o', 'cat', '-n', `${last}`, '-u', unit] },
+        };
+        const live = await measure(readers, signal, async (reader, batch) => readLive(reader, follower, batch));
+        const kept = await measure(readers, signal, async (reader) => readKept(reader, 2 * runs));
+        yield toResult('log-follow', kept);
+        yield toResult('  live', live);
+        await bench.remove(leader, [unit]);
+      } finally {
+        await serveTlsNoMore(bench);
+      }
+    }),
+};
+
+type Readers = Readonly<Record<'ours' | 'theirs', Reader>>;
+type Rates = Readonly<Record<'ours' | 'theirs', number[]>>;
+
+function toResult(name: string, { ours, theirs }: Rates) {
+  return makeRatio(name, 'lines/s', { value: median(ours), baseline: median(theirs), n: runs });
+}
+
+/** In turns, so that a slow moment hits both. */
+async function measure(
+  readers: Readers,
+  signal: AbortSignal,
+  read: (reader: Reader, batch: number) => Promise<number>,
+): Promise<Rates> {
+  const rates: Rates = { ours: [], theirs: [] };
+  for (let run = 0; run < runs; run += 1) {
+    for (const [at, who] of (['ours', 'theirs'] as const).entries()) {
+      signal.throwIfAborted();
+      const tookMs = await read(readers[who], 2 * run + at + 1);
+      rates[who].push(lines / (tookMs / 1_000));
+    }
+  }
+  return rates;
+}
+
+/** Follows first, then has the lines written; from the first to the last of them as they come in. */
+async function readLive(reader: Reader, writer: LabNode, batch: number): Promise<number> {
+  const reading = timeLines(reader, 0, batch);
+  await delay(1_500);
+  await writer.writeFile('/run/talk', '');
+  return reading;
+}
+
+/** The last of the lines that are there already. */
+async function readKept(reader: Reader, batch: number): Promise<number> {
+  return timeLines(reader, lines + 2, batch);
+}
+
+/** From the batch's first line to its last, in milliseconds, as the node's own shell sees them come. */
+async function timeLines({ node, command }: Reader, last: number, batch: number): Promise<number> {
+  const script = `b="$1"; shift
+exec 3< <(exec "$@" 2>/tmp/bench-log-errors); reader=$!
+grep -q -m1 "begin $b$" <&3; s=$EPOCHREALTIME
+grep -q -m1 "end $b$" <&3; e=$EPOCHREALTIME
+kill "$reader"; echo "$s $e"`;
+  const argv = ['bash', '-c', script, 'bash', `${batch}`, ...command(last)];
+  const { stdout } = await node.run(argv, { timeoutMs: 120_000 });
+  const [began, ended] = stdout.trim().split(' ').map(Number);
+  const tookMs = ((ended ?? Number.NaN) - (began ?? Number.NaN)) * 1_000;
+  if (!(tookMs > 0)) throw new Error(`Cannot measure "${command(last).join(' ')}": ${stdout}`);
+  return tookMs;
+}
