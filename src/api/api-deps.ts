@@ -56,14 +56,17 @@ export interface ApiMetrics {
   expose(): Promise<{ readonly type: string; readonly text: string }>;
 }
 
+/** What the API asks of a runtime. */
+export type ApiRuntime = Pick<Runtime, 'kind' | 'logs' | 'resolveImage'> & Partial<Pick<Runtime, 'exec' | 'usage'>>;
+
 /** Everything that the API needs. */
 export interface ApiDeps {
   readonly cluster: string;
   readonly version: string;
   readonly store: StoreView;
   readonly node: LocalNode;
-  /** Only to read logs and to resolve images: what runs is the node's business. */
-  readonly runtimes: readonly Pick<Runtime, 'kind' | 'logs' | 'resolveImage'>[];
+  /** Only to read logs and figures, to run commands beside instances and to resolve images: what runs is the node's business. */
+  readonly runtimes: readonly ApiRuntime[];
   /** Absent where this node has no API over TCP: then what is elsewhere can't be asked for. */
   readonly peers?: Peers;
   /** Where this node has the CA's key. */

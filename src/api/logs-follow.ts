@@ -156,12 +156,14 @@ export class LogFollow {
   }
 
   #run(work: Promise<void>): void {
-    const running = work.catch((error: unknown) => {
+    const onFailure = (error: unknown) => {
       this.#failed ??= { error };
       this.#changes.tell();
+    };
+    const running: Promise<void> = work.catch(onFailure).then(() => {
+      this.#running.delete(running);
     });
     this.#running.add(running);
-    void running.finally(() => this.#running.delete(running));
   }
 
   /** One copy, again and again: after a broken connection, an agent's restart, or a container that was made anew. */

@@ -3,7 +3,8 @@ import { type Context, Hono } from 'hono';
 import { AgentError, errorCodeOf } from '../domain/errors.ts';
 import { makeAllowedMethods } from './allowed-methods.ts';
 import type { ApiDeps } from './api-deps.ts';
-import { type Caller, type Role, socketCaller } from './caller.ts';
+import { type Caller, socketCaller } from './caller.ts';
+import { openUpgrade, type Upgrades } from './exec-upgrade.ts';
 import { fleetError, isFleetPath } from './fleet/answers.ts';
 import { RecentStops } from './fleet/recent-stops.ts';
 import { lineStream } from './line-stream.ts';
@@ -13,11 +14,12 @@ import { OpenRequests, type RequestScope } from './open-requests.ts';
 import { problemResponse } from './problem-response.ts';
 import { readBody } from './read-body.ts';
 import { Refusal } from './refusal.ts';
+import { refuseRole } from './refuse-role.ts';
 import { Reply, type Route, type RouteRequest } from './route.ts';
 import { routes } from './routes.ts';
 
 /** The API as a function of requests: the same for the unix socket and for TCP. */
-export interface Api {
+export interface Api extends Upgrades {
   /** @param caller whoever the listener has found to be asking */
   readonly fetch: (request: Request, caller?: Caller) => Response | Promise<Response>;
   /** Requests being answered. */
@@ -55,6 +57,7 @@ export function makeApi(given: ApiDeps): Api {
   );
   return {
     fetch: (request, caller = socketCaller) => app.fetch(request, { caller }),
+    upgrade: async (upgrade, caller) => openUpgrade(deps, requests, upgrade, caller),
     get open() {
       return requests.size;
     },
@@ -109,20 +112,6 @@ function makeRequest(deps: ApiDeps, context: Context<Handed>, signal: AbortSigna
     header: (name) => req.header(name),
     body: async (type) => readBody(req.raw, type),
   };
-}
-
-/** Throws `FORBIDDEN` where the caller's role is too low. */
-function refuseRole(route: Route, caller: Caller): void {
-  const allowed: Readonly<Record<Role, readonly Role[]>> = {
-    viewer: ['viewer', 'operator', 'node'],
-    operator: ['operator'],
-    node: ['node'],
-  };
-  if (caller.via === 'socket' || allowed[route.role].includes(caller.role)) return;
-  throw new AgentError(
-    'FORBIDDEN',
-    `Cannot ${route.method} "${route.path}" as ${caller.role} "${caller.name}": expected the role ${route.role}`,
-  );
 }
 
 function refuse({ deps, caller, requestId }: RouteRequest, { req }: Context<Handed>, error: unknown): Response {

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { systemClock } from '../loop/system-clock.ts';
 import { answerRequests, limitCallers } from './answer-requests.ts';
 import { socketCaller } from './caller.ts';
+import { attachUpgrade } from './exec-upgrade.ts';
 import { guardServer, httpLimits } from './http-limits.ts';
 import type { Api } from './make-api.ts';
 import { RequestRate } from './request-rate.ts';
@@ -30,6 +31,7 @@ export async function openApi(api: Api, options: ApiOptions): Promise<ApiListene
   const server = createServer(httpLimits, answerRequests(api, callerOf, options.log));
   server.maxConnections = MAX_CONNECTIONS;
   guardServer(server);
+  attachUpgrade(server, api, callerOf, options.log);
   const file = await claimSocket(options, async (path) => listen(server, path));
   // A connection that can't be taken, as when no file descriptor is left: an error that nobody hears would end the process.
   server.on('error', (err) => options.log.warn({ err }, 'API connection not taken'));

@@ -9,6 +9,7 @@ import type { Log } from '../loop/log.ts';
 import { answerRequests, limitCallers } from './answer-requests.ts';
 import { type CallerOf, certificateEnd, tlsCallerOf } from './caller-of.ts';
 import { ConnectionShares, shareLimits } from './connection-shares.ts';
+import { attachUpgrade } from './exec-upgrade.ts';
 import { guardServer, httpLimits } from './http-limits.ts';
 import type { Api } from './make-api.ts';
 import { refuseTooMany } from './refusal.ts';
@@ -30,6 +31,11 @@ export interface TlsOptions {
   readonly cluster: string;
   readonly requestsPerSecond: number;
   readonly connections: number;
+  /** Where clients may take other times than the usual ones. */
+  readonly limits?: Pick<
+    ServerOptions,
+    'headersTimeout' | 'requestTimeout' | 'handshakeTimeout' | 'connectionsCheckingInterval'
+  >;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -62,6 +68,7 @@ export async function openTlsApi(api: Api, options: TlsOptions): Promise<TlsList
   const server = createServer(serverOptions(options), answerRequests(api, callerOf, log));
   server.maxConnections = connections;
   guardServer(server);
+  attachUpgrade(server, api, callerOf, log);
   watchConnections(server, shares, options);
   await listen(server, host, port);
   server.on('error', (err) => log.warn({ err }, 'API connection not taken'));
@@ -88,7 +95,7 @@ function contextOptions({ ca, cert, key }: TlsMaterial): ServerOptions {
   return { ca, cert, key, minVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_TICKET };
 }
 
-function serverOptions({ material }: TlsOptions): ServerOptions {
+function serverOptions({ material, limits }: TlsOptions): ServerOptions {
   return {
     ...httpLimits,
     ...contextOptions(material),
@@ -97,6 +104,7 @@ function serverOptions({ material }: TlsOptions): ServerOptions {
     ALPNProtocols: ['http/1.1'],
     handshakeTimeout: HANDSHAKE_MS,
     connectionsCheckingInterval: CHECK_MS,
+    ...limits,
   };
 }
 

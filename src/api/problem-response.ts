@@ -35,6 +35,7 @@ const refusalTitles = {
   405: 'Method not allowed',
   408: 'Too slow',
   415: 'Unsupported media type',
+  426: 'Upgrade required',
   429: 'Too many requests',
   431: 'Headers too large',
 } as const satisfies Record<RefusalStatus, string>;

@@ -1,12 +1,13 @@
 import { AgentError, type ErrorCode } from '../domain/errors.ts';
 
 /** What HTTP itself has a word for. */
-export type RefusalStatus = 405 | 408 | 415 | 429 | 431;
+export type RefusalStatus = 405 | 408 | 415 | 426 | 429 | 431;
 
 const codes = {
   405: 'INVALID_INPUT',
   408: 'UNAVAILABLE',
   415: 'INVALID_INPUT',
+  426: 'INVALID_INPUT',
   429: 'LIMIT',
   431: 'LIMIT',
 } as const satisfies Record<RefusalStatus, ErrorCode>;

@@ -4,6 +4,7 @@ import { clusterRoutes } from './routes/cluster.ts';
 import { documentRoutes } from './routes/documents.ts';
 import { eventRoutes } from './routes/events.ts';
 import { fleetRoutes } from './routes/fleet.ts';
+import { execRoutes } from './routes/exec.ts';
 import { instanceRoutes } from './routes/instances.ts';
 import { logRoutes } from './routes/logs.ts';
 import { metricsRoutes } from './routes/metrics.ts';
@@ -25,6 +26,7 @@ export const routes: readonly Route[] = [
   ...revisionRoutes,
   ...instanceRoutes,
   ...logRoutes,
+  ...execRoutes,
   ...metricsRoutes,
   ...documentRoutes,
   ...fleetRoutes,

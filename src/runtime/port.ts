@@ -39,6 +39,51 @@ export interface LogLine {
 /** The part of a runtime that runs what a node is ordered to. */
 export type NodeRuntime = Pick<Runtime, 'kind' | 'observe' | 'start' | 'install' | 'stop' | 'remove' | 'run'>;
 
+/** How large a terminal is, in characters. */
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** A command to be run beside an instance. */
+export interface ExecOrder {
+  /** The program and its arguments, as they are: no shell reads them. At least the program. */
+  readonly command: readonly string[];
+  /** It gets a terminal, of this kind and size; then all its output is one stream. Absent: pipes. */
+  readonly terminal?: TerminalSize & { readonly type: string };
+  /** False: it has no input. */
+  readonly input: boolean;
+}
+
+/** What a command writes. */
+export interface ExecOutput {
+  readonly stream: 'stdout' | 'stderr';
+  readonly data: Uint8Array;
+}
+
+/** A command that runs beside an instance. */
+export interface ExecSession {
+  /** What it writes, until it has ended; to be read once. The reader sets the pace. */
+  readonly output: AsyncIterable<ExecOutput>;
+  /** Resolves once it's taken: the command sets the pace. What comes after its end, or after {@link endInput}, is dropped. */
+  write(data: Uint8Array): Promise<void>;
+  endInput(): void;
+  resize(size: TerminalSize): Promise<void>;
+  /** Known once the output has ended: as shells have it, 128 and the signal for a killed one. */
+  exitCode(): Promise<number>;
+  /** Ends the command, if it still runs, and what it has started as far as it can be found. */
+  close(): Promise<void>;
+}
+
+/** What an instance uses. */
+export interface InstanceUsage {
+  readonly key: InstanceKey;
+  /** Time on a processor since its control group was made; absent where the machine doesn't count it. */
+  readonly cpuNs?: bigint;
+  /** Without what could be given back at once, as cached files; absent where the machine doesn't count it. */
+  readonly memoryBytes?: number;
+}
+
 /**
  * One kind of runtime on this node. It touches only what it owns: by label, or by ownership record. "Already so" is success.
  * Any call may reject with `UNAVAILABLE` while the daemon is away; calls are bounded in time by the adapter.
@@ -69,6 +114,13 @@ export interface Runtime {
    * `NOT_FOUND` for an instance it doesn't own.
    */
   logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<readonly LogLine[]>;
+  /**
+   * Runs a command where the instance runs: in its container, or with the unit's namespaces, environment and user. `NOT_FOUND` for an
+   * instance it doesn't own, `CONFLICT` for one that doesn't run. The signal is for the beginning; then {@link ExecSession.close}.
+   */
+  exec(key: InstanceKey, order: ExecOrder, signal: AbortSignal): Promise<ExecSession>;
+  /** What each instance that runs uses at this moment. Reads a few files for each; asks nothing of a daemon that it can find there. */
+  usage(signal: AbortSignal): Promise<readonly InstanceUsage[]>;
   /** `repository@sha256:…` of an image reference, asked of its registry; undefined where this runtime has no images. */
   resolveImage(image: string, signal: AbortSignal): Promise<string | undefined>;
   /** Calls `onChange` whenever something owned may have changed (and after each reconnection). Resolves when the signal aborts. */

@@ -2,7 +2,15 @@ import { AgentError } from '../../src/domain/errors.ts';
 import type { InstanceKey } from '../../src/domain/ids.ts';
 import type { RuntimeKind } from '../../src/domain/spec.ts';
 import type { ObservedInstance } from '../../src/domain/status.ts';
-import type { LogLine, LogOptions, Runtime, StartOrder, StartProgress } from '../../src/runtime/port.ts';
+import type {
+  ExecSession,
+  InstanceUsage,
+  LogLine,
+  LogOptions,
+  Runtime,
+  StartOrder,
+  StartProgress,
+} from '../../src/runtime/port.ts';
 import type { SimProcess } from './sim-process.ts';
 
 /** What the simulation learns of what an agent asks of its machine. */
@@ -66,6 +74,14 @@ export class SimRuntime implements Runtime {
 
   logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<readonly LogLine[]> {
     return this.#runtime.logs(key, options, signal);
+  }
+
+  exec(): Promise<ExecSession> {
+    return Promise.reject(SimRuntime.away());
+  }
+
+  usage(signal: AbortSignal): Promise<readonly InstanceUsage[]> {
+    return this.#call(signal, (stop) => this.#runtime.usage(stop));
   }
 
   resolveImage(image: string, signal: AbortSignal): Promise<string | undefined> {

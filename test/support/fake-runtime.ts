@@ -2,7 +2,17 @@ import { AgentError } from '../../src/domain/errors.ts';
 import type { ClusterId, InstanceKey } from '../../src/domain/ids.ts';
 import type { RuntimeKind } from '../../src/domain/spec.ts';
 import type { ObservedInstance, UnitState } from '../../src/domain/status.ts';
-import type { LogLine, LogOptions, Runtime, StartOrder, StartProgress } from '../../src/runtime/port.ts';
+import type {
+  ExecOrder,
+  ExecSession,
+  InstanceUsage,
+  LogLine,
+  LogOptions,
+  Runtime,
+  StartOrder,
+  StartProgress,
+} from '../../src/runtime/port.ts';
+import { execHere } from './fake-exec.ts';
 import type { FakeBehaviour, FakeItem, FakeMachine } from './fake-machine.ts';
 
 /** Opens a runtime on the machine, as an agent does at its start. */
@@ -95,6 +105,21 @@ class FakeRuntime implements Runtime {
       if (!options.follow) return;
       await this.#take(50, signal);
     }
+  }
+
+  async exec(key: InstanceKey, order: ExecOrder, signal: AbortSignal): Promise<ExecSession> {
+    this.#answer(signal);
+    const item = this.#own(key);
+    if (!item) throw new AgentError('NOT_FOUND', `Cannot run a command in "${key}": expected one of this cluster`);
+    if (item.phase !== 'running') throw new AgentError('CONFLICT', `Cannot run a command in "${key}": it does not run`);
+    return execHere(order);
+  }
+
+  async usage(signal: AbortSignal): Promise<readonly InstanceUsage[]> {
+    this.#answer(signal);
+    const ours = [...this.#machine.items.values()].filter(({ cluster }) => cluster === this.#clusterId);
+    const running = ours.filter(({ phase }) => phase === 'running');
+    return running.map(({ order }) => ({ key: order.key, cpuNs: 1_000_000n, memoryBytes: 1_048_576 }));
   }
 
   async resolveImage(image: string, signal: AbortSignal): Promise<string | undefined> {

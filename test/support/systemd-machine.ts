@@ -18,6 +18,8 @@ export interface SystemdMachine {
   /** Prefix by which this process reaches its files. */
   readonly root: string;
   readonly busAddress: string;
+  /** Prefix by which a command runs in it. */
+  readonly enter: readonly string[];
   /** How to run journalctl in it. */
   readonly journalctl: readonly string[];
   /** Runs a command in it. */
@@ -86,11 +88,12 @@ async function hasBooted(machine: SystemdMachine): Promise<boolean> {
 
 function describeMachine(leader: number, close: () => Promise<void>): SystemdMachine {
   const root = `/proc/${leader}/root`;
-  const enter = ['nsenter', '--target', String(leader), '--mount', '--uts', '--ipc', '--net', '--pid', '--'];
+  const enter = ['/usr/bin/nsenter', '--target', String(leader), '--mount', '--uts', '--ipc', '--net', '--pid', '--'];
   return {
     leader,
     root,
     busAddress: `unix:path=${root}/run/dbus/system_bus_socket`,
+    enter,
     // Its mounts suffice; in its PID namespace nsenter would fork, and a kill reach only nsenter itself.
     journalctl: ['nsenter', '--target', String(leader), '--mount', '--', 'journalctl'],
     run: (argv, options = {}) => command([...enter, ...argv], { timeoutMs: 30_000, ...options }),

@@ -46,10 +46,10 @@ export const house: Readonly<Record<string, Room>> = {
   },
   leader: { rooms: ['domain', 'plan', 'loop', 'cluster'], libraries: [], node: true },
   metrics: { rooms: ['domain', 'loop', 'runtime/port'], libraries: ['prom-client'], node: true },
-  wire: { rooms: ['domain'], libraries: ['valibot'], node: true },
+  wire: { rooms: ['domain'], libraries: ['valibot', 'ws'], node: true },
   input: { rooms: ['domain'], libraries: ['yaml'], node: true },
   api: {
-    rooms: ['domain', 'cluster', 'wire', 'input', 'loop', 'runtime/port'],
+    rooms: ['domain', 'cluster', 'wire', 'input', 'loop', 'runtime/port', 'leader/forecast'],
     libraries: ['hono', '@hono/node-server', 'ws'],
     node: true,
   },

@@ -59,12 +59,12 @@ async function answer(request: RouteRequest, target: LogTarget): Promise<AsyncIt
   return streamLogs(async () => lines, deps.clock, signal);
 }
 
-function keyOf({ param }: RouteRequest) {
-  return makeInstanceKey(parseWorkloadName(param('workload')), parseSlot(param('slot')));
+function keyOf(request: RouteRequest) {
+  return makeInstanceKey(parseWorkloadName(request.param('workload')), parseSlot(request.param('slot')));
 }
 
-function parseLogOptions({ query: given, deps }: RouteRequest): LogOptions {
-  const [tail, since, follow] = [given('tail'), given('since'), given('follow')];
+function parseLogOptions(request: RouteRequest): LogOptions {
+  const [tail, since, follow] = [request.query('tail'), request.query('since'), request.query('follow')];
   if (tail !== undefined && !/^\d{1,9}$/.test(tail)) {
     throw new AgentError('INVALID_INPUT', `Cannot use tail "${tail.slice(0, 50)}": expected a number of lines`);
   }
@@ -74,7 +74,7 @@ function parseLogOptions({ query: given, deps }: RouteRequest): LogOptions {
   return {
     follow: follow === 'true',
     ...(tail === undefined ? {} : { tail: Number(tail) }),
-    ...(since === undefined ? {} : { since: parseSince(since, deps.clock.wallTime().getTime()) }),
+    ...(since === undefined ? {} : { since: parseSince(since, request.deps.clock.wallTime().getTime()) }),
   };
 }
 

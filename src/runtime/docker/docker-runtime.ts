@@ -5,10 +5,21 @@ import type { ContainerSpec } from '../../domain/spec.ts';
 import type { ObservedInstance } from '../../domain/status.ts';
 import type { Clock } from '../../loop/clock.ts';
 import type { Log } from '../../loop/log.ts';
-import type { LogLine, LogOptions, Runtime, StartOrder, StartProgress } from '../port.ts';
+import { readUsage } from '../control-group-usage.ts';
+import type {
+  ExecOrder,
+  ExecSession,
+  InstanceUsage,
+  LogLine,
+  LogOptions,
+  Runtime,
+  StartOrder,
+  StartProgress,
+} from '../port.ts';
 import { findStopGroup } from './cgroup-parent.ts';
 import { Containers } from './containers.ts';
 import { type Engine, openEngine } from './engine.ts';
+import { execInContainer } from './exec-container.ts';
 import { InTurn } from './in-turn.ts';
 import { isAlive, isAsOrdered } from './is-as-ordered.ts';
 import { readLabels } from './labels.ts';
@@ -199,6 +210,23 @@ class DockerRuntime implements Runtime {
       return one && { id: one.Id, running: one.State === 'running' };
     };
     return readLogs({ engine: this.#engine, clock: this.#options.clock, locate }, displayName(key), options, signal);
+  }
+
+  async exec(key: InstanceKey, order: ExecOrder, signal: AbortSignal): Promise<ExecSession> {
+    const listed = await this.#containers.list(signal, key);
+    const name = displayName(key);
+    const running = listed.find(({ State: state }) => state === 'running');
+    if (listed.length === 0)
+      throw new AgentError('NOT_FOUND', `Cannot run a command in "${name}": expected a container of this cluster`);
+    if (running === undefined)
+      throw new AgentError('CONFLICT', `Cannot run a command in "${name}": expected its container to run`);
+    const parts = { engine: this.#engine, clock: this.#options.clock };
+    return execInContainer(parts, { id: running.Id, name }, order, signal);
+  }
+
+  async usage(signal: AbortSignal): Promise<readonly InstanceUsage[]> {
+    const instances = await this.observe(signal);
+    return readUsage(instances.map(({ key, pid, container }) => ({ key, pid, within: container?.id })));
   }
 
   async resolveImage(image: string, signal: AbortSignal): Promise<string | undefined> {

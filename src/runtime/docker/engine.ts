@@ -1,4 +1,5 @@
 import { Agent, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { inspect } from 'node:util';
 import Docker from 'dockerode';
 import { AgentError } from '../../domain/errors.ts';
@@ -29,6 +30,8 @@ export interface Engine {
   call(call: EngineCall, signal: AbortSignal): Promise<EngineReply>;
   /** Gives the body as it comes when the status is 200, else the reply. Abandoning the iteration closes the connection. */
   stream(call: EngineCall, signal: AbortSignal): Promise<EngineReply | { readonly chunks: AsyncIterable<Buffer> }>;
+  /** Sends a call whose answer is a connection, open in both directions, which is the caller's from then on; or the reply. */
+  hijack(call: EngineCall, signal: AbortSignal): Promise<EngineReply | { readonly socket: Duplex }>;
   /** What the daemon says of itself. */
   version(signal: AbortSignal): Promise<string>;
   /** True for the failure of a call on a machine where no daemon has been seen: its socket doesn't exist. */
@@ -93,6 +96,13 @@ class GuardedEngine implements Engine {
     });
   }
 
+  async hijack(call: EngineCall, signal: AbortSignal): Promise<EngineReply | { readonly socket: Duplex }> {
+    return this.#guard(call, signal, async (abort) => {
+      const reply: IncomingMessage | Duplex = await this.#send(call, abort, true);
+      return isReply(reply) ? readReply(reply) : { socket: reply };
+    });
+  }
+
   async version(signal: AbortSignal): Promise<string> {
     return this.#guard({ method: 'GET', path: '/version' }, signal, async (abort) => {
       this.#api = await this.#negotiate(abort);
@@ -109,9 +119,9 @@ class GuardedEngine implements Engine {
     this.#agent.destroy();
   }
 
-  async #send(call: EngineCall, abort: AbortSignal): Promise<IncomingMessage> {
+  async #send(call: EngineCall, abort: AbortSignal, hijack = false): Promise<IncomingMessage> {
     this.#api ??= await this.#negotiate(abort);
-    return this.#dial(call, `/v${this.#api.api}${call.path}`, abort);
+    return this.#dial(call, `/v${this.#api.api}${call.path}`, abort, hijack);
   }
 
   async #negotiate(abort: AbortSignal): Promise<ApiVersion> {
@@ -119,13 +129,14 @@ class GuardedEngine implements Engine {
     return negotiateApiVersion(reply.body);
   }
 
-  #dial(call: EngineCall, path: string, abort: AbortSignal): Promise<IncomingMessage> {
+  #dial(call: EngineCall, path: string, abort: AbortSignal, hijack = false): Promise<IncomingMessage> {
     const request = {
       method: call.method,
       path: call.query === undefined ? path : `${path}?`,
       options: { _query: call.query ?? {}, _body: call.body ?? {} },
       isStream: true, // the body is ours to read: dockerode's own reading never settles when it is cut off
       statusCodes: everyStatus,
+      hijack,
       abortSignal: abort,
       ...(call.registryAuth !== undefined && { authconfig: { base64: call.registryAuth } }),
     };
@@ -204,6 +215,10 @@ class GuardedEngine implements Engine {
     const message = `Cannot ${describe(call)}: expected the daemon to answer at ${this.#options.socketPath}`;
     return new AgentError('UNAVAILABLE', message, { cause });
   }
+}
+
+function isReply(reply: IncomingMessage | Duplex): reply is IncomingMessage {
+  return 'statusCode' in reply;
 }
 
 function describe(call: EngineCall): string {

@@ -73,7 +73,9 @@ async function nextRun({ clock, locate }: LogSource, signal: AbortSignal): Promi
 
 /** Lines of the two streams may come in another order than their times: what follows begins after the latest of them. */
 function latest(lines: readonly LogLine[], before: string): string {
-  return lines.reduce((last, { at }) => (at > last ? at : last), before);
+  let last = before;
+  for (const { at } of lines) if (at > last) last = at;
+  return last;
 }
 
 /** A time as Docker's `since` wants it: seconds and nanoseconds. */

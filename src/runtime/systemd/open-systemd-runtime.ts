@@ -4,12 +4,23 @@ import type { ClusterId, InstanceKey } from '../../domain/ids.ts';
 import type { ObservedInstance } from '../../domain/status.ts';
 import type { Clock } from '../../loop/clock.ts';
 import type { Log } from '../../loop/log.ts';
-import type { LogLine, LogOptions, Runtime, StartOrder, StartProgress } from '../port.ts';
+import { readUsage } from '../control-group-usage.ts';
+import type {
+  ExecOrder,
+  ExecSession,
+  InstanceUsage,
+  LogLine,
+  LogOptions,
+  Runtime,
+  StartOrder,
+  StartProgress,
+} from '../port.ts';
 import { describeUnit, isStartSeen } from './describe-unit.ts';
+import { execBesideUnit, stopUnit } from './exec-unit.ts';
 import { readJournal } from './journal.ts';
-import { MANAGER_INTERFACE, MANAGER_PATH, SYSTEMD, SystemdManager } from './systemd-manager.ts';
+import { asString, MANAGER_INTERFACE, MANAGER_PATH, SYSTEMD, SystemdManager } from './systemd-manager.ts';
 import { UnitControl } from './unit-control.ts';
-import { safeUnitName } from './unit-names.ts';
+import { safeUnitName, typeInterface, unitType } from './unit-names.ts';
 import { UnitStates } from './unit-states.ts';
 import { UnitStore } from './unit-store.ts';
 import type { OwnershipRecord } from './unit-text.ts';
@@ -25,6 +36,8 @@ export interface SystemdRuntimeOptions {
   readonly monotonicUs: () => number;
   /** Prefixed to every path: `/proc/<pid>/root` to look after another machine's systemd; empty by default. */
   readonly root?: string;
+  /** Put before commands that look after that machine: none by default. */
+  readonly enter?: readonly string[];
   /** How to run journalctl: `['journalctl']` by default. */
   readonly journalctl?: readonly string[];
 }
@@ -123,6 +136,26 @@ class SystemdRuntime implements Runtime {
       throw new AgentError('NOT_FOUND', `Cannot read the journal of "${unit}": no such instance on this node`);
     }
     yield* readJournal(this.#options.journalctl ?? ['journalctl'], unit, options, signal);
+  }
+
+  async exec(key: InstanceKey, order: ExecOrder, signal: AbortSignal): Promise<ExecSession> {
+    const unit = safeUnitName(key);
+    if (this.#record(unit, key) === undefined) {
+      throw new AgentError('NOT_FOUND', `Cannot run a command in "${unit}": no such instance on this node`);
+    }
+    const property = async (name: string) => this.#manager.unitProperty(unit, typeInterface(unit), name, signal);
+    const pid = unitType(unit) === 'service' ? Number(await property('MainPID')) : 0;
+    if (pid === 0) throw new AgentError('CONFLICT', `Cannot run a command in "${unit}": expected it to have a process`);
+    const slice = asString(await property('Slice'));
+    const stopScope = (scope: string) => stopUnit(this.#manager, scope, this.#options.clock, this.#closed.signal);
+    const { root = '', enter = [] } = this.#options;
+    return execBesideUnit({ unit, pid, slice, root, enter, stopScope }, order);
+  }
+
+  async usage(signal: AbortSignal): Promise<readonly InstanceUsage[]> {
+    const instances = await this.observe(signal);
+    const running = instances.map(({ key, pid }) => ({ key, pid, within: safeUnitName(key) }));
+    return readUsage(running, this.#options.root);
   }
 
   async resolveImage(): Promise<undefined> {

@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import type { InstanceKey } from '../../../src/domain/ids.ts';
 import type { RunSpec } from '../../../src/domain/spec.ts';
 import type { ObservedInstance } from '../../../src/domain/status.ts';
-import type { LogLine, Runtime, StartOrder } from '../../../src/runtime/port.ts';
+import type { ExecSession, LogLine, Runtime, StartOrder } from '../../../src/runtime/port.ts';
 import { eventually } from '../../support/eventually.ts';
 
 /** What the suite needs of one kind of runtime; each adapter's test supplies it. */
@@ -381,6 +381,117 @@ const cases: readonly Case[] = [
     },
   ],
   [
+    'runs a command beside an instance: its output by stream, its exit code, and no input unless it is given',
+    async (bench) => {
+      const { runtime, signal } = bench;
+      const key = await started(bench, 'exec');
+      await seen(bench, key, 'running');
+      const shell = (script: string, input = false) =>
+        runtime.exec(key, { command: ['sh', '-c', script], input }, signal);
+      const talks = await ran(await shell('echo out; echo err >&2; cat; exit 3'));
+      assert.deepEqual(talks, { stdout: 'out\n', stderr: 'err\n', code: 3 });
+      assert.equal((await ran(await shell('kill -9 $$'))).code, 137);
+      const big = await ran(await shell('head -c 3000000 /dev/zero'));
+      assert.equal(big.stdout.length, 3_000_000);
+      const unknown = await ran(await runtime.exec(key, { command: ['no-such-program'], input: false }, signal));
+      assert.ok([126, 127].includes(unknown.code), `exit code ${unknown.code}`);
+      await away(bench, key);
+    },
+  ],
+  [
+    'gives a command its input, to the end of it',
+    async (bench) => {
+      const key = await started(bench, 'exec-input');
+      await seen(bench, key, 'running');
+      const session = await bench.runtime.exec(key, { command: ['wc', '-c'], input: true }, bench.signal);
+      const ending = ran(session);
+      for (let count = 0; count < 40; count += 1) await session.write(Buffer.alloc(50_000, 'x'));
+      session.endInput();
+      assert.deepEqual(await ending, { stdout: '2000000\n', stderr: '', code: 0 });
+      await away(bench, key);
+    },
+  ],
+  [
+    'gives a command a terminal of a size, which can change',
+    async (bench) => {
+      const key = await started(bench, 'exec-tty');
+      await seen(bench, key, 'running');
+      const script = 'stty size; echo "$TERM"; read line; stty size; exit 4';
+      const terminal = { columns: 90, rows: 33, type: 'vt220' };
+      const session = await bench.runtime.exec(
+        key,
+        { command: ['sh', '-c', script], terminal, input: true },
+        bench.signal,
+      );
+      const texts: string[] = [];
+      const reading = (async () => {
+        for await (const { data } of session.output) texts.push(Buffer.from(data).toString());
+      })();
+      await eventually('the first size', WITHIN_MS, () => texts.join('').includes('33 90\r\nvt220\r\n'));
+      await session.resize({ columns: 120, rows: 50 });
+      await session.write(Buffer.from('go\n'));
+      await reading;
+      assert.match(texts.join(''), /50 120\r\n$/);
+      assert.equal(await session.exitCode(), 4);
+      await session.close();
+      await away(bench, key);
+    },
+  ],
+  [
+    'ends a command when its session is closed',
+    async (bench) => {
+      const key = await started(bench, 'exec-close');
+      await seen(bench, key, 'running');
+      for (const terminal of [undefined, { columns: 80, rows: 24, type: 'xterm' }]) {
+        const script = 'trap "" TERM HUP; echo begun; while :; do sleep 0.1; done';
+        const command = ['sh', '-c', script];
+        const order = { command, input: true, ...(terminal === undefined ? {} : { terminal }) };
+        const session = await bench.runtime.exec(key, order, bench.signal);
+        const reading = session.output[Symbol.asyncIterator]();
+        const first = await reading.next();
+        assert.match(Buffer.from(first.value?.data ?? []).toString(), /begun/);
+        await session.close();
+      }
+      assert.equal((await seen(bench, key, 'running')).phase, 'running', 'the instance itself goes on');
+      const others = await ran(
+        await bench.runtime.exec(
+          key,
+          { command: ['sh', '-c', 'ps -ef 2>/dev/null || ps'], input: false },
+          bench.signal,
+        ),
+      );
+      assert.doesNotMatch(others.stdout, /echo begun; while/);
+      await away(bench, key);
+    },
+  ],
+  [
+    'runs no command beside what is not there, or does not run',
+    async (bench) => {
+      const { harness, runtime, signal } = bench;
+      const order = { command: ['true'], input: false };
+      await assert.rejects(runtime.exec(harness.key('unknown'), order, signal), hasCode('NOT_FOUND'));
+      const key = await started(bench, 'exec-stopped');
+      await seen(bench, key, 'running');
+      await runtime.stop(key, signal);
+      await assert.rejects(runtime.exec(key, order, signal), hasCode('CONFLICT'));
+      await runtime.remove(key, signal);
+    },
+  ],
+  [
+    'tells what an instance that runs uses',
+    async (bench) => {
+      const key = await started(bench, 'usage');
+      await seen(bench, key, 'running');
+      const usage = await eventually('the usage', WITHIN_MS, async () =>
+        (await bench.runtime.usage(bench.signal)).find((each) => each.key === key && (each.memoryBytes ?? 0) > 0),
+      );
+      assert.ok((usage.memoryBytes ?? 0) < 1e9 && (usage.memoryBytes ?? 0) > 10_000, `${usage.memoryBytes} bytes`);
+      await bench.runtime.stop(key, bench.signal);
+      assert.deepEqual(await bench.runtime.usage(bench.signal), []);
+      await bench.runtime.remove(key, bench.signal);
+    },
+  ],
+  [
     'gives up a start on abort, with the reason, and can start again',
     async (bench) => {
       const { harness, runtime, signal } = bench;
@@ -462,6 +573,15 @@ async function watched(
     signal.removeEventListener('abort', onAbort);
     await running;
   }
+}
+
+/** A command to its end. */
+async function ran(session: ExecSession): Promise<{ stdout: string; stderr: string; code: number }> {
+  const texts = { stdout: '', stderr: '' };
+  for await (const { stream, data } of session.output) texts[stream] += Buffer.from(data).toString();
+  const code = await session.exitCode();
+  await session.close();
+  return { ...texts, code };
 }
 
 /** From the time of a line on, that line is the first; a time to come has none. Lines of one time can't be told apart. */

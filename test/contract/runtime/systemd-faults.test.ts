@@ -52,6 +52,7 @@ function open(): Runtime {
     monotonicUs: () => Number(process.hrtime.bigint() / 1000n),
     root: machine.root,
     journalctl: machine.journalctl,
+    enter: machine.enter,
   });
 }
 

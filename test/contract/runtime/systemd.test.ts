@@ -40,6 +40,7 @@ class SystemdHarness implements RuntimeHarness {
       monotonicUs: () => Number(process.hrtime.bigint() / 1000n),
       root: this.#machine.root,
       journalctl: this.#machine.journalctl,
+      enter: this.#machine.enter,
     });
   }
 

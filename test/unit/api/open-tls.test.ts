@@ -212,6 +212,7 @@ test('a connection ends with its certificate, what goes on over it too', async (
         }),
       ),
     open: 0,
+    upgrade: async () => {},
     close: () => {},
   };
   const fixture = await openTlsFixture(t, { api });

@@ -54,6 +54,7 @@ export async function openTlsFixture(
       return new Response('{"version":"1","api":"v1"}', { headers: { 'content-type': 'application/json' } });
     },
     open: 0,
+    upgrade: async () => {},
     close: () => {},
   };
   const listener = await openTlsApi(options.api ?? answering, {

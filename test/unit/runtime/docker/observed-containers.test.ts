@@ -41,6 +41,7 @@ function setUp(count: number) {
       return reply({ Id: id, Config: { Labels: labels(id) }, State: { Status: status, StartedAt: startedAt } });
     },
     stream: () => Promise.reject(new Error('not used')),
+    hijack: () => Promise.reject(new Error('not used')),
     version: async () => '1',
     isAbsent: () => false,
     close: () => {},

@@ -21,6 +21,7 @@ function setUp(streams: (Chunks | 'refused')[]) {
       return next === 'refused' ? { status: 500, body: undefined, message: 'busy' } : { chunks: next };
     },
     call: () => Promise.reject(new Error('not used')),
+    hijack: () => Promise.reject(new Error('not used')),
     version: async () => '1',
     isAbsent: () => false,
     close: () => {},
