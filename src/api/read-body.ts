@@ -4,6 +4,10 @@ import { Refusal } from './refusal.ts';
 /** The largest body that is read: a spec at its limit, escaped as JSON may. */
 const BODY_LIMIT_BYTES = 2 * 1024 * 1024;
 
+/** Deeper than anything that we read. */
+const DEPTH_LIMIT = 64;
+const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = Buffer.from('"\\[]{}');
+
 /** The request's body as JSON. `LIMIT` before more than the limit is held; `INVALID_INPUT` for what is no JSON. */
 export async function readBody(request: Request, expected?: 'any'): Promise<unknown> {
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
@@ -13,26 +17,46 @@ export async function readBody(request: Request, expected?: 'any'): Promise<unkn
   }
   const announced = Number(request.headers.get('content-length') ?? 0);
   if (announced > BODY_LIMIT_BYTES) throw tooLarge();
-  const text = await readText(request);
+  const bytes = await readBytes(request);
+  refuseDeep(bytes);
   try {
-    return JSON.parse(text) as unknown;
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
   } catch (cause) {
-    throw new AgentError('INVALID_INPUT', 'Cannot read the body: expected JSON', { cause });
+    const expected = cause instanceof TypeError ? 'JSON in UTF-8' : 'JSON';
+    throw new AgentError('INVALID_INPUT', `Cannot read the body: expected ${expected}`, { cause });
   }
 }
 
-async function readText(request: Request): Promise<string> {
-  if (request.headers.has('content-length')) return request.text(); // node:http holds it to what was announced
+async function readBytes(request: Request): Promise<Uint8Array> {
+  // node:http holds it to what was announced
+  if (request.headers.has('content-length')) return new Uint8Array(await request.arrayBuffer());
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   const body: AsyncIterable<Uint8Array> | null = request.body;
-  if (body === null) return '';
+  if (body === null) return new Uint8Array();
   for await (const chunk of body) {
     bytes += chunk.length;
     if (bytes > BODY_LIMIT_BYTES) throw tooLarge();
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
+}
+
+/** Whoever works through what was sent would run out of stack. Counted before it's parsed: brackets that stand in texts don't count. */
+function refuseDeep(bytes: Uint8Array): void {
+  let depth = 0;
+  let isText = false;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at];
+    if (isText) {
+      if (byte === BACKSLASH) at += 1;
+      else if (byte === QUOTE) isText = false;
+    } else if (byte === QUOTE) isText = true;
+    else if (byte === OPEN_LIST || byte === OPEN_MAP) depth += 1;
+    else if (byte === CLOSE_LIST || byte === CLOSE_MAP) depth -= 1;
+    if (depth > DEPTH_LIMIT)
+      throw new AgentError('INVALID_INPUT', `Cannot read the body: expected JSON at most ${DEPTH_LIMIT} levels deep`);
+  }
 }
 
 function tooLarge(): AgentError {
