@@ -64,7 +64,7 @@ export async function applyWorkload(
       desired === 'run' &&
       before !== undefined &&
       (before.desired !== 'run' || before.launch === false || before.removing === true);
-    if (before !== undefined && isSame(before, after)) {
+    if (before !== undefined && isSameWorkload(before, after)) {
       return { workload: before, created: false, changed: false, started: false, revision: found.revision };
     }
     const writes: Write[] = [{ put: store.layout.workload(name), value: workloadCodec.encode(after) }];
@@ -83,7 +83,7 @@ export async function applyWorkload(
  * A name's first spec takes the store's revision as its number, later ones count on. So a number is never above the revision
  * that wrote it, and a workload removed and made again never reuses one: what nodes keep of a spec stays true for good.
  */
-function nextNumber(before: Workload | undefined, isNewSpec: boolean, revision: Revision): number {
+export function nextNumber(before: Workload | undefined, isNewSpec: boolean, revision: Revision): number {
   if (before === undefined) return Math.max(1, revision);
   return isNewSpec ? before.spec + 1 : before.spec;
 }
@@ -116,7 +116,8 @@ export function labelsOf(run: RunSpec): Pick<Workload, 'labels'> {
   return run.kind === 'container' && Object.keys(run.labels).length > 0 ? { labels: run.labels } : {};
 }
 
-function isSame(before: Workload, after: Workload): boolean {
+/** True where an apply would write nothing. */
+export function isSameWorkload(before: Workload, after: Workload): boolean {
   return isDeepStrictEqual({ ...before, changedAt: '' }, { ...after, changedAt: '' });
 }
 

@@ -1,4 +1,6 @@
+import type { Slot } from '../domain/ids.ts';
 import { restartOf } from '../domain/run-hash.ts';
+import type { Assignment, Workload } from '../domain/spec.ts';
 import { StepDraft } from './plan-cluster-draft.ts';
 import type { Copy, Subject, Turn } from './plan-cluster-subject.ts';
 
@@ -53,8 +55,12 @@ function isMoving({ others }: Subject, current: Copy): boolean {
 }
 
 /** Its order isn't what the workload says now, and another one would restart it. */
-export function isOutdated({ workload, mode, instance }: Subject, { assignment }: Copy): boolean {
-  const { spec, disconnect, restart } = assignment.value;
-  if (spec !== workload.value.spec || disconnect !== mode) return true;
-  return restart !== restartOf(workload.value, instance.slot);
+export function isOutdated({ workload, instance }: Subject, { assignment }: Copy): boolean {
+  return isOutdatedOrder(workload.value, instance.slot, assignment.value);
+}
+
+/** The same of any order. */
+export function isOutdatedOrder(workload: Workload, slot: Slot, { spec, disconnect, restart }: Assignment): boolean {
+  if (spec !== workload.spec || disconnect !== workload.disconnect.mode) return true;
+  return restart !== restartOf(workload, slot);
 }

@@ -22,6 +22,7 @@ import { type Http, openHttp } from './http.ts';
 import type { ListingFilter } from './listing-filter.ts';
 import type { LogEntry, LogQuery } from './log-answers.ts';
 import { makeNodeClient, type NodeClient } from './node-client.ts';
+import type { PlanAnswer, PlanRequest } from './plan-answers.ts';
 import { parseProblem } from './problem.ts';
 import type {
   RestartAnswer,
@@ -70,6 +71,8 @@ export interface Client extends NodeClient, EventClient {
   start(name: string, signal: AbortSignal): Promise<DesiredAnswer>;
   stop(name: string, signal: AbortSignal): Promise<DesiredAnswer>;
   remove(name: string, signal: AbortSignal): Promise<DesiredAnswer>;
+  /** What would happen, were these applied or removed. */
+  plan(request: PlanRequest, signal: AbortSignal): Promise<PlanAnswer>;
   /** `CONFLICT` for a global workload. */
   scale(name: string, replicas: number, signal: AbortSignal): Promise<ScaleAnswer>;
   /** All instances one after the other; `instance`: only that one. */
@@ -130,6 +133,7 @@ export function openClient(target: ClientTarget, options: ClientOptions = {}): C
     start: (name, signal) => post(`${workloadPath(name)}/start`, signal),
     stop: (name, signal) => post(`${workloadPath(name)}/stop`, signal),
     remove: (name, signal) => http.json({ method: 'DELETE', path: workloadPath(name) }, signal),
+    plan: (request, signal) => http.json({ method: 'POST', path: '/v1/plan', body: request }, signal),
     scale: (name, replicas, signal) =>
       http.json({ method: 'POST', path: `${workloadPath(name)}/scale`, body: { replicas } }, signal),
     restart: (name, instance, signal) =>

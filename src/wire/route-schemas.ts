@@ -28,10 +28,12 @@ import { certificateRequestSchema } from './certificate-answers.ts';
 import { logEntry } from './log-schemas.ts';
 import { certificateAnswer, drainProgress, nodeRemovalAnswer, nodeSettingsAnswer } from './node-schemas.ts';
 import { drainSchema, labelsSchema } from './node-settings-schemas.ts';
+import { planAnswer, plannedInstance, plannedWorkload } from './plan-schemas.ts';
 import {
   applyAllSchema,
   documentSchema,
   placementSchema,
+  planSchema,
   rollbackSchema,
   runSchema,
   scaleRequestSchema,
@@ -96,6 +98,7 @@ export const routeSchemas: Readonly<Record<string, RouteSchema>> = {
   'POST /v1/workloads/:name/restart': { answer: restartAnswer },
   'POST /v1/workloads/:name/rollback': { body: rollbackSchema, answer: rollbackAnswer },
   'POST /v1/apply': { body: applyAllSchema, answer: applyAllAnswer },
+  'POST /v1/plan': { body: planSchema, answer: planAnswer },
   'POST /v1/watch': { body: watchSchema, answer: watchFrame },
   'GET /v1/instances': { answer: instancesAnswer },
   'GET /v1/instances/:workload/:slot/logs': { answer: logEntry },
@@ -119,6 +122,8 @@ export const namedSchemas: Readonly<Record<string, v.GenericSchema>> = {
   NodeState: nodeStateAnswer,
   ApplyAnswer: applyAnswer,
   DesiredAnswer: desiredAnswer,
+  PlannedWorkload: plannedWorkload,
+  PlannedInstance: plannedInstance,
   WatchFrame: watchFrame,
   LogEntry: logEntry,
 };

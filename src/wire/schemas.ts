@@ -6,6 +6,7 @@ import { LIMITS } from '../domain/limits.ts';
 import { RETURN_CHOICES } from '../domain/policies.ts';
 import type { ReschedulePolicy, RunSpec } from '../domain/spec.ts';
 import type { ApplyAllRequest, WatchRequest } from './answers.ts';
+import type { PlanRequest } from './plan-answers.ts';
 import type { RollbackRequest, ScaleRequest } from './revision-answers.ts';
 
 /** Schemas of what clients send. Stricter than those of stored records: an unknown key is refused, sizes are bounded. */
@@ -130,6 +131,12 @@ export const documentSchema: v.GenericSchema<unknown, WorkloadDocument> = v.stri
   reserve: v.exactOptional(v.strictObject({ memoryBytes: v.exactOptional(count), cpus: v.exactOptional(cpus) })),
 });
 
+/** The body of a plan; its documents are still to be parsed, each by itself. */
+export const planSchema: v.GenericSchema<unknown, PlanRequest> = v.strictObject({
+  documents: v.exactOptional(v.pipe(v.array(v.unknown()), v.maxLength(1_000))),
+  remove: v.exactOptional(v.pipe(v.array(short), v.maxLength(1_000))),
+});
+
 /** The body of a watch of several. */
 export const watchSchema: v.GenericSchema<unknown, WatchRequest> = v.strictObject({
   names: v.pipe(v.array(name), v.minLength(1), v.maxLength(10_000)),
@@ -171,6 +178,13 @@ export function parseScaleRequest(json: unknown): ScaleRequest {
 /** The body of a rollback. */
 export function parseRollbackRequest(json: unknown): RollbackRequest {
   return parseBody(rollbackSchema, json, 'rollback');
+}
+
+/** The body of a plan; its documents are still to be parsed, each by itself. */
+export function parsePlanRequest(json: unknown): Required<PlanRequest> {
+  const { documents = [], remove = [] } = parseBody(planSchema, json, 'plan');
+  if (documents.length + remove.length > 0) return { documents, remove };
+  throw new AgentError('INVALID_INPUT', 'Cannot plan nothing: expected documents, or names to remove');
 }
 
 /** The body of a watch. */

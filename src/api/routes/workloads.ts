@@ -6,6 +6,7 @@ import { explain, getWorkload } from '../cluster-routes.ts';
 import { parseConditions } from '../conditions.ts';
 import { filterQuery } from '../listing-filter.ts';
 import { getWorkloads } from '../listings.ts';
+import { plan } from '../plan.ts';
 import { specTag } from '../problem-response.ts';
 import { Reply, type Route } from '../route.ts';
 import { watchWorkloads } from '../watch-workloads.ts';
@@ -61,6 +62,15 @@ export const workloadRoutes: readonly Route[] = [
     role: 'operator',
     summary: 'The same for several, each by itself.',
     handle: async ({ deps, body, requestId, signal }) => applyAll(deps, await body(), requestId, signal),
+  },
+  {
+    kind: 'answer',
+    method: 'POST',
+    path: '/v1/plan',
+    role: 'viewer',
+    summary:
+      'What would happen, were these applied or removed: field by field, and instance by instance. Nothing is done.',
+    handle: plan,
   },
   {
     kind: 'answer',

@@ -64,6 +64,13 @@ const calls: Readonly<Record<string, readonly Asked[]>> = {
   ],
   'GET /v1/instances/:workload/:slot/logs': [{ path: '/v1/instances/web/0/logs' }],
   'POST /v1/watch': [{ path: '/v1/watch', body: { names: ['web', 'hello.service'] } }],
+  'POST /v1/plan': [
+    {
+      path: '/v1/plan',
+      body: { documents: [changed, makeDocument('new'), { name: 'bad' }], remove: ['hello.service'] },
+    },
+    { path: '/v1/plan', body: {}, status: 400 },
+  ],
   'PUT /v1/workloads/:name': [
     { path: '/v1/workloads/web', body: changed },
     { path: '/v1/workloads/web', body: { ...changed, what: 1 }, status: 400 },
