@@ -9,9 +9,9 @@ const DEPTH_LIMIT = 64;
 const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = Buffer.from('"\\[]{}');
 
 /** The request's body as JSON. `LIMIT` before more than the limit is held; `INVALID_INPUT` for what is no JSON. */
-export async function readBody(request: Request, expected?: 'any'): Promise<unknown> {
+export async function readBody(request: Request, accepts?: 'any'): Promise<unknown> {
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
-  if (expected !== 'any' && type !== 'application/json') {
+  if (accepts !== 'any' && type !== 'application/json') {
     const message = `Cannot read a body of type "${(type ?? '').slice(0, 100)}": expected application/json`;
     throw new Refusal(415, message, { accept: 'application/json' });
   }

@@ -36,6 +36,8 @@ export interface ApplyOptions extends Expecting {
   readonly resolveImage: ResolveImage;
   /** What is desired of it from then on. Absent: it runs. */
   readonly desired?: Launch;
+  /** Another text is another spec, also where it says the same to systemd: what is read back is what was sent. Nothing restarts for it. */
+  readonly byText?: boolean;
 }
 
 /**
@@ -45,7 +47,7 @@ export interface ApplyOptions extends Expecting {
 export async function applyWorkload(
   store: StoreView,
   document: WorkloadDocument,
-  { resolveImage, expected, desired = 'run' }: ApplyOptions,
+  { resolveImage, expected, desired = 'run', byText = false }: ApplyOptions,
   signal: AbortSignal,
 ): Promise<Applied> {
   const hash = hashSpec(document.run);
@@ -56,7 +58,7 @@ export async function applyWorkload(
     checkExpected(name, before, expected);
     const present = before === undefined ? undefined : specs.get(before.spec);
     if (before !== undefined && present === undefined && attempt === 0) return undefined; // two reads, a change between them
-    const isNewSpec = present?.hash !== hash;
+    const isNewSpec = present?.hash !== hash || (byText && !isDeepStrictEqual(present.run, document.run));
     const number = nextNumber(before, isNewSpec, found.revision);
     const at = store.clock.wallTime().toISOString();
     const after = { ...makeWorkload(document, { number, before, at }), ...launchFields(desired) };

@@ -37,13 +37,7 @@ export const apiSettings = {
     pemFile,
     "This node's certificate. The agent renews it, and takes a new one without a restart.",
   ),
-  apiTlsKey: setting(
-    'api.tls.key',
-    pemForm,
-    '/etc/muster/pki/node-key.pem',
-    pemFile,
-    'The key of that certificate.',
-  ),
+  apiTlsKey: setting('api.tls.key', pemForm, '/etc/muster/pki/node-key.pem', pemFile, 'The key of that certificate.'),
   apiRequestRate: setting(
     'api.requestRate',
     'a whole number of 1 to 100000',

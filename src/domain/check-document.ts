@@ -1,6 +1,7 @@
 import { checkContainer } from './check-container.ts';
 import type { WorkloadDocument } from './document.ts';
 import { AgentError } from './errors.ts';
+import { matchesGlob } from './glob.ts';
 import { isTemplateName, isUnitName } from './ids.ts';
 import { LIMITS } from './limits.ts';
 import { checkPolicies } from './policies.ts';
@@ -84,9 +85,9 @@ export function checkPlacement(placement: Placement, global: boolean): void {
     if (has[a] && has[b]) throw new AgentError('INVALID_INPUT', `Cannot use ${a} with ${b}: expected one of them`);
   }
   for (const name of machineOf) {
-    const clash = [...conflicts, ...replaces].find((glob) => glob === name);
+    const clash = [...conflicts, ...replaces].find((glob) => matchesGlob(glob, name));
     if (clash === undefined) continue;
-    const message = `Cannot use "${name}" in MachineOf and in Conflicts or Replaces: expected one of them`;
+    const message = `Cannot use "${name}" in MachineOf with "${clash}" in Conflicts or Replaces: expected one of them`;
     throw new AgentError('INVALID_INPUT', message);
   }
 }

@@ -19,15 +19,20 @@ export async function readRunningAgent(root = ''): Promise<RunningAgent | undefi
     if (!Number.isInteger(pid) || pid < 1) return undefined;
     const process = join(root, '/proc', String(pid));
     const [commandLine, environ, state, kernel] = await Promise.all(
-      [join(process, 'cmdline'), join(process, 'environ'), join(process, 'stat'), join(root, '/proc/stat')].map((path) =>
-        readFile(path, 'utf8'),
+      [join(process, 'cmdline'), join(process, 'environ'), join(process, 'stat'), join(root, '/proc/stat')].map(
+        (path) => readFile(path, 'utf8'),
       ),
     );
     if (commandLine === undefined || environ === undefined) return undefined;
     const words = commandLine.split('\0').slice(0, -1);
     const at = words.indexOf('agent');
     if (at < 0) return undefined; // the lock outlives its holder, whose number another process may have by now
-    return { pid, args: words.slice(at + 1), environment: parseEnvironment(environ), startedAtMs: startTime(state ?? '', kernel ?? '') };
+    return {
+      pid,
+      args: words.slice(at + 1),
+      environment: parseEnvironment(environ),
+      startedAtMs: startTime(state ?? '', kernel ?? ''),
+    };
   } catch {
     return undefined;
   }

@@ -8,7 +8,7 @@ export interface OptionValue {
   readonly line: number;
 }
 
-/** The options of muster's own section, or of fleet's, by name. Values are in order; an empty assignment has reset them. */
+/** The options of muster's own section, or of fleet's, by name. Values are in order; in ours an empty assignment has reset them. */
 export interface PlacementOptions {
   readonly section: 'X-Muster' | 'X-Fleet';
   readonly values: ReadonlyMap<string, readonly OptionValue[]>;
@@ -34,13 +34,13 @@ const musterKeys = [
   'Sticky',
 ];
 
-/** Names that fleet itself had replaced and went on to read. */
-const deprecatedKeys: ReadonlyMap<string, string> = new Map([
-  ['X-ConditionMachineID', 'MachineID'],
-  ['X-ConditionMachineOf', 'MachineOf'],
-  ['X-ConditionMachineMetadata', 'MachineMetadata'],
-  ['X-Conflicts', 'Conflicts'],
-]);
+/** Names that fleet itself had replaced and went on to read, behind those that replaced them. A boot ID never was a machine's. */
+const deprecatedKeys: Readonly<Record<string, readonly string[]>> = {
+  MachineID: ['X-ConditionMachineID', 'X-ConditionMachineBootID'],
+  MachineOf: ['X-ConditionMachineOf'],
+  MachineMetadata: ['X-ConditionMachineMetadata'],
+  Conflicts: ['X-Conflicts'],
+};
 
 /**
  * Reads `[X-Muster]`; without it, `[X-Fleet]`. An unknown key in ours is an error; in fleet's a warning, as with fleet.
@@ -59,12 +59,17 @@ export function readPlacementOptions(unit: UnitFile, file: string): PlacementOpt
   }
   if (!has('X-Fleet')) return undefined;
   const warnings: string[] = [];
-  const values = group(unit, 'X-Fleet', (option) => {
-    const key = deprecatedKeys.get(option.key) ?? option.key;
-    if (fleetKeys.includes(key)) return key;
-    warnings.push(`${file}:${option.line}: ${quote(option.key)} of [X-Fleet] is unknown and ignored`);
+  const values = new Map<string, OptionValue[]>();
+  const known = [...fleetKeys, ...Object.values(deprecatedKeys).flat()];
+  const byKey = group(unit, 'X-Fleet', ({ key, line }) => {
+    if (known.includes(key)) return key;
+    warnings.push(`${file}:${line}: ${quote(key)} of [X-Fleet] is unknown and ignored`);
     return undefined;
   });
+  for (const key of fleetKeys) {
+    const all = [key, ...(deprecatedKeys[key] ?? [])].flatMap((name) => byKey.get(name) ?? []);
+    if (all.length > 0) values.set(key, all);
+  }
   return { section: 'X-Fleet', values, warnings };
 }
 
@@ -78,8 +83,9 @@ function group(
     if (option.section !== section) continue;
     const key = keyOf(option);
     if (key === undefined) continue;
-    if (option.value === '') values.delete(key);
-    else {
+    if (option.value === '') {
+      if (section === 'X-Muster') values.delete(key); // as in systemd's own sections; fleet knew no such thing
+    } else {
       const more = splitQuoted(option.value).map((value) => ({ value, line: option.line }));
       values.set(key, [...(values.get(key) ?? []), ...more]);
     }
@@ -87,8 +93,12 @@ function group(
   return values;
 }
 
-/** fleet's lines of several values: `"region=eu" "disk=ssd"`. A line that isn't quoted throughout is one value. */
+/**
+ * fleet's lines of several values: `"region=eu" "disk=ssd"`. A line that doesn't begin and end with a quote is one value; within one
+ * that does, blanks outside of quotes separate, and quotes are dropped wherever they are.
+ */
 function splitQuoted(value: string): string[] {
-  if (!/^"[^"]*"(\s+"[^"]*")*$/.test(value)) return [value];
-  return [...value.matchAll(/"([^"]*)"/g)].map(([, part]) => part ?? '').filter((part) => part !== '');
+  if (!value.startsWith('"') || !value.endsWith('"')) return [value];
+  const parts = value.match(/(?:"[^"]*"?|[^" \t])+/g) ?? [];
+  return parts.map((part) => part.replaceAll('"', '')).filter((part) => part !== '');
 }

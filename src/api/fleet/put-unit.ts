@@ -1,8 +1,10 @@
 import { applyWorkload } from '../../cluster/desired.ts';
 import { type Launch, setDesired } from '../../cluster/desired-change.ts';
+import { checkDocument, checkPlacement } from '../../domain/check-document.ts';
+import type { WorkloadDocument } from '../../domain/document.ts';
 import type { AgentError } from '../../domain/errors.ts';
 import { isTemplateName, isUnitName, parseWorkloadName } from '../../domain/ids.ts';
-import { parseUnitDocument } from '../../input/unit-document.ts';
+import { parseUnitDocument, readUnitPolicies } from '../../input/unit-document.ts';
 import type { ApiDeps } from '../api-deps.ts';
 import type { RouteRequest } from '../route.ts';
 import { FleetRefusal, fleetAnswer } from './answers.ts';
@@ -67,12 +69,28 @@ async function create(
   if (facts?.kind === 'instance') throw scaledElsewhere(facts);
   if (!survivesAsText(options))
     throw new FleetRefusal(400, 'expected options that a unit file can hold, each in its line');
-  const { document } = parseUnitDocument(name, composeText(options), { file: name, line: 1 });
+  const document = makeUnitDocument(name, composeText(options));
   const resolveImage = async () => undefined; // a unit has none
-  const applied = await applyWorkload(deps.store, document, { resolveImage, desired: launches[desired] }, signal);
+  const applied = await applyWorkload(
+    deps.store,
+    document,
+    { resolveImage, desired: launches[desired], byText: true },
+    signal,
+  );
   deps.recentStops?.forget(name);
   const { created, workload } = applied;
   deps.log.info({ workload: name, spec: workload.spec, created, desired, by: 'fleet' }, 'workload applied');
+}
+
+/** A template only lends its text, also where its instances are to be global: they are units of their own. */
+function makeUnitDocument(name: string, text: string): WorkloadDocument {
+  if (!isTemplateName(name)) return parseUnitDocument(name, text, { file: name, line: 1 }).document;
+  const { policies } = readUnitPolicies(text, name);
+  checkPlacement(policies.placement, policies.scale.kind === 'global');
+  const scale = { kind: 'replicas', replicas: 1 } as const;
+  const document = { name: parseWorkloadName(name), run: { kind: 'unit', text }, ...policies, scale } as const;
+  checkDocument(document);
+  return document;
 }
 
 async function update(

@@ -65,13 +65,14 @@ export function hashOptions(options: readonly FleetOption[]): string {
 
 /** True when the text of these options says the same again: no name, section or value smuggles in another line. */
 export function survivesAsText(options: readonly FleetOption[]): boolean {
-  const text = composeText(options.map((option) => ({ ...option, value: trimmed(option.value) })));
-  const count = options.length;
-  const read = parseOptions(text);
-  return read.length === count && composeText(read) === text && options.every(({ section }) => section.trim() !== '');
+  if (options.some(({ section, name }) => section.trim() === '' || name === '')) return false;
+  const sections = [...new Set(options.map(({ section }) => section))];
+  const sent = sections.flatMap((name) => options.filter(({ section }) => section === name));
+  const read = parseOptions(composeText(options));
+  return read.length === sent.length && read.every((option, at) => isSame(option, sent[at]));
 }
 
-/** What a file says around a value is lost with it, but for the new line that ends a continued last line. */
-function trimmed(value: string): string {
-  return /\\\n\s*$/.test(value) ? `${value.trim()}\n` : value.trim();
+/** What a file says around a value is lost with it. */
+function isSame(read: FleetOption, sent: FleetOption | undefined): boolean {
+  return read.section === sent?.section && read.name === sent.name && read.value.trim() === sent.value.trim();
 }

@@ -1,6 +1,6 @@
+import { matchesGlob } from '../../domain/glob.ts';
 import type { InstanceKey } from '../../domain/ids.ts';
 import type { Workload } from '../../domain/spec.ts';
-import { matchesGlob } from '../glob.ts';
 
 /** What conflicts are decided by. */
 export interface Party {

@@ -62,10 +62,13 @@ Sticky=true
   });
 });
 
-test("fleet's section has fleet's rules: unknown keys warn, the first MachineID counts, an empty line resets", async () => {
+test("fleet's section has fleet's rules: unknown keys warn, the first MachineID counts, an empty line says nothing", async () => {
   const text = `${service}[X-Fleet]\nMachineMetadata=a=b\nMachineMetadata=\nMachineMetadata=c=d\nMachineMetadata=nonsense\nFoo=bar\nGlobal=no\nGlobal=T\n`;
   const { documents, warnings } = await parse('x.service', text);
-  assert.deepEqual(documents[0]?.placement.labels, [{ key: 'c', values: ['d'] }]);
+  assert.deepEqual(documents[0]?.placement.labels, [
+    { key: 'a', values: ['b'] },
+    { key: 'c', values: ['d'] },
+  ]);
   assert.deepEqual(documents[0]?.scale, { kind: 'global' });
   assert.equal(warnings.length, 2);
   assert.match(warnings[0] ?? '', /^x\.service:8: "Foo"/);

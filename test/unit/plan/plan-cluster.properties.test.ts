@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { matchesGlob } from '../../../src/domain/glob.ts';
 import { type InstanceKey, type NodeId, splitInstanceKey, type WorkloadName } from '../../../src/domain/ids.ts';
 import { displayName } from '../../../src/domain/names.ts';
 import type { ClusterView } from '../../../src/plan/cluster-view.ts';
-import { matchesGlob } from '../../../src/plan/glob.ts';
 import { planCluster } from '../../../src/plan/plan-cluster.ts';
 import type { Step } from '../../../src/plan/plan-cluster-step.ts';
 import { nodeId, type WorkloadOptions, World } from './plan-cluster-world.ts';

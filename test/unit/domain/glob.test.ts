@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { matchesGlob } from '../../../src/plan/glob.ts';
+import { matchesGlob } from '../../../src/domain/glob.ts';
 
 // Go's own table (path/match_test.go): pattern, name, whether it matches. A malformed pattern matches nothing.
 const cases: [pattern: string, name: string, matches: boolean][] = [
