@@ -75,7 +75,8 @@ function parseSince(text: string | undefined, follow: boolean, now: Date): { sta
 function timeOf(text: string, now: Date): string {
   try {
     if (/^\d{4}-/.test(text)) return Temporal.Instant.from(text).toString({ fractionalSecondDigits: 3 });
-    return new Date(now.getTime() - parseDurationMs(text)).toISOString();
+    const instant = Temporal.Instant.fromEpochMilliseconds(now.getTime() - parseDurationMs(text));
+    return instant.toString({ fractionalSecondDigits: 3 });
   } catch {
     throw new AgentError(
       'INVALID_INPUT',

@@ -20,7 +20,7 @@ export class EventQueue implements EventSink {
   #chars = 0;
   #lost: { count: number; readonly after: number; until: number } | undefined;
   #lastRevision = 0;
-  #ended: { readonly error?: unknown } | undefined;
+  #ended: { readonly failure: { readonly error: unknown } | undefined } | undefined;
 
   /** @param format undefined: the follower doesn't want it */
   constructor(
@@ -57,9 +57,9 @@ export class EventQueue implements EventSink {
     while (this.#chars > 0 && !signal.aborted) await this.#emptied.wait(signal);
   }
 
-  /** Nothing more comes; with an error, that is why. */
-  end(error?: unknown): void {
-    this.#ended = error === undefined ? {} : { error };
+  /** Nothing more comes; of a failure, that is why. */
+  end(failure?: { readonly error: unknown }): void {
+    this.#ended = { failure };
     this.#filled.nudge();
   }
 
@@ -71,7 +71,7 @@ export class EventQueue implements EventSink {
       this.#lastRevision = until;
       return this.#format(lostEvent({ why: 'slow', count, after, until }, this.#clock.wallTime().toISOString()));
     }
-    if (this.#texts.length === 0 && this.#ended?.error !== undefined) throw this.#ended.error;
+    if (this.#texts.length === 0 && this.#ended?.failure !== undefined) throw this.#ended.failure.error;
     if (this.#texts.length === 0) return undefined;
     const text = this.#texts.join('');
     this.#texts = [];
@@ -82,7 +82,8 @@ export class EventQueue implements EventSink {
 
   /** Nothing waits, and nothing more comes. */
   get isOver(): boolean {
-    return this.#ended !== undefined && this.#ended.error === undefined && this.#texts.length === 0 && !this.#lost;
+    const isEnded = this.#ended !== undefined && this.#ended.failure === undefined;
+    return isEnded && this.#texts.length === 0 && this.#lost === undefined;
   }
 
   /** Resolves once there may be something to read, or the signal aborts. */

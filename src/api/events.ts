@@ -52,7 +52,7 @@ async function* stream({ deps, queue, format, follow }: Streaming, signal: Abort
   using stop = new ChildAbort(signal);
   const following = follow(stop.signal).then(
     () => queue.end(),
-    (error: unknown) => queue.end(error),
+    (error: unknown) => queue.end({ error }),
   );
   try {
     yield new PreparedLines(format.signOfLife); // so that the answer begins

@@ -85,6 +85,9 @@ function onlyOnce(state: DesiredState, node: NodeId): { readonly display: string
 }
 
 function instantMs(iso: string): number {
-  const ms = Date.parse(iso);
-  return Number.isNaN(ms) ? -Infinity : ms;
+  try {
+    return Temporal.Instant.from(iso).epochMilliseconds;
+  } catch {
+    return -Infinity; // what is stored may be anybody's text
+  }
 }

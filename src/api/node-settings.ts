@@ -61,7 +61,7 @@ export async function setLabels(
       if (!labels.delete(key) && Object.hasOwn(own, key)) throw ownLabel(key);
     }
     refuseTooMany(labels.size);
-    return { ...before, labels: Object.fromEntries([...labels].sort()) };
+    return { ...before, labels: Object.fromEntries([...labels].sort(([a], [b]) => (a < b ? -1 : 1))) };
   };
   return change(deps, typed, { what: 'node labelled', to }, signal);
 }
@@ -92,5 +92,5 @@ function ownLabel(key: string): AgentError {
 }
 
 function isoOf(ms: number): string {
-  return new Date(ms).toISOString();
+  return Temporal.Instant.fromEpochMilliseconds(ms).toString({ fractionalSecondDigits: 3 });
 }

@@ -39,6 +39,8 @@ export class EventMaker {
   readonly leaders: LeaderTimeline;
   readonly #layout: Layout;
   readonly #names = new Map<NodeId, string>();
+  /** Records of nodes that have never been there yet. */
+  readonly #joining = new Set<string>();
 
   constructor(layout: Layout) {
     this.#layout = layout;
@@ -57,21 +59,23 @@ export class EventMaker {
 
   /** What one transaction's changes mean, in their order. */
   derive(changes: readonly WatchEvent[], revision: Revision): EventDraft[] {
-    for (const { type, kv } of changes)
-      if (type === 'put' && kv.key.endsWith('/record')) this.#learnName(kv.key, kv.value);
-    const created = new Set(changes.flatMap((change) => (isNew(change) ? [change.kv.key] : [])));
-    const drafts = changes.flatMap((change) => this.#deriveOne(change, created));
+    for (const change of changes) {
+      if (change.type !== 'put' || !change.kv.key.endsWith('/record')) continue;
+      this.#learnName(change.kv.key, change.kv.value);
+      if (isNew(change)) this.#joining.add(change.kv.key);
+    }
+    const drafts = changes.flatMap((change) => this.#deriveOne(change));
     if (!changes.some(({ kv }) => kv.key.startsWith(this.#layout.election))) return drafts;
     for (const change of changes) this.leaders.absorb(change);
     return [...drafts, ...this.#leaderEvents(revision)];
   }
 
   /** A key or a value that isn't ours to understand tells nothing. */
-  #deriveOne(change: WatchEvent, created: ReadonlySet<string>): EventDraft[] {
+  #deriveOne(change: WatchEvent): EventDraft[] {
     const layout = this.#layout;
     const { key } = change.kv;
     try {
-      if (key.startsWith(layout.nodes)) return this.#nodeEvents(change, created);
+      if (key.startsWith(layout.nodes)) return this.#nodeEvents(change);
       if (key.startsWith(layout.workloads)) {
         return workloadEvents(parseWorkloadName(key.slice(layout.workloads.length)), read(workloadCodec, change));
       }
@@ -89,19 +93,24 @@ export class EventMaker {
     }
   }
 
-  #nodeEvents(change: WatchEvent, created: ReadonlySet<string>): EventDraft[] {
+  #nodeEvents(change: WatchEvent): EventDraft[] {
     const { node: id, kind } = parseNodeKey(this.#layout, change.kv.key);
     const node = this.nodeOf(id);
     switch (kind) {
       case 'record':
         return recordEvents(node, read(nodeRecordCodec, change));
       case 'presence':
-        return presenceEvents(node, read(presenceCodec, change), created.has(this.#layout.nodeRecord(id)));
+        return presenceEvents(node, read(presenceCodec, change), this.#joins(change, id));
       case 'settings':
         return change.type === 'delete' ? [] : settingsEvents(node, read(nodeSettingsCodec, change));
       case 'verdict':
         return verdictEvents(node, read(nodeVerdictCodec, change));
     }
+  }
+
+  /** Its first presence: that it joined has been told. */
+  #joins(change: WatchEvent, id: NodeId): boolean {
+    return isNew(change) && this.#joining.delete(this.#layout.nodeRecord(id));
   }
 
   #leaderEvents(revision: Revision): EventDraft[] {

@@ -88,8 +88,9 @@ class Telling {
     };
     for (let from = Math.max(1, this.#next); ; ) {
       const end = await this.#watch({ range, from, quietMs: CANDIDATES_QUIET_MS, take: absorb }, signal);
-      if (!(end.error instanceof CompactedError)) return; // without them it's not said who led then
-      from = end.error.oldest;
+      const { error } = end.failure ?? {};
+      if (!(error instanceof CompactedError)) return; // without them it's not said who led then
+      from = error.oldest;
     }
   }
 
@@ -102,12 +103,16 @@ class Telling {
       const end = await this.#watch({ range, from: this.#next, quietMs, take: (batch) => this.#take(batch) }, signal);
       if (signal.aborted) return;
       if (end.isOver || (!options.follow && this.#next > this.#parts.present)) break;
-      if (end.error instanceof CompactedError) this.#skipTo(end.error.oldest);
-      else if (end.error === undefined) await sink.untilRoom(signal);
-      else if (errorCodeOf(end.error) === 'UNAVAILABLE') await this.#awaitStore(signal);
-      else throw end.error;
+      if (end.failure === undefined) await sink.untilRoom(signal);
+      else await this.#recover(end.failure.error, signal);
     }
     this.#give(this.#dates.flush(this.#nowIso), true);
+  }
+
+  async #recover(error: unknown, signal: AbortSignal): Promise<void> {
+    if (error instanceof CompactedError) this.#skipTo(error.oldest);
+    else if (errorCodeOf(error) === 'UNAVAILABLE') await this.#awaitStore(signal);
+    else throw error;
   }
 
   /** Watches until it's over (nothing more of history came), `take` has enough, or the watch fails. */
@@ -124,7 +129,7 @@ class Telling {
       readonly take: (batch: WatchBatch) => boolean;
     },
     signal: AbortSignal,
-  ): Promise<{ readonly isOver: boolean; readonly error?: unknown }> {
+  ): Promise<{ readonly isOver: boolean; readonly failure?: { readonly error: unknown } }> {
     const { store, present } = this.#parts;
     using stop = new ChildAbort(signal);
     let isOver = false;
@@ -145,7 +150,7 @@ class Telling {
     try {
       await store.kv.watch(range, from, onBatch, stop.signal);
     } catch (error) {
-      if (!stop.signal.aborted) return { isOver: false, error };
+      if (!stop.signal.aborted) return { isOver: false, failure: { error } };
     } finally {
       cancel();
     }
