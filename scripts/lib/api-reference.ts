@@ -1,5 +1,5 @@
 import type { Route } from '../../src/api/route.ts';
-import { namedSchemas } from '../../src/wire/route-schemas.ts';
+import { namedSchemas, type RouteSchema } from '../../src/wire/route-schemas.ts';
 import { apiProse } from './api-prose.ts';
 import { convert, documentedRoutes, routeKey, schemaOf } from './open-api.ts';
 
@@ -46,16 +46,21 @@ function renderRoute(route: Route): string[] {
     ...(route.conditional === true ? ['takes `If-Match` and `If-None-Match`'] : []),
     ...(route.unjoined === true ? ['answered also while the node has not joined'] : []),
   ];
-  const given = 'contentType' in answer ? answer.contentType : `\`${inline(convert(answer) as Json)}\``;
   return [
     `**\`${routeKey(route)}\`** ${route.summary}`,
     '',
     `- ${notes.join('; ')}`,
     ...(body === undefined ? [] : [`- body: \`${inline(convert(body, undefined, true) as Json)}\``]),
-    `- ${route.kind === 'stream' ? 'a stream of' : 'answers'} ${given}`,
+    `- ${answerText(route, answer)}`,
     ...(query.length === 0 ? [] : ['- parameters:', ...query]),
     '',
   ];
+}
+
+function answerText({ kind }: Route, answer: RouteSchema['answer']): string {
+  if (answer === 'WebSocket') return 'goes on as a WebSocket';
+  if ('contentType' in answer) return `answers ${answer.contentType}`;
+  return `${kind === 'stream' ? 'a stream of' : 'answers'} \`${inline(convert(answer) as Json)}\``;
 }
 
 interface Json {

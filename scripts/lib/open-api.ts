@@ -72,7 +72,7 @@ function operation(route: Route): object {
           requestBody: { required: true, content: { 'application/json': { schema: convert(body, undefined, true) } } },
         }),
     responses: {
-      200: { description: describe(route), ...tagHeader(route), content: content(route, answer) },
+      ...success(route, answer),
       ...Object.fromEntries(
         Object.entries(others).map(([status, schema]) => [
           status,
@@ -82,6 +82,11 @@ function operation(route: Route): object {
       default: { $ref: '#/components/responses/Problem' },
     },
   };
+}
+
+function success(route: Route, answer: RouteSchema['answer']): object {
+  if (answer === 'WebSocket') return { 101: { description: 'Goes on as a WebSocket' } };
+  return { 200: { description: describe(route), ...tagHeader(route), content: content(route, answer) } };
 }
 
 function describe({ kind }: Route): string {
@@ -96,7 +101,7 @@ function tagHeader({ conditional, method, path }: Route): object {
   };
 }
 
-function content({ kind }: Route, answer: RouteSchema['answer']): object {
+function content({ kind }: Route, answer: Exclude<RouteSchema['answer'], string>): object {
   if ('contentType' in answer) return { [answer.contentType]: {} };
   return { [kind === 'stream' ? 'application/x-ndjson' : 'application/json']: { schema: convert(answer) } };
 }

@@ -7,49 +7,53 @@ import type { WorkloadDocument } from '../domain/document.ts';
 import { AgentError } from '../domain/errors.ts';
 import type { WorkloadName } from '../domain/ids.ts';
 import type { StoredSpec, Workload } from '../domain/spec.ts';
-import type { Revision, Write } from '../etcd/port.ts';
+import type { ForecastInput } from '../leader/forecast.ts';
 import type { PlannedWorkload } from '../wire/plan-answers.ts';
 import { diffWorkloads } from './plan-diff.ts';
 
 /** What ordering something would write, and how that reads. */
 export interface PlannedChange {
   readonly planned: Omit<PlannedWorkload, 'instances'>;
-  readonly writes: readonly Write[];
+  readonly writes: ForecastInput['changes'];
 }
 
 /** The present state, as far as changes are compared with it. */
 export interface PlanState {
   readonly store: StoreView;
   readonly state: DesiredState;
-  readonly revision: Revision;
+  readonly revision: number;
+  /** Everything that is stored, also what can't be read. */
+  readonly keys: ReadonlySet<string>;
   readonly at: string;
 }
 
 /** What an apply of the document would write. `CONFLICT` for a workload whose record can't be read. */
 export async function planApply(
-  { store, state, revision, at }: PlanState,
+  present: PlanState,
   document: WorkloadDocument,
   signal: AbortSignal,
 ): Promise<PlannedChange> {
+  const { store, revision, at } = present;
   const { name, run } = document;
-  const before = presentOf(store, state, name);
+  const before = recordOf(present, name);
   const spec = before === undefined ? undefined : await readSpec(store, name, before.spec, signal);
   const newSpec = spec?.hash !== hashSpec(run);
   const number = nextNumber(before, newSpec, revision);
   const workload = makeWorkload(document, { number, before, at });
-  const had = before === undefined ? undefined : { run: spec?.run, workload: before };
-  const fields = diffWorkloads(had, { run, workload });
+  const old = before === undefined ? undefined : { run: spec?.run, workload: before };
+  const fields = diffWorkloads(old, { run, workload });
   const same = before !== undefined && isSameWorkload(before, workload);
   const starts = before !== undefined && (before.desired === 'stop' || before.removing === true);
   const action = before === undefined ? 'create' : starts ? 'start' : same ? 'none' : 'change';
   const writes = same ? [] : [{ put: store.layout.workload(name), value: workloadCodec.encode(workload) }];
-  const present = before === undefined ? {} : { spec: before.spec };
-  return { planned: { name, action, ...present, newSpec, fields }, writes };
+  const had = before === undefined ? {} : { spec: before.spec };
+  return { planned: { name, action, ...had, newSpec, fields }, writes };
 }
 
 /** What a removal would write. `NOT_FOUND` without the workload. */
-export function planRemove({ store, state }: PlanState, name: WorkloadName): PlannedChange {
-  const before = presentOf(store, state, name);
+export function planRemove(present: PlanState, name: WorkloadName): PlannedChange {
+  const { store } = present;
+  const before = recordOf(present, name);
   if (before === undefined) throw new AgentError('NOT_FOUND', `Cannot find workload "${name}"`);
   const removing: Workload = { ...before, removing: true };
   const same = before.removing === true;
@@ -58,9 +62,9 @@ export function planRemove({ store, state }: PlanState, name: WorkloadName): Pla
   return { planned: { name, action, spec: before.spec, newSpec: false, fields: [] }, writes };
 }
 
-function presentOf({ layout }: StoreView, state: DesiredState, name: WorkloadName): Workload | undefined {
+function recordOf({ store, state, keys }: PlanState, name: WorkloadName): Workload | undefined {
   const found = state.workloads.get(name);
-  if (found === undefined && state.isUnreadable(layout.workload(name)))
+  if (found === undefined && keys.has(store.layout.workload(name)))
     throw new AgentError('CONFLICT', `Cannot change "${name}": expected to understand its record`);
   return found?.value;
 }

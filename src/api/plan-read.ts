@@ -2,16 +2,16 @@ import { clusterSettingsCodec } from '../cluster/codecs.ts';
 import type { StoreView } from '../cluster/desired-read.ts';
 import { AgentError } from '../domain/errors.ts';
 import type { ClusterSettings } from '../domain/node.ts';
-import type { KeyValue, Revision } from '../etcd/port.ts';
+import type { ForecastInput } from '../leader/forecast.ts';
 
 /** How often it's read again, as it changed between two of its parts. */
 const ATTEMPTS = 5;
 
 /** All that a leader plans on. */
 export interface PlanBasis {
-  readonly kvs: readonly KeyValue[];
+  readonly kvs: ForecastInput['kvs'];
   readonly settings: ClusterSettings | undefined;
-  readonly revision: Revision;
+  readonly revision: number;
   /** False: it changed so often that its parts are of different revisions. */
   readonly isOneRevision: boolean;
 }
@@ -33,7 +33,7 @@ export async function readPlanBasis(store: StoreView, signal: AbortSignal): Prom
   }
 }
 
-function readSettings(kv: KeyValue | undefined): ClusterSettings | undefined {
+function readSettings(kv: ForecastInput['kvs'][number] | undefined): ClusterSettings | undefined {
   if (kv === undefined) return undefined;
   try {
     return clusterSettingsCodec.decode(kv.value, kv.key);

@@ -33,7 +33,8 @@ export async function plan(request: RouteRequest): Promise<PlanAnswer> {
   const state = new DesiredState(deps.store.layout);
   for (const kv of basis.kvs) state.learn(kv);
   const at = deps.clock.wallTime().toISOString();
-  const present: PlanState = { store: deps.store, state, revision: basis.revision, at };
+  const keys = new Set(basis.kvs.map(({ key }) => key));
+  const present: PlanState = { store: deps.store, state, revision: basis.revision, keys, at };
   const outcomes = await planAll(present, asked, request.requestId, signal);
   const changes = outcomes.flatMap((outcome) => ('problem' in outcome ? [] : [outcome]));
   const foreseen = await forecast(

@@ -122,11 +122,6 @@ export class DesiredState {
     this.#whole.add(range);
   }
 
-  /** True for a key that is there, and whose value can't be read. */
-  isUnreadable(key: string): boolean {
-    return this.#problems.has(key);
-  }
-
   hasWhole(range: string): boolean {
     return this.#whole.has(range);
   }

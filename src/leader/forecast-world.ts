@@ -1,18 +1,21 @@
 import { assignmentCodec, holdCodec, nodeVerdictCodec, presenceCodec, statusCodec } from '../cluster/codecs.ts';
+import type { LeaderWrite } from '../cluster/commit-as-leader.ts';
 import { type Layout, parseNodeInstancePath } from '../cluster/layout.ts';
+import type { Mirror } from '../cluster/mirror.ts';
 import { AgentError } from '../domain/errors.ts';
 import { activeHold } from '../domain/hold.ts';
 import { type InstanceKey, type NodeId, splitInstanceKey, type WorkloadName } from '../domain/ids.ts';
 import type { ClusterSettings } from '../domain/node.ts';
 import type { Assignment } from '../domain/spec.ts';
 import type { InstanceStatus } from '../domain/status.ts';
-import type { KeyValue, Revision, Write } from '../etcd/port.ts';
 import type { ClusterView } from '../plan/cluster-view.ts';
 import { isOutdatedOrder } from '../plan/plan-cluster-update.ts';
 import { ClusterState } from './cluster-state.ts';
 import { LossClock } from './loss-clock.ts';
 import { calmSettings } from './mass-loss.ts';
 import { millisecondsBetween } from './wall-time.ts';
+
+type KeyValue = Mirror['entries'] extends ReadonlyMap<string, infer Value> ? Value : never;
 
 /** The store as it was read. */
 export interface StoreSnapshot {
@@ -34,7 +37,7 @@ export class ForecastWorld {
   readonly #entries: Map<string, KeyValue>;
   readonly #state: ClusterState;
   readonly #held: ReadonlySet<NodeId>;
-  #revision: Revision;
+  #revision: number;
 
   constructor({ layout, kvs, settings, nowIso }: StoreSnapshot) {
     this.#layout = layout;
@@ -72,7 +75,7 @@ export class ForecastWorld {
   }
 
   /** As the store would; each call is one revision. */
-  write(writes: readonly Write[]): void {
+  write(writes: readonly LeaderWrite[]): void {
     this.#revision += 1;
     const changed = new Set<string>();
     for (const write of writes) {
@@ -86,7 +89,7 @@ export class ForecastWorld {
 
   /** Nodes that are there carry out the orders among these keys, and say so. */
   obey(written: readonly string[]): void {
-    const said = written.flatMap((key): Write[] => {
+    const said = written.flatMap((key): LeaderWrite[] => {
       const kv = this.#entries.get(key);
       if (kv === undefined || !key.startsWith(this.#layout.assignments)) return [];
       const { node, instance } = parseNodeInstancePath(this.#layout.assignments, key);
@@ -102,7 +105,7 @@ export class ForecastWorld {
   settle(name: WorkloadName, hurry: boolean): boolean {
     const workload = this.#state.workloads.get(name);
     const copies = [...(workload?.instances.values() ?? [])].flatMap(({ copies: all }) => [...all.values()]);
-    const said = copies.flatMap((copy): Write[] => {
+    const said = copies.flatMap((copy): LeaderWrite[] => {
       const { node, key, assignment, status } = copy;
       if (assignment === undefined) return [];
       const isAnswered = status?.value.assignmentRevision === assignment.revision;
@@ -122,8 +125,8 @@ export class ForecastWorld {
   #sayOf(
     node: NodeId,
     key: InstanceKey,
-    { value, revision }: { readonly value: Assignment; readonly revision: Revision },
-  ): Write[] {
+    { value, revision }: { readonly value: Assignment; readonly revision: number },
+  ): LeaderWrite[] {
     const presence = this.#state.nodes.get(node)?.presence?.value;
     if (presence === undefined || presence.state === 'in-doubt') return [];
     if (presence.state === 'leaving' && value.order === 'run') return [];
@@ -145,7 +148,7 @@ export class ForecastWorld {
     return [this.#say(node, key, status)];
   }
 
-  #say(node: NodeId, key: InstanceKey, status: InstanceStatus): Write {
+  #say(node: NodeId, key: InstanceKey, status: InstanceStatus): LeaderWrite {
     return { put: this.#layout.status(node, key), value: statusCodec.encode(status) };
   }
 

@@ -1,6 +1,6 @@
+import type { LeaderWrite } from '../cluster/commit-as-leader.ts';
 import { type InstanceKey, type NodeId, splitInstanceKey, type WorkloadName } from '../domain/ids.ts';
 import type { Assignment, InstanceRecord } from '../domain/spec.ts';
-import type { Write } from '../etcd/port.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { InstanceView } from '../plan/cluster-view.ts';
 import { planCluster } from '../plan/plan-cluster.ts';
@@ -11,7 +11,7 @@ import { ForecastWorld, type StoreSnapshot } from './forecast-world.ts';
 /** What is to be forecast. */
 export interface ForecastInput extends StoreSnapshot {
   /** What would be written of what is desired, and of which workloads; these are looked at also where nothing would be. */
-  readonly changes: readonly Write[];
+  readonly changes: readonly LeaderWrite[];
   readonly workloads: ReadonlySet<WorkloadName>;
   readonly clock: Clock;
   /** Then it's given up, and what is known by then is the forecast. */

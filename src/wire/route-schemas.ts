@@ -25,6 +25,7 @@ import {
   workloadsAnswer,
 } from './answer-schemas.ts';
 import { certificateRequestSchema } from './certificate-answers.ts';
+import { clusterEvent, historyAnswer } from './event-schemas.ts';
 import { logEntry } from './log-schemas.ts';
 import { certificateAnswer, drainProgress, nodeRemovalAnswer, nodeSettingsAnswer } from './node-schemas.ts';
 import { drainSchema, labelsSchema } from './node-settings-schemas.ts';
@@ -49,10 +50,13 @@ import {
   scaleAnswer,
 } from './workload-schemas.ts';
 
+/** A route that is upgraded: what travels then is no answer to a request. */
+const webSocket = 'WebSocket';
+
 /** What a route takes and gives. Of a stream `answer` is one line. */
 export interface RouteSchema {
   readonly body?: v.GenericSchema;
-  readonly answer: v.GenericSchema | { readonly contentType: string };
+  readonly answer: v.GenericSchema | { readonly contentType: string } | typeof webSocket;
   /** What comes with a status other than 200. */
   readonly others?: Readonly<Record<number, v.GenericSchema>>;
 }
@@ -70,6 +74,7 @@ export const routeSchemas: Readonly<Record<string, RouteSchema>> = {
   'POST /v1/cluster/confirm-restore': { answer: storeDoubtsAnswer },
   'POST /v1/cluster/release-hold': { answer: releaseHoldAnswer },
   'GET /v1/changes': { answer: changeFrame },
+  'GET /v1/events': { answer: clusterEvent },
   'GET /v1/node': { answer: nodeStateAnswer },
   'GET /v1/node/watch': { answer: nodeStateAnswer },
   'GET /v1/node/logs/:workload/:slot': { answer: logEntry },
@@ -87,6 +92,7 @@ export const routeSchemas: Readonly<Record<string, RouteSchema>> = {
   'GET /v1/workloads/:name': { answer: workloadAnswer },
   'GET /v1/workloads/:name/explain': { answer: explainAnswer },
   'GET /v1/workloads/:name/logs': { answer: logEntry },
+  'GET /v1/workloads/:name/history': { answer: historyAnswer },
   'GET /v1/workloads/:name/watch': { answer: watchFrame },
   'GET /v1/workloads/:name/revisions': { answer: revisionsAnswer },
   'GET /v1/workloads/:name/revisions/:number': { answer: revisionAnswer },
@@ -102,6 +108,8 @@ export const routeSchemas: Readonly<Record<string, RouteSchema>> = {
   'POST /v1/watch': { body: watchSchema, answer: watchFrame },
   'GET /v1/instances': { answer: instancesAnswer },
   'GET /v1/instances/:workload/:slot/logs': { answer: logEntry },
+  'GET /v1/instances/:workload/:slot/exec': { answer: webSocket },
+  'GET /v1/node/exec/:workload/:slot': { answer: webSocket },
 };
 
 /** The schemas that documents refer to by name. */
@@ -126,4 +134,5 @@ export const namedSchemas: Readonly<Record<string, v.GenericSchema>> = {
   PlannedInstance: plannedInstance,
   WatchFrame: watchFrame,
   LogEntry: logEntry,
+  Event: clusterEvent,
 };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { nodeRecordCodec, nodeVerdictCodec, workloadCodec } from '../../../src/cluster/codecs.ts';
+import { instanceCodec, nodeRecordCodec, nodeVerdictCodec, workloadCodec } from '../../../src/cluster/codecs.ts';
 import type { WorkloadDocument } from '../../../src/domain/document.ts';
 import { type InstanceKey, type NodeId, parseNodeId, parseWorkloadName } from '../../../src/domain/ids.ts';
 import type { PlanAnswer, PlannedInstance, PlannedWorkload, PlanRequest } from '../../../src/wire/plan-answers.ts';
@@ -19,6 +19,7 @@ import {
 
 const node3: NodeId = parseNodeId('3'.repeat(32));
 const replicas = (count: number): Pick<WorkloadDocument, 'scale'> => ({ scale: { kind: 'replicas', replicas: count } });
+const at = '2026-01-01T00:00:00.000Z';
 const newImage = { ...container, image: 'nginx:2' };
 
 /** Three nodes, of which `web` has an instance on each, settled. */
@@ -106,14 +107,14 @@ test('another number of instances starts or stops some and leaves the others alo
 
 test('an instance whose node no longer does is moved, or waits with the reason of each node', async (t) => {
   const fixture = await openCluster(t);
-  const at = (...values: string[]) => ({
+  const on = (...values: string[]) => ({
     placement: { machineIds: values, machineOf: [], labels: [], conflicts: [], replaces: [] },
   });
   const moved = planned(
-    await plan(fixture, { documents: [makeDocument('web', { ...replicas(3), ...at(node1) })] }, t.signal),
+    await plan(fixture, { documents: [makeDocument('web', { ...replicas(3), ...on(node1) })] }, t.signal),
   );
   assert.deepEqual(draw(moved.instances), ['move web.1 node2 → node1', 'move web.2 node3 → node1']);
-  const none = planned(await plan(fixture, { documents: [makeDocument('new', at('f'.repeat(32)))] }, t.signal));
+  const none = planned(await plan(fixture, { documents: [makeDocument('new', on('f'.repeat(32)))] }, t.signal));
   const [waits] = none.instances;
   assert.deepEqual(
     [waits?.action, waits?.nodes.map(({ node }) => node.hostname)],
@@ -126,6 +127,8 @@ test('a removal stops what there is, and gives its room to what waits for it', a
   const half = 600 * 2 ** 20;
   const fixture = await openCluster(t, { reserve: { memoryBytes: half } });
   await fixture.client.apply(makeDocument('big', { reserve: { memoryBytes: half } }), t.signal);
+  const pending = { since: at, reason: 'none of 3 nodes fits', nodes: { [node1]: 'has no room' } };
+  await fixture.put(layout.instance('big/0' as InstanceKey), instanceCodec.encode({ pending, copies: [], moves: [] }));
   const alone = await plan(fixture, { documents: [makeDocument('big', { reserve: { memoryBytes: half } })] }, t.signal);
   assert.deepEqual([alone.changes, draw(planned(alone).instances)], [false, ['wait big.0']]);
   const answer = await plan(fixture, { remove: ['web'] }, t.signal);
@@ -146,7 +149,7 @@ test('a stopped workload would start again; one on a lost node would be where th
   assert.equal(started.action, 'start');
   await fixture.put(layout.workload(name), workloadCodec.encode(record));
   await fixture.remove(layout.presence(node3));
-  const verdict = nodeVerdictCodec.encode({ lostSince: '2026-01-01T00:00:00.000Z' });
+  const verdict = nodeVerdictCodec.encode({ lostSince: at });
   await fixture.put(layout.verdict(node3), verdict);
   const answer = planned(
     await plan(fixture, { documents: [makeDocument('web', { ...replicas(3), run: newImage })] }, t.signal),

@@ -55,9 +55,9 @@ export function firstLine(
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {
         got += chunk;
-        const end = got.indexOf('\n');
-        if (end < 0) return;
-        resolve({ status: response.statusCode ?? 0, line: JSON.parse(got.slice(0, end)) });
+        const [, line] = /^\n*([^\n]+)\n/.exec(got) ?? []; // empty lines only keep the connection open
+        if (line === undefined) return;
+        resolve({ status: response.statusCode ?? 0, line: JSON.parse(line) });
         response.destroy();
       });
       response.on('end', () =>
