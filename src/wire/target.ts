@@ -87,7 +87,7 @@ export function translateFailure(error: unknown, target: ClientTarget, signal: A
     const isRunning = 'url' in target ? 'does its agent listen there (api.listen)?' : 'is muster.service running?';
     return make('UNAVAILABLE', `Cannot reach the agent at ${name}: ${isRunning}`);
   }
-  if ('url' in target && /CERT|SIGNED|ISSUER|VERIFY/.test(code))
+  if ('url' in target && /CERT|SIGNED|ISSUER|VERIFY|PURPOSE|INVALID_CA/.test(code))
     return make(
       'UNAUTHENTICATED',
       `Cannot trust the agent at ${name}: expected a certificate of the CA that is believed, valid now`,

@@ -28,10 +28,10 @@ export interface TestPki {
 }
 
 /** Makes a CA for that cluster. */
-export async function makeTestPki(cluster: string): Promise<TestPki> {
+export async function makeTestPki(cluster: string, atMs: number = Date.now()): Promise<TestPki> {
   const id = parseClusterId(cluster);
   // From yesterday until tomorrow: what it signs may have ended, or be yet to begin.
-  const made = await makeAuthority(id, { now: new Date(Date.now() - 86_400_000), lifetimeMs: 2 * 86_400_000 });
+  const made = await makeAuthority(id, { now: new Date(atMs - 86_400_000), lifetimeMs: 2 * 86_400_000 });
   const authority = await openAuthority({ cert: made.cert, certSource: 'ca', key: made.key, keySource: 'ca key' });
   return {
     authority,

@@ -20,6 +20,8 @@ export interface FakeTerminal {
 
 export interface FakeTerminalOptions {
   readonly client?: Partial<Client>;
+  /** Instead of the client: how one is really opened. */
+  readonly connect?: Terminal['connect'];
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
   readonly timeZone?: string;
@@ -56,7 +58,7 @@ export function makeFakeTerminal(options: FakeTerminalOptions = {}): FakeTermina
     },
     connect: (target) => {
       sockets.push('url' in target ? target.url : target.socketPath);
-      return Promise.resolve(makeFakeClient({ close: () => {}, ...options.client }));
+      return options.connect?.(target) ?? Promise.resolve(makeFakeClient({ close: () => {}, ...options.client }));
     },
   };
   return {
