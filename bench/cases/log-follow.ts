@@ -24,7 +24,7 @@ interface Reader {
 
 /**
  * Lines a second that reach who follows a unit through two agents, one of which runs it, against `journalctl -f` where it runs. `log-follow`: of
- * lines that are there already. `live`: as they are written, on the same two cores; both from the first to the last line.
+ * lines that are there already. `live`: as they are written, on the same two cores.
  */
 export const benchCase: BenchCase = {
   name: 'log-follow',
@@ -69,16 +69,15 @@ async function measure(
   for (let run = 0; run < runs; run += 1) {
     for (const [at, who] of (['ours', 'theirs'] as const).entries()) {
       signal.throwIfAborted();
-      const tookMs = await read(readers[who], 2 * run + at + 1);
-      rates[who].push(lines / (tookMs / 1_000));
+      rates[who].push(await read(readers[who], 2 * run + at + 1));
     }
   }
   return rates;
 }
 
-/** Follows first, then has the lines written; from the first to the last of them as they come in. */
+/** Follows first, then has the lines written. */
 async function readLive(reader: Reader, writer: LabNode, batch: number): Promise<number> {
-  const reading = timeLines(reader, 0, batch);
+  const reading = rateOf(reader, 0, batch);
   await delay(1_500);
   await writer.writeFile('/run/talk', '');
   return reading;
@@ -86,20 +85,19 @@ async function readLive(reader: Reader, writer: LabNode, batch: number): Promise
 
 /** The last of the lines that are there already. */
 async function readKept(reader: Reader, batch: number): Promise<number> {
-  return timeLines(reader, lines + 2, batch);
+  return rateOf(reader, lines + 2, batch);
 }
 
-/** From the batch's first line to its last, in milliseconds, as the node's own shell sees them come. */
-async function timeLines({ node, command }: Reader, last: number, batch: number): Promise<number> {
+/** How many lines a second come, from the first one to the batch's last one; those that were left out don't count. */
+async function rateOf({ node, command }: Reader, last: number, batch: number): Promise<number> {
   const script = `b="$1"; shift
 exec 3< <(exec "$@" 2>/tmp/bench-log-errors); reader=$!
-grep -q -m1 "begin $b$" <&3; s=$EPOCHREALTIME
-grep -q -m1 "end $b$" <&3; e=$EPOCHREALTIME
-kill "$reader"; echo "$s $e"`;
+read -r first <&3; s=$EPOCHREALTIME
+n=$(awk -v end="end $b" '$0 == end { print NR; exit }' <&3); e=$EPOCHREALTIME
+kill "$reader"; echo "$s $e $n"`;
   const argv = ['bash', '-c', script, 'bash', `${batch}`, ...command(last)];
-  const { stdout } = await node.run(argv, { timeoutMs: 120_000 });
-  const [began, ended] = stdout.trim().split(' ').map(Number);
-  const tookMs = ((ended ?? Number.NaN) - (began ?? Number.NaN)) * 1_000;
-  if (!(tookMs > 0)) throw new Error(`Cannot measure "${command(last).join(' ')}": ${stdout}`);
-  return tookMs;
+  const { stdout } = await node.run(argv, { timeoutMs: 60_000 });
+  const [began = 0, ended = 0, count = 0] = stdout.trim().split(' ').map(Number);
+  if (!(ended > began && count > 0)) throw new Error(`Cannot measure "${command(last).join(' ')}": ${stdout}`);
+  return count / (ended - began);
 }
