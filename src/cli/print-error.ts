@@ -21,8 +21,11 @@ function hintFor(error: unknown): string | undefined {
     case 'UNAVAILABLE':
       return 'systemctl status muster tells how the agent is';
     case 'FORBIDDEN':
+      return errorText(error).startsWith('Cannot open')
+        ? 'the socket is for root and the group "muster": try with sudo'
+        : '"muster context show" tells as whom you ask';
     case 'UNAUTHENTICATED':
-      return 'the socket is for root and the group "muster": try with sudo';
+      return '"muster context show" tells with which certificate you ask, and until when it is good';
     case 'INTERNAL':
       return error instanceof Error && 'code' in error ? undefined : 'MUSTER_DEBUG=1 shows where it came from';
     case 'NOT_FOUND':
