@@ -185,6 +185,7 @@ function reasonOf(
   }
   if (phase === 'failed' || phase === 'pending') return said.lastError ?? action;
   if (phase === 'pulling' || phase === 'starting') return said.progress ?? action;
+  if (said.loaded === true) return 'loaded: started by its socket, its timer or another unit';
   if (role === 'orphan' || phase === 'orphan') return 'runs, and nothing assigns it here';
   if (phase === 'running' && said.health === 'unhealthy') return 'its health check fails';
   return action;
@@ -198,9 +199,9 @@ function rowBase({ key }: Instance) {
 
 function copied(status: InstanceStatus) {
   const { startedAt, finishedAt, exitCode, lastError, lastAction } = status;
-  const { unit, container, pid, addresses, fencingToken, progress } = status;
+  const { unit, container, pid, addresses, fencingToken, progress, loaded } = status;
   const run = { startedAt, finishedAt, exitCode, lastError, lastAction, fencingToken };
-  return given({ ...run, unit, container, pid, addresses, progress });
+  return given({ ...run, loaded, unit, container, pid, addresses, progress });
 }
 
 /** Only what is there: an absent key is not one that is `undefined`. */

@@ -65,9 +65,10 @@ function judgeUnwanted(copies: readonly RowFacts[]): Judged {
   return { verdict: 'under-way', row, text: `is still ${row.phase} on ${nodeName(row)}` };
 }
 
-/** Healthy with the present spec; or a unit that has done its work and ended well, as `Type=oneshot` does. */
+/** Loaded as ordered, or healthy with the present spec; or a unit that has done its work and ended well, as `Type=oneshot` does. */
 function isAsDesired({ row, order }: RowFacts): boolean {
   if (!row.upToDate) return false;
+  if (row.loaded === true) return order === 'run' && row.role === 'current';
   if (row.phase === 'running') return row.healthy;
   const ended = row.phase === 'stopped' && row.startedAt !== undefined && (row.exitCode ?? 0) === 0;
   return ended && order === 'run' && row.role === 'current' && row.kind === 'unit';

@@ -131,6 +131,7 @@ export const instanceRow = shape<InstanceRow>({
   health,
   node: optional(nodeRef),
   role: optional(oneOf('current', 'superseded', 'orphan')),
+  loaded: optional(flag),
   spec: optional(count),
   upToDate: flag,
   reason: optional(text),

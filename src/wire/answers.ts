@@ -104,6 +104,8 @@ export interface InstanceRow {
   readonly node?: NodeRef;
   /** `superseded`: another copy has replaced it. `orphan`: runs there although nothing assigns it. Absent without a node. */
   readonly role?: 'current' | 'superseded' | 'orphan';
+  /** It's installed and not started by muster: what runs of it was started by its socket, its timer or another unit. */
+  readonly loaded?: boolean;
   /** The spec that this copy runs; absent while unknown. */
   readonly spec?: number;
   /** It runs the workload's present spec. */

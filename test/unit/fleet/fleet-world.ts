@@ -3,7 +3,7 @@ import { type Api, makeApi } from '../../../src/api/make-api.ts';
 import { silentLog } from '../../../src/loop/log.ts';
 import { SimCluster } from '../../sim/cluster.ts';
 import { SimWorld } from '../../sim/sim-world.ts';
-import { Fleetctl, type FleetctlOptions, type Ran } from './fleetctl.ts';
+import { Fleetctl, type FleetctlOptions, type Ran } from '../../support/fleetctl.ts';
 
 /** A day of the clock's time: a client that is still waiting hangs. */
 const HANG_MS = 86_400_000;

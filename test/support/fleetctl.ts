@@ -1,7 +1,7 @@
-import type { FleetMachine, FleetUnit, FleetUnitState, JobState } from '../../../src/api/fleet/shapes.ts';
-import { composeText, type FleetOption, hashOptions, parseOptions } from '../../../src/api/fleet/unit-options.ts';
-import type { Api } from '../../../src/api/make-api.ts';
-import type { FakeClock } from '../../support/fake-clock.ts';
+import type { FleetMachine, FleetUnit, FleetUnitState, JobState } from '../../src/api/fleet/shapes.ts';
+import { composeText, type FleetOption, hashOptions, parseOptions } from '../../src/api/fleet/unit-options.ts';
+import type { Api } from '../../src/api/make-api.ts';
+import type { Clock } from '../../src/loop/clock.ts';
 
 /** What one run of the command did. */
 export interface Ran {
@@ -13,7 +13,7 @@ export interface Ran {
 
 export interface FleetctlOptions {
   readonly api: Pick<Api, 'fetch'>;
-  readonly clock: FakeClock;
+  readonly clock: Pick<Clock, 'sleep'>;
   /** Unit files of the client's folder. */
   readonly files: Map<string, string>;
   /** `/etc/machine-id` of the client's machine. */

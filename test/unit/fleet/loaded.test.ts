@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { WorkloadAnswer } from '../../../src/wire/answers.ts';
+import { FleetWorld } from './fleet-world.ts';
+
+test('what is loaded is as desired, and says that something else starts it', async () => {
+  const world = await FleetWorld.open();
+  world.files.set('hello.service', '[Service]\nExecStart=/bin/sleep 1\n');
+  await world.fleetctl('load hello');
+  const response = await world.ask('GET', '/v1/workloads/hello.service');
+  const { summary, instances } = (await response.json()) as WorkloadAnswer;
+  assert.deepEqual([summary.converged, summary.running], [true, 0]);
+  const [row] = instances[0]?.rows ?? [];
+  assert.deepEqual([row?.phase, row?.loaded], ['stopped', true]);
+  assert.match(row?.reason ?? '', /^loaded/);
+});
+
+test('a rollback and a restart of what is loaded leave no doubt about what runs', async () => {
+  const world = await FleetWorld.open();
+  world.files.set('hello.service', '[Service]\nExecStart=/bin/sleep 1\n');
+  await world.fleetctl('load hello');
+  const post = async (verb: string) => {
+    const headers = { 'content-type': 'application/json' };
+    return world.ask('POST', `/v1/workloads/hello.service/${verb}`, { body: '{}', headers });
+  };
+  assert.equal((await post('restart')).status, 200);
+  await world.world.advance(5_000);
+  assert.deepEqual(world.cluster.whereIs('hello.service/0'), [], 'it is installed anew, and still not started');
+  assert.equal((await post('start')).status, 200);
+  await world.cluster.converge();
+  assert.equal(world.cluster.whereIs('hello.service/0').length, 1);
+});
