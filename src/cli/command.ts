@@ -58,7 +58,7 @@ export function optionsOf(command: Command): Readonly<Record<string, OptionSpec>
 }
 
 /** Exit codes, the same for each command. */
-export const exitCodes = { done: 0, failed: 1, misuse: 2, notConverged: 3 } as const;
+export const exitCodes = { done: 0, failed: 1, misuse: 2, notConverged: 3, wouldChange: 4 } as const;
 
 /** Options that every command takes. */
 export const globalOptions = {

@@ -4,6 +4,7 @@ export const exitCodeTexts: readonly (readonly [code: string, meaning: string])[
   ['1', 'failed: the message says why'],
   ['2', "misuse: the command line can't be understood; nothing was done"],
   ['3', 'accepted, but not converged in time; the cluster goes on'],
+  ['4', 'of `muster plan`: something would change'],
   ['130, 141, 143', 'ended by Ctrl-C, by a closed pipe, by SIGTERM; what was accepted stays'],
 ];
 
