@@ -2,12 +2,12 @@ import { AgentError, errorCodeOf } from '../domain/errors.ts';
 import type { Context } from './context.ts';
 import { suggestWord } from './suggest.ts';
 
-/** The value, or undefined when the agent says that there is no such thing. */
+/** The value, or undefined when the agent says that there is no such thing: also since nothing of the kind can have such a name. */
 export async function unlessMissing<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked;
   } catch (error) {
-    if (errorCodeOf(error) !== 'NOT_FOUND') throw error;
+    if (!['NOT_FOUND', 'INVALID_INPUT'].includes(errorCodeOf(error))) throw error;
     return undefined;
   }
 }

@@ -1,7 +1,8 @@
+import { errorCodeOf } from '../domain/errors.ts';
 import type { NodeSettingsAnswer } from '../wire/node-settings-answers.ts';
 import { exitCodes } from './command.ts';
 import type { Context } from './context.ts';
-import { makeNotFound, unlessMissing } from './not-found.ts';
+import { makeNotFound } from './not-found.ts';
 import { printJson } from './print-answer.ts';
 
 /** The argument of every command about one node. */
@@ -9,9 +10,11 @@ export const nodeArgument = { name: 'NODE', help: "A node's hostname, its ID, or
 
 /** Asks about a node; one that there isn't is an error that suggests the near one. */
 export async function askNode<T>(context: Context, name: string, asked: Promise<T>): Promise<T> {
-  const answer = await unlessMissing(asked);
-  if (answer === undefined) throw await makeNotFound(context, 'a node', name);
-  return answer;
+  try {
+    return await asked;
+  } catch (error) {
+    throw errorCodeOf(error) === 'NOT_FOUND' ? await makeNotFound(context, 'a node', name) : error;
+  }
 }
 
 /** Says what a change of a node came to. */

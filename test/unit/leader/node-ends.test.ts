@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import { nodeSettingsCodec, nodeVerdictCodec, statusCodec } from '../../../src/cluster/codecs.ts';
+import type { InstanceKey } from '../../../src/domain/ids.ts';
+import { nodeId, TTL_MS } from '../plan/plan-cluster-world.ts';
+import { LeaderFixture, layout } from './leader-fixture.ts';
+
+const fixtures: LeaderFixture[] = [];
+afterEach(async () => {
+  for (const fixture of fixtures.splice(0)) await fixture.close();
+});
+
+const [a, b] = [nodeId('a'), nodeId('b')];
+const since = '1970-01-01T00:00:00.000Z';
+const removal = { at: since };
+
+async function open(): Promise<LeaderFixture> {
+  const fixture = new LeaderFixture('a', 'b', 'c');
+  fixtures.push(fixture);
+  fixture.lead();
+  await fixture.settle();
+  return fixture;
+}
+
+/** Everything that the store names a node in. */
+function keysOf({ store }: LeaderFixture, node: string): string[] {
+  return store.list(layout.root).flatMap(({ key }) => (key.includes(node) ? [key.slice(layout.root.length)] : []));
+}
+
+test('a node that drains is noted as drained when nothing was seen on it any more, and no longer when that ends', async () => {
+  const fixture = await open();
+  fixture.setWorkload('web', { replicas: 3 });
+  fixture.setWorkload('log', { global: true });
+  await fixture.settle();
+  fixture.setSettings(a, { cordoned: true, draining: true, drain: { since } });
+  await fixture.clock.advance(20);
+  assert.equal(fixture.verdictOf(a), undefined);
+  await fixture.settle();
+  assert.ok(fixture.verdictOf(a)?.drainedSince);
+  assert.deepEqual(
+    fixture.orders().filter((order) => order.includes(' a ')),
+    [],
+    'the global instance too, last',
+  );
+  const status = {
+    assignmentRevision: 0,
+    spec: 1,
+    phase: 'orphan',
+    healthy: false,
+    health: 'none',
+    since,
+    restarts: 0,
+  } as const;
+  fixture.put(layout.status(a, 'stray/0' as InstanceKey), statusCodec, status);
+  await fixture.clock.advance(20);
+  assert.equal(fixture.verdictOf(a), undefined, 'something runs there after all');
+  fixture.delete(layout.status(a, 'stray/0' as InstanceKey));
+  await fixture.settle();
+  assert.ok(fixture.verdictOf(a)?.drainedSince);
+  fixture.setSettings(a, {});
+  await fixture.settle();
+  assert.equal(fixture.verdictOf(a), undefined);
+});
+
+test('that a node is drained outlives its loss and its return, as do its losses the drain', async () => {
+  const fixture = await open();
+  fixture.setSettings(a, { cordoned: true, draining: true, drain: { since } });
+  await fixture.settle();
+  const { drainedSince } = fixture.verdictOf(a) ?? {};
+  fixture.delete(layout.presence(a));
+  await fixture.clock.advance(3_000);
+  assert.deepEqual(Object.keys(fixture.verdictOf(a) ?? {}).sort(), ['drainedSince', 'flaps', 'lostSince']);
+  fixture.setPresence(a, 'up');
+  await fixture.clock.advance(100);
+  assert.equal(fixture.verdictOf(a)?.drainedSince, drainedSince);
+  fixture.setSettings(a, {});
+  await fixture.settle();
+  assert.deepEqual(Object.keys(fixture.verdictOf(a) ?? {}).sort(), ['calmUntil', 'flaps']);
+});
+
+test('at a forced deadline what is left is stopped, though nobody changes anything then', async () => {
+  const fixture = await open();
+  fixture.setWorkload('data', { sticky: true });
+  await fixture.settle();
+  const nowMs = fixture.clock.wallTime().getTime();
+  const deadline = new Date(nowMs + 60_000).toISOString();
+  fixture.setSettings(a, { cordoned: true, draining: true, drain: { since, deadline, force: true } });
+  await fixture.clock.advance(59_000);
+  await fixture.settle();
+  assert.deepEqual(fixture.orders(), ['data/0 a run']);
+  await fixture.clock.advance(1_100);
+  await fixture.settle();
+  assert.deepEqual(fixture.orders(), []);
+  assert.ok(fixture.verdictOf(a)?.drainedSince);
+});
+
+test('a removed node is forgotten once what it ran has moved on, with all that names it', async () => {
+  const fixture = await open();
+  fixture.setWorkload('web');
+  fixture.setWorkload('data', { sticky: true, placement: { machineIds: [] } });
+  fixture.setWorkload('log', { global: true });
+  fixture.setWorkload('strict', { mode: 'stop', moveOrder: 'stop-first' });
+  await fixture.settle();
+  fixture.put(layout.start(a), { encode: () => '{}' } as never, undefined);
+  fixture.delete(layout.presence(a));
+  await fixture.clock.advance(2 * TTL_MS);
+  await fixture.settle();
+  assert.ok(keysOf(fixture, a).length > 0);
+  fixture.setSettings(a, { removal });
+  await fixture.settle();
+  assert.deepEqual(keysOf(fixture, a), []);
+  const placed = fixture.orders();
+  assert.equal(placed.length, 3 + 2, placed.join('; '));
+  assert.ok(placed.every((order) => order.endsWith(' run')));
+  const records = fixture.store
+    .list(layout.instances)
+    .map(({ value }) => JSON.parse(value) as { copies: { node: string }[] });
+  assert.ok(records.every(({ copies }) => copies.every(({ node }) => node !== a)));
+});
+
+test('reports and orders that nothing accounts for do not hold a removal up', async () => {
+  const fixture = await open();
+  fixture.put(layout.assignment(a, 'gone/0' as InstanceKey), { encode: () => '{}' } as never, undefined);
+  const status = {
+    assignmentRevision: 0,
+    spec: 1,
+    phase: 'orphan',
+    healthy: false,
+    health: 'none',
+    since,
+    restarts: 0,
+  } as const;
+  for (let slot = 0; slot < 150; slot += 1)
+    fixture.put(layout.status(a, `gone/${slot}` as InstanceKey), statusCodec, status);
+  fixture.delete(layout.presence(a));
+  await fixture.clock.advance(2 * TTL_MS);
+  fixture.setSettings(a, { removal });
+  await fixture.settle();
+  assert.deepEqual(keysOf(fixture, a), []);
+});
+
+test('a node that comes back before it is forgotten stays, and a later absence does not remove it', async () => {
+  const fixture = await open();
+  fixture.setWorkload('strict', { mode: 'stop', moveOrder: 'stop-first' });
+  await fixture.settle();
+  fixture.delete(layout.presence(a));
+  fixture.setSettings(a, { removal, labels: { zone: 'b' } });
+  await fixture.clock.advance(100);
+  assert.ok(keysOf(fixture, a).length > 0, 'its stop instance may still run there');
+  fixture.setPresence(a, 'up');
+  await fixture.settle();
+  const key = layout.nodeSettings(a);
+  const settings = nodeSettingsCodec.decode(fixture.store.get(key)?.value ?? '', key);
+  assert.deepEqual(settings, { cordoned: false, draining: false, labels: { zone: 'b' } });
+  fixture.delete(layout.presence(a));
+  await fixture.clock.advance(3_000);
+  await fixture.settle();
+  assert.ok(fixture.store.get(layout.nodeRecord(a)));
+});
+
+test('a dead machine’s removal waits for no clock, nor for a hold', async () => {
+  const fixture = await open();
+  fixture.setWorkload('strict', { mode: 'stop', moveOrder: 'stop-first', replicas: 3 });
+  await fixture.settle();
+  for (const id of [a, b]) fixture.delete(layout.presence(id));
+  await fixture.clock.advance(1_500);
+  assert.ok(fixture.hold);
+  for (const id of [a, b]) fixture.setSettings(id, { removal: { at: since, force: true } });
+  await fixture.settle();
+  assert.deepEqual(fixture.orders(), ['strict/0 c run', 'strict/1 c run', 'strict/2 c run']);
+  assert.deepEqual(
+    [fixture.store.get(layout.nodeRecord(a)), fixture.store.get(layout.nodeRecord(b))],
+    [undefined, undefined],
+  );
+});
+
+test('a verdict that says only that a node is drained can be read, and says nothing of losses', () => {
+  const text = nodeVerdictCodec.encode({ drainedSince: since });
+  assert.deepEqual(nodeVerdictCodec.decode(text, 'k'), { drainedSince: since });
+});
