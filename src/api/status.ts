@@ -4,7 +4,7 @@ import type { DesiredState, NodeEntry } from '../cluster/desired-state.ts';
 import { AgentError, errorCodeOf, errorText } from '../domain/errors.ts';
 import { activeHold, clockText, heldText } from '../domain/hold.ts';
 import type { NodeId } from '../domain/ids.ts';
-import type { Hold } from '../domain/node.ts';
+import type { Hold, NodeSettings, NodeVerdict } from '../domain/node.ts';
 import type { NodeRow, NodeStateAnswer } from '../wire/answers.ts';
 import type {
   ClusterStatus,
@@ -83,13 +83,16 @@ function clusterStatus(state: DesiredState, nowIso: string): ClusterStatus {
 }
 
 function nodeStatus(state: DesiredState, id: NodeId, entry: NodeEntry, nowIso: string): NodeStatus {
-  const { presence, verdict } = entry;
+  const { presence, settings, verdict } = entry;
   const nodeState: NodeRow['state'] = presence?.state ?? 'lost';
   const lostSince = presence === undefined ? verdict?.lostSince : undefined;
   const isCalm = presence !== undefined && verdict?.calmUntil !== undefined && verdict.calmUntil > nowIso;
   const reasons = [
     presence?.doubt ?? (presence?.state === 'in-doubt' ? 'it does not trust the store' : undefined),
     presence === undefined || presence.state === 'leaving' ? heldText(state.hold, id) : undefined,
+    settings?.draining === true ? drainText(settings, verdict) : undefined,
+    settings?.cordoned === true && settings.draining !== true ? 'cordoned: it gets no new work' : undefined,
+    settings?.removal === undefined ? undefined : 'being removed: it is forgotten once nothing needs it',
     isCalm ? `lost ${verdict.flaps ?? 1} times of late, gets new work from ${clockText(verdict.calmUntil)}` : undefined,
   ];
   const why = reasons.filter((reason) => reason !== undefined).join('; ');
@@ -99,6 +102,11 @@ function nodeStatus(state: DesiredState, id: NodeId, entry: NodeEntry, nowIso: s
     ...(lostSince === undefined ? {} : { lostSince }),
     ...(why === '' ? {} : { why }),
   };
+}
+
+function drainText({ drain }: NodeSettings, verdict: NodeVerdict | undefined): string {
+  if (verdict?.drainedSince !== undefined) return `drained since ${clockText(verdict.drainedSince)}: it gets no work`;
+  return drain?.deadline === undefined ? 'being drained' : `being drained, by ${clockText(drain.deadline)}`;
 }
 
 function holdStatus(state: DesiredState, { kind, since, until, reason, nodes }: Hold): HoldStatus {

@@ -16,11 +16,12 @@ export function showStatus(screen: Screen, answer: StatusAnswer): void {
   const { cluster, etcd, node } = answer;
   printFields(screen, [
     ['Cluster', answer.id],
+    ['State', judgeCluster(answer)],
     ['This node', `${node.hostname}, ${node.status}`],
     [
       'etcd',
       etcd.answers
-        ? `answers (${etcd.tookMs} ms), raft term ${etcd.raftTerm}, revision ${etcd.revision}`
+        ? `answers (${etcd.tookMs} ms), ${goodSince(screen, answer)}raft term ${etcd.raftTerm}, revision ${etcd.revision}`
         : `does not answer: ${etcd.reason}`,
     ],
     ['Store', describeStore(screen, answer)],
@@ -34,10 +35,30 @@ export function showStatus(screen: Screen, answer: StatusAnswer): void {
   showShort(screen, cluster);
 }
 
+/** In one line: is there anything to do? */
+function judgeCluster({ cluster, etcd }: StatusAnswer): string {
+  if (!etcd.answers || cluster === undefined) return 'etcd does not answer: what runs, runs on, and nothing changes';
+  const { nodes, holds, short, leader } = cluster;
+  const count = (number: number, what: string) => (number === 0 ? '' : `${number} ${number === 1 ? what : `${what}s`}`);
+  const found = [
+    leader === undefined ? 'nobody leads' : '',
+    nodes['in-doubt'] > 0 ? `${count(nodes['in-doubt'], 'node')} in doubt` : '',
+    nodes.lost > 0 ? `${count(nodes.lost, 'node')} lost` : '',
+    nodes.away > 0 ? `${count(nodes.away, 'agent')} away` : '',
+    holds.length > 0 ? 'replacement held' : '',
+    short.length > 0 ? `${count(short.length, 'workload')} not as desired` : '',
+  ].filter((text) => text !== '');
+  return found.length === 0 ? 'all is as desired' : found.join(', ');
+}
+
 /** What's wrong with it beyond that it doesn't answer. */
 function describeStore(screen: Screen, { store }: StatusAnswer): string | undefined {
   if (store === undefined || store.state === 'good' || store.state === 'unknown') return undefined;
   return `${store.state} since ${formatWhen(store.since, screen)}: ${store.text}`;
+}
+
+function goodSince(screen: Screen, { store }: StatusAnswer): string {
+  return store?.state === 'good' ? `good for ${formatAge(store.since, screen.clock.wallTime())}, ` : '';
 }
 
 function describeLeader({ leader, term }: ClusterStatus): string {

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { holdCodec, instanceCodec, nodeVerdictCodec, workloadCodec } from '../../../src/cluster/codecs.ts';
+import {
+  holdCodec,
+  instanceCodec,
+  nodeSettingsCodec,
+  nodeVerdictCodec,
+  workloadCodec,
+} from '../../../src/cluster/codecs.ts';
 import type { InstanceKey, WorkloadName } from '../../../src/domain/ids.ts';
 import type { Hold } from '../../../src/domain/node.ts';
 import type { StatusAnswer } from '../../../src/wire/status-answers.ts';
@@ -56,6 +62,7 @@ test('status shows who leads, who is missing, what is held and how to end that, 
   const { code, stdout } = await run(fixture, 'status');
   assert.equal(code, 0);
   for (const text of [
+    /^State: +1 node lost, replacement held, 1 workload not as desired$/m,
     /^Leader: +node1, term \d+$/m,
     /^etcd: +answers \(\d+ ms\), raft term 2, revision \d+$/m,
     /^Nodes: +1 up, 1 lost$/m,
@@ -116,5 +123,25 @@ test('status gives programs the same', async (t) => {
   assert.deepEqual(
     answer.cluster?.holds.map(({ nodes }) => nodes.map(({ hostname }) => hostname)),
     [['node2']],
+  );
+});
+
+test('status says that all is as desired, and which nodes get no work because of what an operator ordered', async (t) => {
+  const fixture = await openFixture(t);
+  await addNode(fixture, node1, 'node1');
+  await addNode(fixture, node2, 'node2');
+  await addLeader(fixture, node1);
+  fixture.setState({ store: { state: 'good', since: '2025-12-31T21:00:00.000Z', text: 'etcd answers' } });
+  const sound = await run(fixture, 'status');
+  assert.match(sound.stdout, /^State: +all is as desired$/m);
+  assert.match(sound.stdout, /^etcd: +answers \(\d+ ms\), good for 3h00m, raft term/m);
+  const settings = { cordoned: true, draining: false, labels: {} };
+  await fixture.put(layout.nodeSettings(node1), nodeSettingsCodec.encode(settings));
+  const drain = { since: '2026-01-01T00:00:00.000Z', deadline: '2026-01-01T00:10:00.000Z' };
+  await fixture.put(layout.nodeSettings(node2), nodeSettingsCodec.encode({ ...settings, draining: true, drain }));
+  const ordered = await run(fixture, 'status');
+  assert.match(
+    ordered.stdout,
+    /^node1 +up +cordoned: it gets no new work\nnode2 +up +being drained, by 00:10:00 UTC$/m,
   );
 });
