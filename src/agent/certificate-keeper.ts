@@ -91,6 +91,13 @@ export class CertificateKeeper {
       return;
     }
     await this.#take(found);
+    if (found.certificate.validToDate.getTime() >= found.issuer.validToDate.getTime()) {
+      const until = found.issuer.validToDate.toISOString();
+      this.#said.report('ca', until, () =>
+        log.warn({ until }, 'certificate can not be renewed beyond the end of its CA'),
+      );
+      return;
+    }
     const leftMs = renewalTime(found.certificate).getTime() - clock.wallTime().getTime();
     if (leftMs > 0) {
       this.#loop.nudgeWithin(leftMs);

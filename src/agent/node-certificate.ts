@@ -24,6 +24,8 @@ export interface CertificateHolder {
 export interface NodeCertificate {
   readonly material: TlsMaterial;
   readonly certificate: X509Certificate;
+  /** The CA that signed it. */
+  readonly issuer: X509Certificate;
 }
 
 /** Reads the files. Undefined while one of them isn't there; `INVALID_INPUT` where they aren't what they should be. */
@@ -45,15 +47,14 @@ export async function readNodeCertificate(
       `Cannot use "${paths.cert}", it is of ${said}: expected one of node ${holder.node} of cluster "${holder.cluster}"`,
     );
   }
-  const isSigned = readCertificates(ca, paths.ca).some(
+  const issuer = readCertificates(ca, paths.ca).find(
     (each) => certificate.checkIssued(each) && certificate.verify(each.publicKey),
   );
-  if (!isSigned)
-    throw new AgentError(
-      'INVALID_INPUT',
-      `Cannot use "${paths.cert}": expected one that a CA of "${paths.ca}" has signed`,
-    );
-  return { material: { ca, cert, key }, certificate };
+  if (issuer !== undefined) return { material: { ca, cert, key }, certificate, issuer };
+  throw new AgentError(
+    'INVALID_INPUT',
+    `Cannot use "${paths.cert}": expected one that a CA of "${paths.ca}" has signed`,
+  );
 }
 
 /** Where a new key waits for its certificate. */
