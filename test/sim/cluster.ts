@@ -1,10 +1,13 @@
+import { plan } from '../../src/api/plan.ts';
+import type { RouteRequest } from '../../src/api/route.ts';
 import { applyWorkload } from '../../src/cluster/desired.ts';
-import { markRemoving, setDesired } from '../../src/cluster/desired-change.ts';
+import { markRemoving, restartWorkload, setDesired } from '../../src/cluster/desired-change.ts';
 import type { StoreView } from '../../src/cluster/desired-read.ts';
 import type { Layout } from '../../src/cluster/layout.ts';
 import type { Config } from '../../src/config/read-config.ts';
-import type { InstanceKey, WorkloadName } from '../../src/domain/ids.ts';
+import type { InstanceKey, Slot, WorkloadName } from '../../src/domain/ids.ts';
 import { displayName } from '../../src/domain/names.ts';
+import type { PlanAnswer, PlanRequest } from '../../src/wire/plan-answers.ts';
 import { findProblems } from './convergence.ts';
 import { type DocumentOptions, makeDocument } from './documents.ts';
 import type { SimMachine } from './sim-machine.ts';
@@ -47,6 +50,21 @@ export class SimCluster {
 
   async remove(name: string): Promise<void> {
     await this.#settled(markRemoving(this.#view, name as WorkloadName, {}, this.#never));
+  }
+
+  /** All instances, or the one in this slot. */
+  async restart(name: string, slot?: string): Promise<void> {
+    const order = { slot: slot as Slot | undefined };
+    await this.#settled(restartWorkload(this.#view, name as WorkloadName, order, this.#never));
+  }
+
+  /** What the API would foretell. */
+  async plan(request: PlanRequest): Promise<PlanAnswer> {
+    const deps = { store: this.#view, clock: this.world.clock };
+    const asked = { deps, requestId: 'sim', signal: this.#never, body: async () => request };
+    let answer: PlanAnswer | undefined;
+    await this.#settled(plan(asked as unknown as RouteRequest).then((got) => (answer = got)));
+    return answer!;
   }
 
   /** What isn't as desired yet. */
