@@ -3,8 +3,8 @@
 # run by systemd, so that it works with an agent or a dockerd that is dead, hung or frozen. While nothing happens it waits in one
 # read; it forks nothing, logs nothing, and asks nobody before it kills.
 #
-#   switch.sh hold    waits, armed by lines on the FIFO: `<term> <kill>` in milliseconds of uptime; `0 0` disarms
-#   switch.sh fence   ends all and holds it down: by freezing (version 2 of control groups), else by killing again and again
+#   switch.sh hold    waits, armed by lines on the FIFO: `<term> <kill>` in milliseconds of uptime; `0 0` disarms; `fire` is final
+#   switch.sh fence   ends all and holds it down: by killing whatever comes, which version 2 of control groups freezes before
 #
 # Times are absolute, so that a line that comes late prolongs nothing.
 
@@ -18,7 +18,7 @@ grace_file=/run/muster/switch-grace
 default_grace=1000
 # How long what was left behind may take to die before the switch counts as broken, in milliseconds.
 clear_limit=3000
-# Version 1: between two kills, in seconds.
+# Between two looks at what has come since, in seconds.
 latch_interval=0.25
 
 # A pipe that nobody writes to: reading from it is a sleep without a process.
@@ -104,7 +104,7 @@ ask_containers() {
 
 # Until it's heard: systemd may be executing itself anew.
 tell_systemd() {
-  until systemctl --quiet --no-block start muster-fence.target 2>/dev/null; do
+  until systemctl --quiet --no-block --job-mode=replace-irreversibly start muster-fence.target 2>/dev/null; do
     snooze 50
   done
 }
@@ -113,6 +113,14 @@ tell_systemd() {
 take_line() {
   local term kill
   read -r "$@" -u 3 term kill _ || return 1
+  if [[ $term == fire ]]; then
+    # Whoever re-arms it from here on comes too late.
+    fired=1
+    now
+    term_at=$now
+    kill_at=$((now + (noted_grace < 0 ? default_grace : noted_grace)))
+    return 0
+  fi
   [[ $term =~ ^[0-9]{1,15}$ && $kill =~ ^[0-9]{1,15}$ ]] || return 0
   term_at=$((10#$term))
   kill_at=$((10#$kill))
@@ -127,7 +135,7 @@ take_line() {
 # Returns once it's due. A line that is there counts before the time of the one before it.
 wait_until_due() {
   local left seconds
-  while :; do
+  while ((! fired)); do
     if ((term_at == 0)); then
       take_line
       continue
@@ -165,6 +173,7 @@ hold() {
   term_at=0
   kill_at=0
   noted_grace=-1
+  fired=0
   mkdir -p "${fifo%/*}"
   [[ -p $fifo ]] || { rm -rf "$fifo" && mkfifo -m 600 "$fifo"; } || exit 1
   # For reading and writing: it never ends, whoever closes it.
@@ -187,19 +196,18 @@ fence() {
   local grace=$default_grace text
   [[ -e $grace_file ]] && read -r text <"$grace_file" && [[ $text =~ ^[0-9]{1,6}$ ]] && grace=$((10#$text))
   if [[ -p $fifo ]]; then
-    # A holder that isn't the one who asked for this fires too.
-    now
+    # A holder that isn't the one who asked for this fires too: else the lease could be had again, and nothing thaw the slice.
     exec 3<>"$fifo"
-    echo "$now $((now + grace))" >&3
+    echo fire >&3
     exec 3>&-
   fi
   ask_containers
   snooze "$grace"
   end_all
-  [[ -e /sys/fs/cgroup/cgroup.controllers ]] && return 0
+  # What is frozen and lives holds up whoever waits for it: dockerd answers nothing of a container that it can't start.
   while :; do
     read -r -t "$latch_interval" -u 4 _
-    end_all
+    is_populated && end_all
   done
 }
 

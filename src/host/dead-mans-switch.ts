@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { abortable } from '../bus/abortable.ts';
 import { busErrorName } from '../bus/bus-errors.ts';
@@ -20,6 +20,10 @@ export interface DeadMansSwitchOptions {
 
 const FIFO = '/run/muster/switch';
 const LEASE = 'muster-lease.target';
+/** There from before a machine sleeps until it's awake: to ask for the lease then would end what holds it down. */
+const ASLEEP = '/run/muster/asleep';
+/** The fence's jobs can't be cancelled: what conflicts with them is refused for as long as they take. */
+const FENCE_UNDER_WAY = 'org.freedesktop.systemd1.TransactionIsDestructive';
 /** `_2d`, `_2e`: how the bus writes `-` and `.`. */
 const LEASE_PATH = '/org/freedesktop/systemd1/unit/muster_2dlease_2etarget';
 /** SIGKILL goes out so much earlier, so that all are dead by then. */
@@ -138,6 +142,8 @@ class SystemdSwitch implements DeadMansSwitch {
   }
 
   async #startLease(signal: AbortSignal): Promise<void> {
+    if (existsSync(join(this.#options.root ?? '', ASLEEP)))
+      throw new AgentError('UNAVAILABLE', "Cannot open the dead man's switch: expected a machine that is awake");
     const call = {
       destination: 'org.freedesktop.systemd1',
       path: '/org/freedesktop/systemd1',
@@ -149,6 +155,7 @@ class SystemdSwitch implements DeadMansSwitch {
     };
     await this.#options.bus.call(call, signal).catch((cause: unknown) => {
       signal.throwIfAborted();
+      if (busErrorName(cause) === FENCE_UNDER_WAY) return; // asked for again soon
       if (busErrorName(cause) !== 'org.freedesktop.systemd1.NoSuchUnit') throw cause;
       throw new AgentError(
         'UNAVAILABLE',

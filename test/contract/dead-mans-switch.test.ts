@@ -176,6 +176,40 @@ function define(cgroups: 1 | 2): void {
     assert.equal(opened.isOpen, true);
   });
 
+  test('an agent that re-arms and opens all the time neither prevents a fence nor finds the slice frozen after it', async () => {
+    const { machine, opened } = bench;
+    await begin(bench, 30_000);
+    const stop = new AbortController();
+    const rearming = (async () => {
+      for (; !stop.signal.aborted; await systemClock.sleep(20, never)) opened.rearm(nowMs() + 30_000);
+    })();
+    try {
+      const before = await invocation(machine, 'good.service');
+      await machine.run('systemctl', 'start', 'muster-fence.target');
+      // At once, as an agent does that sees an instance end, and again for as long as it's refused.
+      await eventually('begun anew', 10_000, async () => {
+        return begin(bench, 30_000).then(
+          () => true,
+          () => false,
+        );
+      });
+      assert.notEqual(await invocation(machine, 'good.service'), before, 'it was ended');
+      await systemClock.sleep(2 * graceMs, never);
+      await beats(machine, 'good', 'stubborn', 'kept');
+    } finally {
+      stop.abort();
+      await rearming;
+    }
+  });
+
+  test('what enters the slice while it is held down is ended, so that nobody waits for what is frozen', async () => {
+    const { machine } = bench;
+    await assertFired(bench, await begin(bench, 2_500));
+    await systemClock.sleep(graceMs, never);
+    await machine.enterSlice('stuck', machine.beating('stuck'));
+    await eventually('nothing is left in the slice', 2_000, async () => !(await machine.isSlicePopulated()));
+  });
+
   test('a process that finds it open re-arms it and disturbs nothing; disarmed, it does not fire', async () => {
     const { machine, opened } = bench;
     await begin(bench, 2_500);

@@ -100,6 +100,12 @@ export class SwitchMachine {
     await this.run('setsid', '--fork', 'sh', '-c', `exec >/dev/null 2>&1; ${enter}; exec ${command}`);
   }
 
+  /** Whether any process is in a control group below the slice. */
+  async isSlicePopulated(): Promise<boolean> {
+    const files = ['-path', '*/muster-stop.slice/*', '-name', 'cgroup.procs'];
+    return (await this.say('find', '/sys/fs/cgroup', ...files, '-exec', 'cat', '{}', '+')) !== '';
+  }
+
   /** When it last ran, on this process's monotonic clock. Uptime is the same for all machines of one kernel. */
   lastBeatMs(name: string): number {
     const beats = readFileSync(join(this.machine.root, 'run/beats', name), 'latin1').trim();
