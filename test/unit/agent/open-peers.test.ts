@@ -28,7 +28,7 @@ interface Two {
 /** Node2 with its peers; node1's API is behind a real listener. */
 async function openTwo(t: TestContext): Promise<Two> {
   const fixture = await openFixture(t);
-  const tls = await openTlsFixture(t, { api: { fetch: fixture.fetch, open: 0, close: () => {} } });
+  const tls = await openTlsFixture(t, { api: { fetch: fixture.fetch } });
   const move = async (api: string | undefined) => {
     const record = {
       ...{ machineId: node1, bootId: 'boot', hostname: 'node1', addresses: [], advertise: '127.0.0.1', labels: {} },

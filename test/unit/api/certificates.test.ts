@@ -24,7 +24,7 @@ async function openSigning(t: TestContext) {
   const signer = openSigner({ self: openSelfInProcess(), ca, caKey, lifetimeMs: 3_600_000 });
   const fixture = await openFixture(t, [], { certificates: signer });
   await addNode(fixture, node1, 'node1');
-  const tls = await openTlsFixture(t, { api: { fetch: fixture.fetch, open: 0, close: () => {} } });
+  const tls = await openTlsFixture(t, { api: { fetch: fixture.fetch } });
   await writeFile(ca, tls.pki.ca);
   await writeFile(caKey, tls.pki.caKey);
   const ask = async (certificate: TestCertificate, body: unknown) => {
@@ -85,7 +85,7 @@ test('what is no request is refused', async (t) => {
 
 test('a node without the CA’s key says so', async (t) => {
   const fixture = await openFixture(t);
-  const tls = await openTlsFixture(t, { api: { fetch: fixture.fetch, open: 0, close: () => {} } });
+  const tls = await openTlsFixture(t, { api: { fetch: fixture.fetch } });
   const http = openHttp(
     { url: tls.url, ...(await tls.pki.issue({ role: 'node', name: node1 })) },
     { timeoutMs: 10_000 },

@@ -42,22 +42,19 @@ export interface TlsFixture {
 /** An API that answers everything, and notes who asked, behind a real listener. */
 export async function openTlsFixture(
   t: TestContext,
-  options: Partial<TlsOptions> & { readonly api?: Api; readonly clock?: Clock } = {},
+  options: Partial<TlsOptions> & { readonly api?: Pick<Api, 'fetch'> & Partial<Api>; readonly clock?: Clock } = {},
 ): Promise<TlsFixture> {
   const pki = await makeTestPki('test');
   const server = await pki.issue({ role: 'node', name: serverName, addresses: ['127.0.0.1'] });
   const callers: Caller[] = [];
   const lines: Line[] = [];
-  const answering: Api = {
-    fetch: (_request, caller) => {
-      if (caller !== undefined) callers.push(caller);
-      return new Response('{"version":"1","api":"v1"}', { headers: { 'content-type': 'application/json' } });
-    },
-    open: 0,
-    upgrade: async () => {},
-    close: () => {},
+  const fetch: Api['fetch'] = (_request, caller) => {
+    if (caller !== undefined) callers.push(caller);
+    return new Response('{"version":"1","api":"v1"}', { headers: { 'content-type': 'application/json' } });
   };
-  const listener = await openTlsApi(options.api ?? answering, {
+  const upgrade = () => Promise.reject(new Error('no part of this'));
+  const api: Api = { fetch, upgrade, open: 0, close: () => {}, ...options.api };
+  const listener = await openTlsApi(api, {
     host: '127.0.0.1',
     port: 0,
     material: server,

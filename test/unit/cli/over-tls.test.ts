@@ -20,7 +20,9 @@ async function openRemote(t: TestContext) {
   const fixture = await openFixture(t);
   await addNode(fixture, node1, 'node1');
   await addLeader(fixture, node1);
-  const tls = await openTlsFixture(t, { api: { fetch: fixture.fetch, open: 0, close: () => {} } });
+  const tls = await openTlsFixture(t, {
+    api: { fetch: fixture.fetch, open: 0, upgrade: async () => {}, close: () => {} },
+  });
   const folder = await mkdtemp(join(tmpdir(), 'muster-laptop-'));
   t.after(async () => rm(folder, { recursive: true }));
   const terminalOf = async (certificate: TestCertificate, url = tls.url): Promise<FakeTerminal> => {
