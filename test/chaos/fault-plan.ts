@@ -72,7 +72,7 @@ const shapes: Readonly<Record<FaultKind, Shape>> = {
   'leader-freeze': { weight: 2, minMs: 1_000, maxMs: 40_000, stopsMember: false },
   'disk-full': { weight: 1, minMs: 2_000, maxMs: 20_000, stopsMember: false },
   'spec-change': { weight: 3, minMs: 0, maxMs: 0, stopsMember: false },
-  drain: { weight: 1, minMs: 5_000, maxMs: 20_000, stopsMember: false },
+  drain: { weight: 2, minMs: 5_000, maxMs: 30_000, stopsMember: false },
 };
 
 const meanGapMs = 2_000;

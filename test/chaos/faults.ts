@@ -1,5 +1,6 @@
 import { nodeSettingsCodec } from '../../src/cluster/codecs.ts';
 import type { Fault } from '../lab/checker/judge.ts';
+import { lastBeatMs, nowMs } from '../lab/checker/run-log.ts';
 import type { LabNode } from '../lab/lab-node.ts';
 import { stepClock } from './agent-clock.ts';
 import type { FaultKind, PlannedFault } from './fault-plan.ts';
@@ -14,6 +15,8 @@ export interface FaultContext {
   readonly editions: Map<string, number>;
   /** Resolves after so long, or as soon as the storm ends. */
   readonly wait: (ms: number) => Promise<void>;
+  /** Notes that a promise was broken. */
+  readonly broken: (what: string) => Promise<void>;
 }
 
 type Do = (context: FaultContext, fault: PlannedFault, node: LabNode) => Promise<void>;
@@ -104,12 +107,44 @@ const doers: Readonly<Record<FaultKind, Do>> = {
   },
   drain: async (context, fault, node) => {
     await during(context, fault, node, {}, async () => {
-      await setDraining(context.field, node, true);
-      await context.wait(fault.forMs);
-      await setDraining(context.field, node, false);
+      try {
+        await drain(context, fault, node);
+      } finally {
+        await setDraining(context.field, node, false);
+      }
     });
   },
 };
+
+/** What a drain may be told late, and a beat noted. */
+const drainSlackMs = 500;
+
+/**
+ * As an operator drains a node, by its own agent, in whatever else happens to it: one that is said to be done is done, nothing
+ * beats there any more, as long as the drain lasts.
+ */
+async function drain({ field, wait, broken }: FaultContext, fault: PlannedFault, node: LabNode): Promise<void> {
+  const beganMs = nowMs();
+  const deadline = `${Math.max(1, Math.round(fault.forMs / 1000))}s`;
+  const argv = ['muster', 'node', 'drain', node.name, '--deadline', deadline];
+  const { exitCode } = await node.run(argv, { timeoutMs: fault.forMs + commandLimitMs, reject: false });
+  const doneMs = nowMs();
+  const since = await drainedSince(field, node);
+  await wait(Math.max(2 * drainSlackMs, fault.forMs - (doneMs - beganMs)));
+  // Another drain of the same node that ends meanwhile ends this one too.
+  if (exitCode !== 0 || since === undefined || since !== (await drainedSince(field, node))) return;
+  const id = field.idOf(node);
+  const late = (await field.runs()).filter((run) => run.node === id && lastBeatMs(run) > doneMs + drainSlackMs);
+  for (const { id: run } of late) await broken(`${run} ran on ${node.name} after its drain was done`);
+}
+
+async function drainedSince(field: Field, node: LabNode): Promise<string | undefined> {
+  const { store, root } = field.cluster;
+  const stored = await store.get(`${root}nodes/${field.idOf(node)}/settings`);
+  if (stored === undefined) return undefined;
+  const { draining, drain: how } = nodeSettingsCodec.decode(stored.value, 'settings');
+  return draining ? how?.since : undefined;
+}
 
 /** Gives /run back the room that `disk-full` took. */
 export async function emptyDisk(node: LabNode): Promise<void> {

@@ -140,6 +140,7 @@ class Storm {
       work: this.#work,
       editions: this.#editions,
       wait: async (ms) => pause(ms, signal),
+      broken: async (what) => this.#fail(faults[0]?.round ?? 0, what),
     };
     const beganMs = performance.now();
     await Promise.all(

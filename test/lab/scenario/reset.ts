@@ -60,9 +60,9 @@ async function forgetStrangers({ store, root, lab }: Cluster): Promise<void> {
   await Promise.all([...strange].map(async (prefix) => store.deletePrefix(prefix)));
 }
 
-/** Scenarios lose nodes more often than an hour's calm allows for: none begins with a node that flaps, or with a hold. */
+/** Scenarios lose nodes more often than an hour's calm allows for: none begins with a node that flaps or drains, or with a hold. */
 async function forgetLosses({ store, root }: Cluster): Promise<void> {
-  const verdicts = (await store.list(`${root}nodes/`)).filter(({ key }) => key.endsWith('/verdict'));
+  const verdicts = (await store.list(`${root}nodes/`)).filter(({ key }) => /\/(verdict|settings)$/.test(key));
   await Promise.all(verdicts.map(async ({ key }) => store.delete(key)));
   await store.deletePrefix(`${root}holds/`);
 }
