@@ -8,7 +8,7 @@ import {
 } from '../input/contexts-file.ts';
 import { writePems } from '../pki/pem-files.ts';
 import type { Terminal } from './context.ts';
-import { contextsPath, readContextsText } from './find-target.ts';
+import { contextsPath, readContextsText } from './contexts-path.ts';
 import { suggestWord } from './suggest.ts';
 
 /** The contexts of whoever runs this; none where there's no file. */

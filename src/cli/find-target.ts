@@ -1,10 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
-import { AgentError } from '../domain/errors.ts';
 import type { ContextEntry } from '../input/contexts-file.ts';
 import type { ClientTarget } from '../wire/target.ts';
 import type { Terminal } from './context.ts';
+import { contextsPath, readContextsText, variable } from './contexts-path.ts';
 import { Misuse } from './misuse.ts';
 
 type Environment = Terminal['env'];
@@ -37,23 +34,6 @@ export async function findTarget({ socket, context }: TargetOptions, env: Enviro
   return text === undefined ? { socketPath: defaultSocketPath } : contextTarget(undefined, 'current', env);
 }
 
-/** `$XDG_CONFIG_HOME/muster/contexts.yaml`. */
-export function contextsPath(env: Environment): string {
-  const home = variable(env, 'XDG_CONFIG_HOME') ?? join(variable(env, 'HOME') ?? homedir(), '.config');
-  return join(home, 'muster', 'contexts.yaml');
-}
-
-/** The text of a file that may not be there. */
-export function readContextsText(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new AgentError('INVALID_INPUT', `Cannot read "${path}": expected a file that may be read`, { cause });
-  }
-}
-
 /** What an entry of contexts.yaml leads to; its files are read. */
 export async function entryTarget(entry: ContextEntry): Promise<ClientTarget> {
   const { parseEndpoint } = await import('../input/contexts-file.ts');
@@ -83,9 +63,4 @@ async function endpointTarget(endpoint: string, env: Environment): Promise<Clien
       'Cannot use MUSTER_ENDPOINT: expected MUSTER_CA, MUSTER_CERT and MUSTER_KEY with it, the paths of PEM files',
     );
   return entryTarget({ endpoint, ...(ca && cert && key ? { ca, cert, key } : {}) });
-}
-
-function variable(env: Environment, name: string): string | undefined {
-  const value = env[name];
-  return value === '' ? undefined : value;
 }
