@@ -100,10 +100,9 @@ export class SwitchMachine {
     await this.run('setsid', '--fork', 'sh', '-c', `exec >/dev/null 2>&1; ${enter}; exec ${command}`);
   }
 
-  /** Whether any process is in a control group below the slice. */
-  async isSlicePopulated(): Promise<boolean> {
-    const files = ['-path', '*/muster-stop.slice/*', '-name', 'cgroup.procs'];
-    return (await this.say('find', '/sys/fs/cgroup', ...files, '-exec', 'cat', '{}', '+')) !== '';
+  /** Whether what {@link enterSlice} has begun is there: already on its way into the slice, or in it. */
+  async isInSlice(name: string): Promise<boolean> {
+    return (await this.say('pgrep', '--full', `muster-stop.slice/${name}/|beat.sh ${name}$`)) !== '';
   }
 
   /** When it last ran, on this process's monotonic clock. Uptime is the same for all machines of one kernel. */
