@@ -85,7 +85,7 @@ export interface Needs {
 
 export type RuntimeKind = 'systemd' | 'docker';
 
-/** Where a workload may run. All of it must hold. Names and globs match display names. */
+/** Where a workload may run. All of it must hold. Names and globs match units' names, and display names of containers. */
 export interface Placement {
   /** Raw machine IDs or node IDs, whole or their first 8 digits; empty: any. */
   readonly machineIds: readonly string[];

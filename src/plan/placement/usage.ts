@@ -9,7 +9,7 @@ export interface Occupant {
   readonly workloadName: WorkloadName;
   /** Absent for the trace of a workload that no longer exists. */
   readonly workload: Workload | undefined;
-  /** What globs and `MachineOf=` match. */
+  /** What globs and `MachineOf=` match: a unit's name, which a global one has on each node; a container's display name. */
   readonly name: string;
   readonly unit: string | undefined;
   /** Counts as "the" instance: ordered to run here and not superseded. */
@@ -22,7 +22,14 @@ type Port = Needs['ports'][number];
 export function makeOccupant(key: InstanceKey, workload: Workload | undefined, current: boolean): Occupant {
   const { workload: workloadName } = splitInstanceKey(key);
   const unit = isUnitName(workloadName) ? unitName(key) : undefined;
-  return { key, workloadName, workload: workload && placedAs(key, workload), name: displayName(key), unit, current };
+  return {
+    key,
+    workloadName,
+    workload: workload && placedAs(key, workload),
+    name: unit ?? displayName(key),
+    unit,
+    current,
+  };
 }
 
 /** The workload as this instance of it is placed: a template's specifiers stand for this instance. */

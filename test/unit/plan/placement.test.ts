@@ -66,6 +66,15 @@ const filters: [name: string, options: WorkloadOptions, change: (world: World) =
     'conflicts with old.0',
   ],
   [
+    'a global unit that it conflicts with, by the name that it has on each node',
+    { placement: { conflicts: ['old.service'] } },
+    (w) => {
+      w.setWorkload('old.service', { global: true, needs: { runtime: 'systemd' } });
+      w.settleOn(nodeId('a'), `old.service/${nodeId('a')}`);
+    },
+    'conflicts with old.service',
+  ],
+  [
     'a node from which it would be replaced',
     {},
     (w) => {
