@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { LabNode } from '../../test/lab/lab-node.ts';
+import { eventually } from '../../test/support/eventually.ts';
 import type { BenchCase } from '../lib/bench-case.ts';
 import { withCluster } from '../lib/bench-cluster.ts';
 import { makeRatio } from '../lib/result.ts';
@@ -9,10 +9,13 @@ import { median } from '../lib/statistics.ts';
 const runs = 5;
 const lines = 20_000;
 const unit = 'talk.service';
+/** On the reader's node: it shows lines. */
+const readyFile = '/tmp/bench-ready';
 /** Writes its lines whenever it's told to, and says which time it was. */
 const text = `[Service]
-LogRateLimitIntervalSec=0
-ExecStart=/bin/bash -c 'n=0; while :; do until [ -e /run/talk ]; do sleep 0.05; done; rm /run/talk; n=$$((n+1)); \
+LogRateLimitIntervalSec=1s
+LogRateLimitBurst=1000000
+ExecStart=/bin/bash -c 'n=0; echo "end 0"; while :; do until [ -e /run/talk ]; do sleep 0.05; done; rm /run/talk; n=$$((n+1)); \
 echo "begin $$n"; seq -f "%%05g the quick brown fox jumps over the lazy dog" ${lines}; echo "end $$n"; done'
 `;
 
@@ -23,12 +26,12 @@ interface Reader {
 }
 
 /**
- * Lines a second that reach who follows a unit through two agents, one of which runs it, against `journalctl -f` where it runs. `log-follow`: of
- * lines that are there already. `live`: as they are written, on the same two cores.
+ * Lines a second that reach who follows a unit through two agents, one of which runs it, while it writes them as fast as it can: against
+ * `journalctl -f` where it runs, in turns, on the same two cores. The second row: the same for lines that are there already.
  */
 export const benchCase: BenchCase = {
   name: 'log-follow',
-  mustReach: 'ratio >= 0.5',
+  mustReach: 'ratio >= 0.5, as it writes',
   run: (context, signal) =>
     withCluster(context, async function* (bench) {
       await serveTls(bench);
@@ -43,8 +46,8 @@ export const benchCase: BenchCase = {
         };
         const live = await measure(readers, signal, async (reader, batch) => readLive(reader, follower, batch));
         const kept = await measure(readers, signal, async (reader) => readKept(reader, 2 * runs));
-        yield toResult('log-follow', kept);
-        yield toResult('  live', live);
+        yield toResult('log-follow', live);
+        yield toResult('  of what is there', kept);
         await bench.remove(leader, [unit]);
       } finally {
         await serveTlsNoMore(bench);
@@ -75,25 +78,30 @@ async function measure(
   return rates;
 }
 
-/** Follows first, then has the lines written. */
+/** Follows first, and has the lines written once the reader has shown the last one before them. */
 async function readLive(reader: Reader, writer: LabNode, batch: number): Promise<number> {
-  const reading = rateOf(reader, 0, batch);
-  await delay(1_500);
-  await writer.writeFile('/run/talk', '');
+  await reader.node.run(['rm', '-f', readyFile]);
+  const reading = rateOf(reader, 1, batch);
+  const go = eventually('a reader that follows', 30_000, async () => {
+    await reader.node.run(['test', '-e', readyFile]);
+    return writer.run(['touch', '/run/talk']);
+  });
+  await Promise.all([go, reading]);
   return reading;
 }
 
 /** The last of the lines that are there already. */
 async function readKept(reader: Reader, batch: number): Promise<number> {
-  return rateOf(reader, lines + 2, batch);
+  return rateOf(reader, lines + 3, batch);
 }
 
-/** How many lines a second come, from the first one to the batch's last one; those that were left out don't count. */
+/** How many lines a second come, from the first one of the batch to its last; those that were left out don't count. */
 async function rateOf({ node, command }: Reader, last: number, batch: number): Promise<number> {
   const script = `b="$1"; shift
 exec 3< <(exec "$@" 2>/tmp/bench-log-errors); reader=$!
+read -r before <&3; touch ${readyFile}
 read -r first <&3; s=$EPOCHREALTIME
-n=$(awk -v end="end $b" '$0 == end { print NR; exit }' <&3); e=$EPOCHREALTIME
+n=$(sed -n "/^end $b$/ {=;q}" <&3); e=$EPOCHREALTIME
 kill "$reader"; echo "$s $e $n"`;
   const argv = ['bash', '-c', script, 'bash', `${batch}`, ...command(last)];
   const { stdout } = await node.run(argv, { timeoutMs: 60_000 });
