@@ -55,6 +55,8 @@ export class Operator {
     const told = this.told.get(name);
     if (told === undefined || told === 'gone' || random.chance(0.5)) this.#apply(name, told);
     else if (random.chance(0.3)) this.#begin(name, 'remove', this.cluster.remove(name), 'gone');
+    else if (told.desired === 'run' && random.chance(0.4))
+      this.#begin(name, 'restart', this.cluster.restart(name), told);
     else {
       const desired = told.desired === 'run' ? 'stop' : 'run';
       this.#begin(name, desired, this.cluster.setDesired(name, desired), { ...told, desired });
