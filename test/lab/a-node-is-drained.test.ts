@@ -83,7 +83,6 @@ scenarios('a node is drained', (scenario) => {
     'in order and to the end: units, containers, a slow stop; powered off in between nothing is lost',
     async (cluster) => {
       await prepareLog(cluster.lab);
-      await Promise.all(cluster.nodes.map(async (node) => node.run(['docker', 'pull', '--quiet', 'busybox:1'])));
       const [node] = cluster.others(await cluster.leader());
       if (node === undefined) throw new Error('three nodes');
       await placeOn(cluster, node, {
@@ -120,7 +119,9 @@ scenarios('a node is drained', (scenario) => {
 
       await cluster.muster(['node', 'uncordon', node.name]);
       await awaitWhole(cluster, { 'each.service': 3 });
-      const home = cluster.lab.node(await homeOf(cluster, 'slow.service'));
+      const home = cluster.lab.node(
+        await eventually('the slow one well', 10_000, async () => homeOf(cluster, 'slow.service')),
+      );
       await cluster.keepEtcdLeadOff(home);
       await cluster.muster(['node', 'drain', home.name, '--no-wait']);
       await awaitDrain(cluster, home, 'the slow one stopping', ({ left }) => {
