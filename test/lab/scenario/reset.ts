@@ -11,6 +11,7 @@ for unit in ${services.join(' ')}; do
   pid=$(systemctl show --property=MainPID --value "$unit")
   [ "$pid" = 0 ] || kill -s CONT "$pid"
 done
+systemctl reset-failed ${services.join(' ')} docker.socket 2>/dev/null
 systemctl start ${services.filter((unit) => unit !== 'etcd').join(' ')} $(systemctl is-enabled --quiet etcd && echo etcd)
 `;
 
