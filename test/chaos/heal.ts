@@ -11,7 +11,7 @@ const repair = `
 for unit in ${services.join(' ')}; do
   systemctl is-enabled --quiet "$unit" || [ "$unit" = dbus ] || continue
   systemctl kill --kill-who=main --signal=CONT "$unit" 2>/dev/null
-  systemctl reset-failed "$unit" "${unit}.socket" 2>/dev/null # killed often enough, systemd starts it no more
+  systemctl reset-failed "$unit" "$unit.socket" 2>/dev/null # killed often enough, systemd starts it no more
   systemctl is-active --quiet "$unit" || systemctl start --no-block "$unit"
 done
 `;
