@@ -15,7 +15,7 @@ export function diffWorkloads(before: Comparable | undefined, after: Comparable)
 }
 
 function fieldsOf({ run, workload }: Comparable): unknown {
-  const { scale, placement, disconnect, offlineStart, reschedule, moveOrder, sticky, needs } = workload;
+  const { scale, placement, disconnect, offlineStart, launch, reschedule, moveOrder, sticky, needs } = workload;
   const { memoryBytes, cpus } = needs; // the rest of it follows from what runs
   return {
     run,
@@ -23,6 +23,7 @@ function fieldsOf({ run, workload }: Comparable): unknown {
     placement,
     disconnect,
     offlineStart,
+    launch,
     reschedule,
     moveOrder,
     sticky,

@@ -2,7 +2,7 @@ import { formatDurationMs } from '../domain/quantity.ts';
 import type { Workload } from '../domain/spec.ts';
 
 /** `keep, replaced 10m after its node is lost, on return keep-original, starts offline`. */
-export function describeDisconnect({ disconnect, offlineStart }: Workload): string {
+export function describeDisconnect({ disconnect, offlineStart, launch }: Workload): string {
   const { mode, replaceAfterMs, onReturn } = disconnect;
   const parts: string[] = [mode];
   if (replaceAfterMs === 'never') parts.push('never replaced by itself');
@@ -11,6 +11,7 @@ export function describeDisconnect({ disconnect, offlineStart }: Workload): stri
   }
   if (onReturn !== undefined) parts.push(`on return ${onReturn}`);
   if (offlineStart === true) parts.push('starts offline');
+  if (launch === false) parts.push('loaded, not started');
   return parts.join(', ');
 }
 

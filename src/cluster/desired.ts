@@ -34,7 +34,7 @@ export type ResolveImage = (image: string, signal: AbortSignal) => Promise<strin
 /** How an apply goes about it. */
 export interface ApplyOptions extends Expecting {
   readonly resolveImage: ResolveImage;
-  /** What is desired of it from then on. Absent: it runs. */
+  /** What is desired of it from then on, whatever the document says of its launch. Absent: it runs, or is loaded, as that says. */
   readonly desired?: Launch;
   /** Another text is another spec, also where it says the same to systemd: what is read back is what was sent. Nothing restarts for it. */
   readonly byText?: boolean;
@@ -47,7 +47,7 @@ export interface ApplyOptions extends Expecting {
 export async function applyWorkload(
   store: StoreView,
   document: WorkloadDocument,
-  { resolveImage, expected, desired = 'run', byText = false }: ApplyOptions,
+  { resolveImage, expected, desired, byText = false }: ApplyOptions,
   signal: AbortSignal,
 ): Promise<Applied> {
   const hash = hashSpec(document.run);
@@ -61,9 +61,11 @@ export async function applyWorkload(
     const isNewSpec = present?.hash !== hash || (byText && !isDeepStrictEqual(present.run, document.run));
     const number = nextNumber(before, isNewSpec, found.revision);
     const at = store.clock.wallTime().toISOString();
-    const after = { ...makeWorkload(document, { number, before, at }), ...launchFields(desired) };
+    const { launch, ...made } = makeWorkload(document, { number, before, at });
+    const after = { ...made, ...launchFields(desired ?? (launch === false ? 'load' : 'run')) };
     const started =
-      desired === 'run' &&
+      after.desired === 'run' &&
+      after.launch === undefined &&
       before !== undefined &&
       (before.desired !== 'run' || before.launch === false || before.removing === true);
     if (before !== undefined && isSameWorkload(before, after)) {
@@ -102,6 +104,7 @@ export function makeWorkload(
     placement: document.placement,
     disconnect: document.disconnect,
     ...(document.offlineStart === undefined ? {} : { offlineStart: document.offlineStart }),
+    ...(document.launch === undefined ? {} : { launch: document.launch }),
     ...(document.reschedule === undefined ? {} : { reschedule: document.reschedule }),
     moveOrder: document.moveOrder,
     sticky: document.sticky,

@@ -23,6 +23,8 @@ export function checkDocument(document: WorkloadDocument): void {
   }
   if (run.kind === 'unit') checkUnitText(name, run.text);
   else checkContainer(run);
+  if (run.kind !== 'unit' && document.launch === false)
+    throw refuse(name, 'a launch of a container: only units can be loaded');
   checkScale(document);
   checkPlacement(document.placement, scale.kind === 'global');
   checkPolicies(document);

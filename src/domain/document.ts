@@ -9,6 +9,8 @@ export interface WorkloadDocument {
   readonly placement: Placement;
   readonly disconnect: DisconnectPolicy;
   readonly offlineStart?: boolean;
+  /** For units: it's installed, and started by its socket, its timer or another unit. */
+  readonly launch?: false;
   readonly reschedule?: ReschedulePolicy | 'never';
   readonly moveOrder: Workload['moveOrder'];
   readonly sticky: boolean;

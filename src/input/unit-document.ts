@@ -58,6 +58,7 @@ export function readUnitPolicies(
     placement: readPlacement(reader),
     disconnect,
     ...given('offlineStart', reader.flag('OfflineStart')),
+    ...given('launch', reader.flag('Launch') === false ? (false as const) : undefined),
     ...given('reschedule', readRescheduleOptions(reader)),
     moveOrder: reader.word('MoveOrder', ['start-first', 'stop-first']) ?? defaultMoveOrder(run, disconnect.mode),
     sticky: reader.flag('Sticky') ?? defaultSticky(run),

@@ -32,6 +32,7 @@ const musterKeys = [
   'CPUs',
   'MoveOrder',
   'Sticky',
+  'Launch',
 ];
 
 /** Names that fleet itself had replaced and went on to read, behind those that replaced them. A boot ID never was a machine's. */

@@ -125,6 +125,7 @@ export const documentSchema: v.GenericSchema<unknown, WorkloadDocument> = v.stri
   placement: placementSchema,
   disconnect: disconnectSchema,
   offlineStart: v.exactOptional(v.boolean()),
+  launch: v.exactOptional(v.literal(false)),
   reschedule: v.exactOptional(rescheduleSchema),
   moveOrder: v.picklist(['start-first', 'stop-first']),
   sticky: v.boolean(),

@@ -100,7 +100,7 @@ export const codecSamples: readonly CodecSamples[] = [
       offlineStart: true,
       disconnect: { mode: 'keep', replaceAfterMs: 'never', onReturn: 'keep-original' },
     },
-    { ...workload, disconnect: { mode: 'stop', replaceAfterMs: 60_000 } },
+    { ...workload, launch: false, disconnect: { mode: 'stop', replaceAfterMs: 60_000 } },
   ),
   sampled(
     'spec',
@@ -111,7 +111,7 @@ export const codecSamples: readonly CodecSamples[] = [
   sampled(
     'assignment',
     assignmentCodec,
-    { order: 'run', spec: 1, disconnect: 'stop', reason: 'placed', at },
+    { order: 'run', spec: 1, disconnect: 'stop', launch: false, reason: 'placed', at },
     { order: 'stop', spec: 1, disconnect: 'keep', offlineStart: true, reason: 'moved', at, superseded: true },
   ),
   sampled(
