@@ -20,7 +20,7 @@ export async function openPeerSocket(options: PeerSocketOptions, signal: AbortSi
   const { target, path, headers, limitMs } = options;
   signal.throwIfAborted();
   const { WebSocket } = await import('ws'); // most agents are never asked for it
-  const { host, ...connection } = tlsOptions(target);
+  const { host: _host, ...connection } = tlsOptions(target);
   const socket = new WebSocket(`wss${target.url.slice('https'.length)}${path}`, {
     ...connection,
     checkServerIdentity: connection.checkServerIdentity as never, // its type wants a boolean; it's Node's own option

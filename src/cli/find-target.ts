@@ -51,7 +51,7 @@ export async function entryTarget(entry: ContextEntry): Promise<ClientTarget> {
 
 async function contextTarget(name: string | undefined, from: string, env: Environment): Promise<ClientTarget> {
   const { findContext } = await import('./contexts.ts');
-  const entry = await findContext(name, from, env);
+  const entry = findContext(name, from, env);
   return entry === undefined ? { socketPath: defaultSocketPath } : entryTarget(entry);
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { InstancesAnswer } from '../../src/wire/answers.ts';
 import { eventually } from '../support/eventually.ts';
+import { readResponse } from '../support/read-response.ts';
 import { makeTestPki } from '../support/test-pki.ts';
 import { type CommandResult, command } from './command.ts';
 import { builtExecutable } from './image-layer.ts';
@@ -74,11 +75,11 @@ async function answerTo(
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; detail: string }>();
   const files = pem.cert === undefined || pem.key === undefined ? {} : { cert: pem.cert, key: pem.key };
   const options = { host: node.address, port: 2773, method, path, rejectUnauthorized: false, agent: false, ...files };
-  const sent = request(options, async (response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of response) chunks.push(chunk as Buffer);
-    const json = JSON.parse(Buffer.concat(chunks).toString() || '{}') as { detail?: string };
-    resolve({ status: response.statusCode ?? 0, detail: json.detail ?? '' });
+  const sent = request(options, (response) => {
+    readResponse(response).then((text) => {
+      const { detail = '' } = JSON.parse(text || '{}') as { detail?: string };
+      resolve({ status: response.statusCode ?? 0, detail });
+    }, reject);
   });
   sent.on('error', reject).end();
   return promise;

@@ -11,6 +11,7 @@ import { silentLog } from '../../../src/loop/log.ts';
 import { systemClock } from '../../../src/loop/system-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
+import { readResponse } from '../../support/read-response.ts';
 import type { TestCertificate } from '../../support/test-pki.ts';
 import { layout, node1 } from './api-fixture.ts';
 import { openTlsFixture, type TlsFixture } from './tls-fixture.ts';
@@ -83,14 +84,8 @@ async function send(
     headers: { 'content-type': 'application/json', ...length },
     ...options,
   });
-  sent.on('response', async (response) => {
-    const chunks: Buffer[] = [];
-    try {
-      for await (const chunk of response) chunks.push(chunk as Buffer);
-    } catch {
-      // cut off by the server once it has answered
-    }
-    resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() });
+  sent.on('response', (response) => {
+    readResponse(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
   });
   sent.on('timeout', () => sent.destroy(new Error('not served in time')));
   sent.on('error', reject);

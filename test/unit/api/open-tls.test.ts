@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { connect } from 'node:tls';
 import { systemClock } from '../../../src/loop/system-clock.ts';
 import { eventually } from '../../support/eventually.ts';
+import { readResponse } from '../../support/read-response.ts';
 import { makeTestPki, type TestCertificate } from '../../support/test-pki.ts';
 import { openTlsFixture, serverName, type TlsFixture } from './tls-fixture.ts';
 
@@ -32,14 +33,11 @@ async function ask(
       ...(cert === undefined || key === undefined ? {} : { cert, key }),
       ...options,
     },
-    async (response) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of response) chunks.push(chunk as Buffer);
-      resolve({
-        status: response.statusCode ?? 0,
-        headers: response.headers,
-        json: JSON.parse(Buffer.concat(chunks).toString()) as Answer['json'],
-      });
+    (response) => {
+      readResponse(response).then((text) => {
+        const json = JSON.parse(text) as Answer['json'];
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, json });
+      }, reject);
     },
   );
   sent.on('error', reject);
