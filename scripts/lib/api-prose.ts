@@ -74,6 +74,13 @@ A workload's \`ETag\` is the number of its present spec. A change that is sent w
 one, else it's refused with \`412\` and what is there. \`If-Match: *\` asks for any, \`If-None-Match: *\` for none: with a \`PUT\` it creates and never
 replaces. A spec's number is never used twice, also not by a workload of the same name that was made anew.
 
+## Plans
+
+\`POST /v1/plan\` takes what an apply and removals would be sent, and answers what they would do: field by field, and for each instance whether it would
+start, stop, restart, move (where to) or wait (why, node by node), also of other workloads that would make room or get some. It's the
+leader's own planner, on the present state at one revision, carried on until nothing is left to do, as if all went well. Nothing is
+written, no registry is asked.
+
 ## Pages and filters
 
 \`/v1/workloads\`, \`/v1/instances\` and \`/v1/nodes\` answer all at once, or with \`?limit=\` (1 to 1000) a page at a time. \`next\` is what to ask for
@@ -84,6 +91,40 @@ given must hold, and of several phases any.
 ## Streams
 
 A stream is JSON values, one a line (\`application/x-ndjson\`), until the client leaves or the agent stops. When it ends for an error, its last
-line is \`{"problem": …}\`. Where it shows a state, the first lines are the whole of it and each later one what has changed; states that
-follow each other quickly are told as one. A client that reads slowly gets the newest state next, and costs the agent no memory.
+line is \`{"problem": …}\`. An empty line is a sign of life. Where it shows a state, the first lines are the whole of it and each later one
+what has changed; states that follow each other quickly are told as one. A client that reads slowly gets the newest state next, and costs the
+agent no memory.
+
+### Events
+
+\`GET /v1/events\` tells what etcd's own history shows, then what happens. With \`Accept: text/event-stream\` it's server-sent events, as browsers and
+most HTTP libraries read them; without, one event a line, up to now unless \`?follow=true\`.
+
+\`\`\`console
+$ curl -N --unix-socket /run/muster/muster.sock -H 'Accept: text/event-stream' 'http://muster/v1/events?since=1h'
+id: 1234
+event: instance.moved
+data: {"id":"1234","revision":1234,"at":"2026-01-31T12:00:00.000Z","type":"instance.moved","subject":"web.0",…}
+\`\`\`
+
+An event's \`id\` is the store's revision. \`Last-Event-ID\` (or \`?since=\`) goes on right after it, at any node, also after the agent was restarted. What can't
+be told any more, as etcd has forgotten it or the client reads too slowly, is told of by an event \`events.lost\` with how much and why.
+
+### Logs
+
+A line of a log is \`{"kind": "line", …}\`; what its reader has to know is between the lines as \`{"kind": "notice", …}\`: a node that doesn't answer, an
+instance that goes on elsewhere, or with \`lost\` how many lines were left out for a reader that is too slow. Lines of several instances come in order of their time.
+
+### Commands beside an instance
+
+\`GET /v1/instances/:workload/:slot/exec\` is upgraded to a WebSocket with the subprotocol \`muster-exec.v1\`. Text messages are JSON, binary ones data.
+
+| message | from | says |
+|---|---|---|
+| \`{"start": {"command": ["sh"], "input": true, "terminal": {"type": "xterm", "columns": 80, "rows": 24}}}\` | client, first | what to run; without \`terminal\` it gets none |
+| binary | client | its input |
+| \`{"end": "stdin"}\`, \`{"resize": {"columns": 100, "rows": 30}}\` | client | its input is over; the terminal has another size |
+| \`{"started": true}\` | agent | it runs |
+| binary: 1 or 2, then data | agent | what it wrote to stdout or stderr |
+| \`{"exit": {"code": 0}}\` or \`{"problem": …}\` | agent, last | how it ended, or why it couldn't be run |
 `;

@@ -107,9 +107,10 @@ test('a restart of one instance leaves the others alone; one whose node is away 
   const { world, cluster } = await bootCluster();
   const [away] = cluster.whereIs('ctl/0');
   const before = cluster.runs;
-  away!.stopAgent();
+  const stopped = away!.stopAgent();
   await cluster.restart('ctl', '0');
   await world.advance(5_000);
+  await stopped;
   away!.startAgent();
   await cluster.converge(60_000);
   const changed = Object.entries(cluster.runs).filter(([name, run]) => before[name] !== run);
