@@ -20,7 +20,7 @@ export const defaultLogRate: LogRate = {
 };
 
 /** What a line is about: the first of these that it has. */
-const mainKeys = ['instance', 'workload', 'key', 'prefix', 'file', 'runtime', 'endpoint', 'node'] as const;
+const mainKeys = ['instance', 'workload', 'key', 'prefix', 'file', 'runtime', 'endpoint', 'client', 'node'] as const;
 /** Of what lines are about, so many are remembered; the part of a text that tells it apart. */
 const REMEMBERED = 2_000;
 const TOLD_APART_BY = 200;
