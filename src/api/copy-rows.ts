@@ -176,7 +176,8 @@ function reasonOf(
   const action = said?.lastAction?.reason;
   if (phase === 'lost') {
     const waiting = held ?? record?.pending?.reason;
-    return waiting === undefined ? `${node.hostname} is lost` : `${node.hostname} is lost: ${waiting}`;
+    const lost = `${node.hostname} is lost`;
+    return waiting === undefined ? lost : waiting.startsWith(lost) ? waiting : `${lost}: ${waiting}`;
   }
   if (phase === 'stopping' && assignment?.value.order === 'stop') return assignment.value.reason;
   if (said === undefined) return `ordered on ${node.hostname}, which has not answered yet`;

@@ -71,9 +71,14 @@ export function describeRow(row: InstanceRow): string {
     row.role === 'superseded' ? 'replaced by another copy' : '',
     row.node !== undefined && row.role !== 'orphan' && !row.upToDate ? `still spec ${row.spec ?? '?'}` : '',
     row.progress ?? '',
-    row.reason ?? (row.phase === 'failed' ? row.lastError : undefined) ?? '',
+    saidReason(row) ?? (row.phase === 'failed' ? row.lastError : undefined) ?? '',
   ];
   return [...new Set(marks)].filter((mark) => mark !== '').join('; ');
+}
+
+/** That it runs since it was told to goes without saying. */
+function saidReason({ reason, phase, healthy }: InstanceRow): string | undefined {
+  return reason === 'assigned-here' && phase === 'running' && healthy ? undefined : reason;
 }
 
 function healthCell({ health, healthy, phase }: InstanceRow): Cell {

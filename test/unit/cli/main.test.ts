@@ -87,7 +87,11 @@ function serveLog(more: (write: (text: string) => void) => void): RequestListene
       return;
     }
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
-    more((text) => response.write(`${JSON.stringify({ at: '2026-01-01T00:00:00Z', stream: 'stdout', text })}\n`));
+    more((text) =>
+      response.write(
+        `${JSON.stringify({ at: '2026-01-01T00:00:00Z', kind: 'line', stream: 'stdout', text, instance: 'web.0', node: 'node1' })}\n`,
+      ),
+    );
   };
 }
 
