@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
-import type { Output, Terminal } from './cli/context.ts';
+import type { KeyTerminal, Output, Terminal } from './cli/context.ts';
+import type { Machine } from './cli/machine.ts';
 
 /** Set when the executable is built. */
 declare const __MUSTER_VERSION__: string | undefined;
@@ -86,25 +87,14 @@ class Program {
         () => {},
       ),
       stdin: { [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator]() },
+      closeStdin: () => process.stdin.destroy(),
+      keys: keyTerminal,
       env,
       version,
-      clock: {
-        monotonicMs: () => performance.now(),
-        wallTime: () => new Date(),
-        after: (ms, then) => {
-          const timer = setTimeout(then, ms);
-          return () => clearTimeout(timer);
-        },
-      },
+      clock,
       timeZone: () => Temporal.Now.timeZoneId(),
       connect: async (target) => (await import('./cli/connection.ts')).connect(target),
-      machine: async () => {
-        const { diagnose, showConfig } = await import('./doctor/machine.ts');
-        return {
-          config: async (start) => showConfig({ ...start, env }),
-          diagnose: async (start, signal) => diagnose({ ...start, env, version: version.version }, signal),
-        };
-      },
+      machine: async () => loadMachine(env),
       runAgent: async (start, signal) => {
         this.#isAgent = true;
         const { runAgent } = await import('./agent/run-agent.ts');
@@ -126,10 +116,44 @@ class Program {
   }
 }
 
+/** What looks at this machine is loaded when it's asked for. */
+async function loadMachine(env: Terminal['env']): Promise<Machine> {
+  const { diagnose, showConfig } = await import('./doctor/machine.ts');
+  return {
+    config: async (start) => showConfig({ ...start, env }),
+    diagnose: async (start, signal) => diagnose({ ...start, env, version: version.version }, signal),
+  };
+}
+
+const clock: Terminal['clock'] = {
+  monotonicMs: () => performance.now(),
+  wallTime: () => new Date(),
+  after: (ms, then) => {
+    const timer = setTimeout(then, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
 /** How this very program is run: once it's built, by the executable alone. */
 function ownCommandLine(): readonly string[] {
   const isBuilt = typeof __MUSTER_VERSION__ === 'string';
   return isBuilt ? [process.execPath] : [process.execPath, process.argv[1] ?? ''];
+}
+
+/** Standard input and output where both are terminals. Node gives them back as it found them, however the process ends. */
+function keyTerminal(): KeyTerminal | undefined {
+  const { stdin, stdout, env } = process;
+  if (!stdin.isTTY || !stdout.isTTY) return undefined;
+  return {
+    setRaw: (isRaw) => {
+      stdin.setRawMode(isRaw);
+    },
+    type: env['TERM'] ?? 'xterm',
+    onResize: (listener) => {
+      stdout.on('resize', listener);
+      return () => stdout.off('resize', listener);
+    },
+  };
 }
 
 /** A stream is opened when it is first used: a command that needs one of three starts sooner. */

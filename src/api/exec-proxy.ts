@@ -1,7 +1,7 @@
 import type { RawData } from 'ws';
 import { AgentError } from '../domain/errors.ts';
 import { type InstanceKey, type NodeId, splitInstanceKey } from '../domain/ids.ts';
-import { EXEC_PROTOCOL, type ExecStart, parseObject } from '../wire/exec-frames.ts';
+import { type ExecStart, parseObject } from '../wire/exec-frames.ts';
 import type { ApiDeps } from './api-deps.ts';
 import type { Caller } from './caller.ts';
 import { bytesOf, sendBytes } from './exec-messages.ts';
@@ -26,12 +26,7 @@ export async function proxyExec(
 ): Promise<number | undefined> {
   if (deps.peers === undefined) throw new AgentError('UNAVAILABLE', 'Cannot ask other nodes: there is no API over TCP');
   const { workload, slot } = splitInstanceKey(key);
-  const request = {
-    path: nodeExecPath(workload, slot),
-    headers: { 'sec-websocket-protocol': EXEC_PROTOCOL },
-    onBehalfOf: caller,
-  };
-  const peer = await deps.peers.connect(node, request, signal);
+  const peer = await deps.peers.connect(node, { path: nodeExecPath(workload, slot), onBehalfOf: caller }, signal);
   try {
     await sendBytes(peer, JSON.stringify({ start }));
     inbox.handle(

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { AgentError, errorCodeOf } from '../domain/errors.ts';
 import { displayName } from '../domain/names.ts';
-import { EXEC_MESSAGE_LIMIT_BYTES, EXEC_PROTOCOL } from '../wire/exec-frames.ts';
+import { EXEC_MESSAGE_LIMIT_BYTES, EXEC_PROTOCOL, EXEC_SIGN_MS } from '../wire/exec-frames.ts';
 import type { ApiDeps } from './api-deps.ts';
 import type { Caller } from './caller.ts';
 import { Inbox, send } from './exec-messages.ts';
@@ -22,8 +22,8 @@ export interface ExecAsked {
   readonly caller: Caller;
 }
 
-/** A client that answers none of two of these is gone. */
-const PING_MS = 15_000;
+/** A client that has not answered so many signs of life is gone. */
+const MOST_UNANSWERED = 2;
 const CLOSE_LIMIT_MS = 2_000;
 
 /** Upgrades the connection, has the command run, here or on the node where the instance is, and closes the connection. */
@@ -89,14 +89,14 @@ function keepAlive({ clock }: ApiDeps, client: WebSocket): () => void {
   });
   const ping = () => {
     if (client.isPaused) unanswered = 0;
-    else if (unanswered >= 2) client.terminate();
+    else if (unanswered >= MOST_UNANSWERED) client.terminate();
     else {
       unanswered += 1;
       if (client.readyState === client.OPEN) client.ping();
     }
-    cancel = clock.after(PING_MS, ping);
+    cancel = clock.after(EXEC_SIGN_MS, ping);
   };
-  cancel = clock.after(PING_MS, ping);
+  cancel = clock.after(EXEC_SIGN_MS, ping);
   return () => cancel();
 }
 

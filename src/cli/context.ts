@@ -4,7 +4,7 @@ import type { Machine } from './machine.ts';
 
 /** Where text goes: a terminal, a pipe or a file. */
 export interface Output {
-  write(text: string): void;
+  write(text: string | Uint8Array): void;
   /** Resolves once what was written has been taken, so that a slow reader isn't written ahead of. */
   readonly drained?: () => Promise<void>;
   readonly isTTY: boolean;
@@ -12,6 +12,16 @@ export interface Output {
   readonly columns: number | undefined;
   /** Its height. */
   readonly rows: number | undefined;
+}
+
+/** The terminal that standard input is, as programs use it that handle each key. */
+export interface KeyTerminal {
+  /** Keys come as they are pressed, Ctrl-C too, and nothing is echoed; false: as before. */
+  setRaw(isRaw: boolean): void;
+  /** The kind of terminal: `xterm`. */
+  readonly type: string;
+  /** Calls whenever the size has changed; returns the cancel. The size is standard output's. */
+  onResize(listener: () => void): () => void;
 }
 
 /** The part of the clock port that commands need. */
@@ -36,6 +46,10 @@ export interface Terminal {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly stdin: AsyncIterable<Uint8Array | string>;
+  /** Reads no more of standard input: else it would keep the process. */
+  readonly closeStdin?: () => void;
+  /** Absent where standard input or output is no terminal. */
+  readonly keys?: () => KeyTerminal | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: CommandClock;
   /** Where this machine is, as `Europe/Berlin`. */

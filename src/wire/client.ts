@@ -18,6 +18,8 @@ import type {
   WorkloadsAnswer,
 } from './answers.ts';
 import { type EventClient, makeEventClient } from './event-client.ts';
+import type { ExecChannel } from './exec-client.ts';
+import type { ExecStart } from './exec-frames.ts';
 import { type Http, openHttp } from './http.ts';
 import type { ListingFilter } from './listing-filter.ts';
 import type { LogEntry, LogQuery } from './log-answers.ts';
@@ -95,6 +97,12 @@ export interface Client extends NodeClient, EventClient {
     query: LogQuery & { readonly workload: string; readonly slot?: string },
     signal: AbortSignal,
   ): AsyncIterable<LogEntry>;
+  /** Runs a command beside an instance; it ends with the signal. Rejects where it can't be run. */
+  exec(
+    query: { readonly workload: string; readonly slot: string },
+    start: ExecStart,
+    signal: AbortSignal,
+  ): Promise<ExecChannel>;
   close(): void;
 }
 
@@ -154,6 +162,11 @@ export function openClient(target: ClientTarget, options: ClientOptions = {}): C
     },
     ...makeNodeClient(http),
     ...makeEventClient(http),
+    exec: async ({ workload, slot }, start, signal) => {
+      const { openExec } = await import('./exec-client.ts');
+      const path = `/v1/instances/${encodeURIComponent(workload)}/${encodeURIComponent(slot)}/exec`;
+      return openExec({ target, path, timeoutMs: options.timeoutMs ?? 30_000 }, start, signal);
+    },
     close: () => http.close(),
   };
 }

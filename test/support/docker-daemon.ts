@@ -26,7 +26,25 @@ export const registryUser = { username: 'puller', password: 'secret' } as const;
 const registryUserLine = 'puller:$2y$05$MKUCla0/gl0vYjSPqBtmPOQGNm5UbdcVBEApB6nswoeaCO19R8/gm\n';
 
 const prefix = 'muster-docker-';
-const applets = ['sh', 'sleep', 'cat', 'echo', 'true', 'false', 'seq', 'dd', 'kill', 'date', 'env', 'id', 'hostname'];
+const applets = [
+  'sh',
+  'sleep',
+  'cat',
+  'wc',
+  'head',
+  'stty',
+  'ps',
+  'echo',
+  'true',
+  'false',
+  'seq',
+  'dd',
+  'kill',
+  'date',
+  'env',
+  'id',
+  'hostname',
+];
 const readyMs = 30_000;
 
 /** An answer of the Engine API. */
@@ -99,11 +117,21 @@ export class DockerDaemon {
     return `/${this.#cgroup}/stop`;
   }
 
+  /** Prefix by which this process reaches files as the daemon sees them. */
+  get root(): string {
+    return `/proc/${this.#initPid}/root`;
+  }
+
+  /** Prefix by which a command runs in the daemon's namespaces. */
+  get enter(): readonly string[] {
+    return ['nsenter', '--target', String(this.#initPid), '--mount', '--net', '--pid', '--'];
+  }
+
   /** Runs a program inside the daemon's namespaces. */
   spawnInside(args: readonly string[]): ChildProcess {
     const log = createWriteStream(join(this.directory, `${basename(args[0] ?? '')}.log`), { flags: 'a' });
-    const into = ['--target', String(this.#initPid), '--mount', '--net', '--pid', '--'];
-    const child = spawn('nsenter', [...into, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: environment });
+    const [nsenter = '', ...into] = this.enter;
+    const child = spawn(nsenter, [...into, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: environment });
     child.stdout?.pipe(log, { end: false });
     child.stderr?.pipe(log, { end: false });
     child.once('exit', () => log.end());

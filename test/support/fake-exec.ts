@@ -2,22 +2,25 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
 import { mergeOutputs, writeAll } from '../../src/runtime/exec-streams.ts';
-import type { ExecOrder, ExecSession } from '../../src/runtime/port.ts';
+import type { ExecOrder, ExecOutput, ExecSession } from '../../src/runtime/port.ts';
 import { openPty } from '../../src/runtime/systemd/pty.ts';
 
 /** Commands of sessions that are open now. */
 export interface FakeExecs {
   open: number;
+  /** What was read of their output. */
+  bytes: number;
 }
 
 /** Runs the command as a process of this machine: no fake of a shell or a terminal is as good as one. */
-export async function execHere(order: ExecOrder, execs: FakeExecs = { open: 0 }): Promise<ExecSession> {
+export async function execHere(order: ExecOrder, execs: FakeExecs = { open: 0, bytes: 0 }): Promise<ExecSession> {
   const { terminal } = order;
   const pty = terminal === undefined ? undefined : await openPty(terminal);
   const [file = '', ...args] = pty === undefined ? order.command : ['setsid', '--ctty', ...order.command];
   const stdin = order.input ? 'pipe' : 'ignore';
   const child = spawn(file, args, {
     stdio: pty === undefined ? [stdin, 'pipe', 'pipe'] : [pty.slave, pty.slave, pty.slave],
+    detached: pty === undefined, // a group of its own, to be ended as one; setsid makes one too
     env: { ...process.env, ...(terminal === undefined ? {} : { TERM: terminal.type }) },
   });
   pty?.closeSlave();
@@ -34,7 +37,7 @@ export async function execHere(order: ExecOrder, execs: FakeExecs = { open: 0 })
   const { stdout, stderr } = child;
   const piped = { ...(stdout === null ? {} : { stdout }), ...(stderr === null ? {} : { stderr }) };
   return {
-    output: mergeOutputs(pty === undefined ? piped : { stdout: pty.master }),
+    output: counted(mergeOutputs(pty === undefined ? piped : { stdout: pty.master }), execs),
     write: async (data) => (input === null || input === undefined ? undefined : writeAll(input as Writable, data)),
     endInput: () => {
       if (pty === undefined) child.stdin?.end();
@@ -43,8 +46,23 @@ export async function execHere(order: ExecOrder, execs: FakeExecs = { open: 0 })
     exitCode: () => ended,
     close: async () => {
       pty?.master.destroy();
-      child.kill('SIGKILL');
+      killGroup(child.pid);
       await ended;
     },
   };
+}
+
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // it has ended
+  }
+}
+
+async function* counted(output: AsyncIterable<ExecOutput>, execs: FakeExecs): AsyncGenerator<ExecOutput> {
+  for await (const each of output) {
+    execs.bytes += each.data.length;
+    yield each;
+  }
 }

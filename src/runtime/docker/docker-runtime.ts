@@ -45,6 +45,9 @@ export interface DockerRuntimeOptions {
   readonly callLimitMs?: number;
   /** Below which control group `stop` instances live where dockerd manages the groups itself: the slice's path by default. */
   readonly stopGroupPath?: string;
+  /** Prefixed to paths below /proc and /sys, and to commands: where Docker is another machine's. */
+  readonly root?: string;
+  readonly enter?: readonly string[];
   /** A pull that makes no progress is given up after this: 3 min by default. */
   readonly pullStallMs?: number;
 }
@@ -220,13 +223,17 @@ class DockerRuntime implements Runtime {
       throw new AgentError('NOT_FOUND', `Cannot run a command in "${name}": expected a container of this cluster`);
     if (running === undefined)
       throw new AgentError('CONFLICT', `Cannot run a command in "${name}": expected its container to run`);
-    const parts = { engine: this.#engine, clock: this.#options.clock };
+    const { clock, root = '', enter = [] } = this.#options;
+    const parts = { engine: this.#engine, clock, root, enter };
     return execInContainer(parts, { id: running.Id, name }, order, signal);
   }
 
   async usage(signal: AbortSignal): Promise<readonly InstanceUsage[]> {
     const instances = await this.observe(signal);
-    return readUsage(instances.map(({ key, pid, container }) => ({ key, pid, within: container?.id })));
+    return readUsage(
+      instances.map(({ key, pid, container }) => ({ key, pid, within: container?.id })),
+      this.#options.root,
+    );
   }
 
   async resolveImage(image: string, signal: AbortSignal): Promise<string | undefined> {

@@ -12,11 +12,15 @@ import type { Engine, EngineReply } from './engine.ts';
 export interface ExecParts {
   readonly engine: Engine;
   readonly clock: Clock;
+  /** Prefixed to paths, and to commands: where Docker is another machine's. */
+  readonly root: string;
+  readonly enter: readonly string[];
 }
 
 /** Docker tells a command's end a moment after its output's. */
 const END_POLL_MS = 20;
 const END_LIMIT_MS = 5_000;
+const FIRST_SIZE_LIMIT_MS = 1_000;
 /** What a command that is ended has to end by itself. */
 const GRACE_MS = 2_000;
 
@@ -53,16 +57,22 @@ export async function execInContainer(
     { id, container: container.id, isTerminal: terminal !== undefined },
     opened.socket,
   );
-  if (terminal !== undefined) await session.resize(terminal).catch(() => {}); // it may have ended already
+  if (terminal !== undefined) await session.resizeFirst(terminal);
   return session;
 }
 
-function execBody({ command, terminal, input }: ExecOrder): object {
+/** Older daemons don't know of the size here, and are told it once the command has begun. */
+function terminalFields({ terminal }: ExecOrder): object {
+  return terminal === undefined ? { Tty: false } : { Tty: true, ConsoleSize: [terminal.rows, terminal.columns] };
+}
+
+function execBody(order: ExecOrder): object {
+  const { command, terminal, input } = order;
   return {
     AttachStdin: input,
     AttachStdout: true,
     AttachStderr: true,
-    Tty: terminal !== undefined,
+    ...terminalFields(order),
     Cmd: command,
     ...(terminal === undefined ? {} : { Env: [`TERM=${terminal.type}`] }),
   };
@@ -107,9 +117,22 @@ class DockerExec implements ExecSession {
   }
 
   async resize({ columns, rows }: TerminalSize): Promise<void> {
-    const query = { h: rows, w: columns };
-    const call = { method: 'POST', path: `/exec/${this.#ids.id}/resize`, query } as const;
-    await this.#parts.engine.call(call, new AbortController().signal);
+    await this.#resize(columns, rows);
+  }
+
+  /** The connection is there before the command is; until then it has no terminal whose size could be set. */
+  async resizeFirst({ columns, rows }: TerminalSize): Promise<void> {
+    const { clock } = this.#parts;
+    const untilMs = clock.monotonicMs() + FIRST_SIZE_LIMIT_MS;
+    while ((await this.#resize(columns, rows)) >= 300 && clock.monotonicMs() < untilMs) {
+      if ((await this.#inspect()).Running !== true) return;
+      await clock.sleep(END_POLL_MS, new AbortController().signal);
+    }
+  }
+
+  async #resize(columns: number, rows: number): Promise<number> {
+    const call = { method: 'POST', path: `/exec/${this.#ids.id}/resize`, query: { h: rows, w: columns } } as const;
+    return (await this.#parts.engine.call(call, new AbortController().signal)).status;
   }
 
   async exitCode(): Promise<number> {
@@ -133,27 +156,36 @@ class DockerExec implements ExecSession {
     return body as Inspected;
   }
 
-  /** Docker itself never ends a command whose client has gone: it would run for as long as its container. */
+  /**
+   * Docker itself never ends a command whose client has gone: it would run for as long as its container. Once the client has gone it
+   * doesn't say any more either whether the command runs.
+   */
   async close(): Promise<void> {
+    const { clock, enter } = this.#parts;
+    const { signal } = new AbortController();
+    const { Running: isRunning, Pid: pid = 0 } = await this.#inspect().catch((): Inspected => ({}));
     this.#socket.destroy();
-    for (const name of ['HUP', 'TERM', 'KILL'] as const) {
-      const { Running: isRunning, Pid: pid = 0 } = await this.#inspect().catch((): Inspected => ({}));
-      if (isRunning !== true || pid <= 1 || !(await this.#isInContainer(pid))) return;
-      await sendSignal(pid, name);
-      if (name === 'TERM') await this.#parts.clock.sleep(GRACE_MS, new AbortController().signal);
+    const isThere = async () => isRunning === true && pid > 1 && this.#isInContainer(pid);
+    const untilMs = clock.monotonicMs() + GRACE_MS;
+    for (const name of ['HUP', 'TERM'])
+      if (await isThere()) await sendSignal([...enter, 'kill', '-s', name, String(pid)]);
+    while (await isThere()) {
+      if (clock.monotonicMs() >= untilMs) await sendSignal([...enter, 'kill', '-s', 'KILL', String(pid)]);
+      if (clock.monotonicMs() >= untilMs + GRACE_MS) return;
+      await clock.sleep(END_POLL_MS, signal);
     }
   }
 
   /** The PID may be another's by now, or of another machine's daemon. */
   async #isInContainer(pid: number): Promise<boolean> {
-    const groups = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '');
+    const groups = await readFile(`${this.#parts.root}/proc/${pid}/cgroup`, 'utf8').catch(() => '');
     return groups.includes(this.#ids.container);
   }
 }
 
 /** To a process of this machine; that there is none is no failure. */
-async function sendSignal(pid: number, name: 'HUP' | 'TERM' | 'KILL'): Promise<void> {
-  assertCanSpawn('kill');
+async function sendSignal([file = '', ...args]: readonly string[]): Promise<void> {
+  assertCanSpawn(file);
   const { execa } = await import('execa'); // heavy, and most agents never run a command
-  await execa('kill', ['-s', name, String(pid)], { stdio: 'ignore', reject: false });
+  await execa(file, args, { stdio: 'ignore', reject: false });
 }

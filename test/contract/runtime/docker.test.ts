@@ -34,6 +34,8 @@ class DockerHarness implements RuntimeHarness {
       log: silentLog,
       random: Math.random,
       stopGroupPath: this.#daemon.stopGroupPath,
+      root: this.#daemon.root,
+      enter: this.#daemon.enter,
     });
   }
 

@@ -416,7 +416,7 @@ const cases: readonly Case[] = [
     async (bench) => {
       const key = await started(bench, 'exec-tty');
       await seen(bench, key, 'running');
-      const script = 'stty size; echo "$TERM"; read line; stty size; exit 4';
+      const script = 'read one; stty size; echo "$TERM"; read two; stty size; exit 4';
       const terminal = { columns: 90, rows: 33, type: 'vt220' };
       const session = await bench.runtime.exec(
         key,
@@ -427,6 +427,7 @@ const cases: readonly Case[] = [
       const reading = (async () => {
         for await (const { data } of session.output) texts.push(Buffer.from(data).toString());
       })();
+      await session.write(Buffer.from('go\n'));
       await eventually('the first size', WITHIN_MS, () => texts.join('').includes('33 90\r\nvt220\r\n'));
       await session.resize({ columns: 120, rows: 50 });
       await session.write(Buffer.from('go\n'));

@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { WebSocket } from 'ws';
 import type { ApiDeps } from '../../../src/api/api-deps.ts';
 import { type Api, makeApi } from '../../../src/api/make-api.ts';
 import { openApi } from '../../../src/api/open-api.ts';
@@ -50,8 +53,8 @@ export async function openTwoNodes(t: TestContext, given: readonly [Given, Given
       clock: systemClock,
       log: silentLog,
     });
-    wire.apis.set(id, api);
     const socketPath = join(folder, `${hostname}.sock`);
+    wire.apis.set(id, { api, socketPath });
     const listener = await openApi(api, { socketPath, group: 'no-such-group', log: silentLog });
     const client = openClient({ socketPath }, { timeoutMs: 5_000 });
     t.after(async () => {
@@ -78,7 +81,7 @@ export async function openTwoNodes(t: TestContext, given: readonly [Given, Given
 
 /** What lies between the two: each request goes to the other's API with the certificate of whoever asks. */
 class PeerWire {
-  readonly apis = new Map<NodeId, Api>();
+  readonly apis = new Map<NodeId, { readonly api: Api; readonly socketPath: string }>();
   readonly #cut = new Set<NodeId>();
   readonly #open = new Map<AbortController, NodeId>();
 
@@ -91,7 +94,7 @@ class PeerWire {
   peersOf(asking: NodeId): Peers {
     return {
       fetch: async (node, request, signal) => {
-        const api = this.apis.get(node);
+        const api = this.apis.get(node)?.api;
         if (this.#cut.has(node) || api === undefined) {
           throw new AgentError('UNAVAILABLE', `Cannot reach node ${node.slice(0, 8)}`);
         }
@@ -106,7 +109,18 @@ class PeerWire {
         const body = response.body?.pipeThrough(new TransformStream(), { signal: wire.signal }) ?? null;
         return new Response(body, response);
       },
-      connect: () => Promise.reject(new AgentError('UNAVAILABLE', 'Cannot open a WebSocket here')),
+      connect: async (node, { path }, signal) => {
+        const { socketPath } = this.apis.get(node) ?? {};
+        if (this.#cut.has(node) || socketPath === undefined) {
+          throw new AgentError('UNAVAILABLE', `Cannot reach node ${node.slice(0, 8)}`);
+        }
+        const socket = new WebSocket(`ws://peer${path}`, { createConnection: () => connect(socketPath) });
+        const wire = new AbortController();
+        this.#open.set(wire, node);
+        wire.signal.addEventListener('abort', () => socket.terminate());
+        await once(socket, 'open', { signal });
+        return socket;
+      },
     };
   }
 }
