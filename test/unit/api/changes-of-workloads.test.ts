@@ -4,6 +4,7 @@ import { specCodec, workloadCodec } from '../../../src/cluster/codecs.ts';
 import { AgentError, type ErrorCode } from '../../../src/domain/errors.ts';
 import { type InstanceKey, parseWorkloadName } from '../../../src/domain/ids.ts';
 import type { Problem } from '../../../src/wire/problem.ts';
+import { rawRequest } from '../../support/raw-request.ts';
 import {
   addNode,
   assign,
@@ -15,7 +16,6 @@ import {
   openFixture,
   report,
 } from './api-fixture.ts';
-import { rawRequest } from './raw-request.ts';
 
 const web = parseWorkloadName('web');
 const signal = (t: TestContext) => t.signal;

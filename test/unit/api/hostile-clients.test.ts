@@ -201,6 +201,27 @@ test('headers that come byte by byte are waited for only so long', async (t) => 
   });
 });
 
+test('a connection that was used and is idle since is closed, a stream with nothing to tell is not', async (t) => {
+  const attacked = await openAttacked(t, { limits: { ...patience, keepAliveTimeout: 300 } });
+  const { cert, key } = attacked.anna;
+  const open = (path: string) => {
+    const { port } = attacked.listener;
+    const socket = connectTls({ host: '127.0.0.1', port, cert, key, rejectUnauthorized: false });
+    socket.on('error', () => {}).resume();
+    socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    return socket;
+  };
+  await leavesNothing(attacked, async () => {
+    const following = open('/v1/node/watch');
+    const used = open('/v1/version');
+    await eventually('the idle one to be closed', 8_000, () => used.destroyed);
+    const again = open('/v1/version');
+    await eventually('another one to be closed', 8_000, () => again.destroyed);
+    assert.equal(following.destroyed, false);
+    following.destroy();
+  });
+});
+
 test('a body that comes byte by byte is waited for only so long', async (t) => {
   const attacked = await openAttacked(t, { limits: patience });
   await leavesNothing(attacked, async () => {

@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { nodeSettingsCodec } from '../../../src/cluster/codecs.ts';
 import type { InstanceKey } from '../../../src/domain/ids.ts';
 import type { InstancesAnswer, NodesAnswer, WorkloadsAnswer } from '../../../src/wire/answers.ts';
+import { rawRequest } from '../../support/raw-request.ts';
 import {
   addNode,
   assign,
@@ -15,7 +16,6 @@ import {
   openFixture,
   report,
 } from './api-fixture.ts';
-import { rawRequest } from './raw-request.ts';
 
 async function openPopulated(t: TestContext): Promise<Fixture> {
   const fixture = await openFixture(t);

@@ -9,7 +9,12 @@ import { AgentError } from '../../../src/domain/errors.ts';
 import { silentLog } from '../../../src/loop/log.ts';
 import { openClient } from '../../../src/wire/client.ts';
 
-const api = { fetch: () => new Response('{"version":"1","api":"v1"}'), open: 0, upgrade: async () => {}, close: () => {} };
+const api = {
+  fetch: () => new Response('{"version":"1","api":"v1"}'),
+  open: 0,
+  upgrade: async () => {},
+  close: () => {},
+};
 
 async function makeFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'muster-socket-'));

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { problemResponse } from '../../../src/api/problem-response.ts';
 import { refuseTooMany } from '../../../src/api/refusal.ts';
 import type { Problem } from '../../../src/wire/problem.ts';
+import { type RawRequest, rawRequest } from '../../support/raw-request.ts';
 import { openFixture } from './api-fixture.ts';
-import { type RawRequest, rawRequest } from './raw-request.ts';
 
 const cases: [name: string, asked: RawRequest, status: number, code: string, expected: RegExp][] = [
   ['an unknown path', { path: '/v2/x' }, 404, 'NOT_FOUND', /a path of API v1/],
