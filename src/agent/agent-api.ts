@@ -1,5 +1,6 @@
 import { type Api, makeApi } from '../api/make-api.ts';
 import { openApi } from '../api/open-api.ts';
+import { SharedReads } from '../cluster/shared-reads.ts';
 import type { Config } from '../config/read-config.ts';
 import type { HostIdentity } from '../host/port.ts';
 import { openSelf } from '../host/run-self.ts';
@@ -54,7 +55,7 @@ function makeAgentApi(agent: Agent, ports: Ports, serving: Serving, tls: TlsServ
   return makeApi({
     cluster: config.cluster,
     version,
-    store: { kv: agent.kv, layout: agent.layout, clock },
+    store: { kv: agent.kv, layout: agent.layout, clock, reads: new SharedReads() },
     node: {
       id: identity.nodeId,
       hostname: identity.hostname,

@@ -3,6 +3,7 @@ import type { Kv, Revision } from '../etcd/port.ts';
 import type { Clock } from '../loop/clock.ts';
 import { DesiredState } from './desired-state.ts';
 import type { Layout } from './layout.ts';
+import type { SharedReads } from './shared-reads.ts';
 
 /** A range of the layout that can be read whole. */
 export type Part = 'nodes' | 'workloads' | 'instances' | 'assignments' | 'statuses' | 'election';
@@ -15,14 +16,23 @@ export interface StoreView {
   readonly kv: Kv;
   readonly layout: Layout;
   readonly clock: Clock;
+  /** Has reads of whole ranges shared by all who ask at the same time; absent: each asks for itself. */
+  readonly reads?: SharedReads<StateReading>;
+}
+
+/** What was read. It may be shared: nobody changes it. */
+export interface StateReading {
+  readonly state: DesiredState;
+  readonly revision: Revision;
 }
 
 /** The ranges named, whole, the cluster's settings and what is held. */
-export async function readState(
-  store: StoreView,
-  parts: readonly Part[],
-  signal: AbortSignal,
-): Promise<{ readonly state: DesiredState; readonly revision: Revision }> {
+export async function readState(store: StoreView, parts: readonly Part[], signal: AbortSignal): Promise<StateReading> {
+  const read = (during: AbortSignal) => readRanges(store, parts, during);
+  return store.reads === undefined ? read(signal) : store.reads.read(parts.join(), read, signal);
+}
+
+async function readRanges(store: StoreView, parts: readonly Part[], signal: AbortSignal): Promise<StateReading> {
   const { layout } = store;
   const state = new DesiredState(layout);
   const single = [layout.cluster, layout.hold('mass-loss')].map(async (key) => readKey(store, state, key, signal));
