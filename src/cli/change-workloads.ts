@@ -44,7 +44,8 @@ export async function changeWorkloads<A extends DesiredAnswer>(
   }
   const failed = answers.length < names.length ? exitCodes.failed : exitCodes.done;
   if (!context.json)
-    for (const answer of answers) context.stdout.write(`${answer.name}: ${describe(answer, accepted)}\n`);
+    for (const answer of answers)
+      context.stdout.write(context.quiet ? `${answer.name}\n` : `${answer.name}: ${describe(answer, accepted)}\n`);
   if (input.flag('no-wait') || answers.length === 0) {
     if (context.json) printJson(context, { accepted: answers, outcome: 'accepted' });
     return failed;

@@ -8,7 +8,7 @@ import { cut } from './text-width.ts';
 
 /** Shows a rollout as it goes: redrawn on a terminal, a line for each change elsewhere, nothing to programs. */
 export function makeProgress(context: Context): ProgressView {
-  if (context.json) return { show: () => {}, end: () => {} };
+  if (context.json || context.quiet) return { show: () => {}, end: () => {} };
   return context.stdout.isTTY ? new ProgressScreen(context) : new ProgressLines(context);
 }
 

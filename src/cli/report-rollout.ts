@@ -33,7 +33,7 @@ export function patienceOf(value: (name: 'timeout' | 'give-up') => string | unde
 /** Says how it ended, and what is in the way; returns the exit code. */
 export function reportRollout(context: Context, followed: FollowedRollout): number {
   const { outcome, rollout, tookMs } = followed;
-  if (!context.json && outcome === 'converged') {
+  if (!context.json && !context.quiet && outcome === 'converged') {
     const { stdout, paint } = context;
     stdout.write(
       `${paint('done', 'good')}: ${describeGoals(rollout.all.map(({ goal }) => goal))} in ${formatSeconds(tookMs)}\n`,

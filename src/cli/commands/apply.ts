@@ -44,7 +44,9 @@ export const apply = makeCommand({
     const { documents, warnings } = await parseInput(files);
     const { answers, failed } = await submit(context, documents);
     printWarnings(context, [...warnings, ...answers.flatMap((answer) => answer.warnings)]);
-    if (!context.json) for (const answer of answers) context.stdout.write(`${answer.name}: ${describe(answer)}\n`);
+    if (!context.json)
+      for (const answer of answers)
+        context.stdout.write(context.quiet ? `${answer.name}\n` : `${answer.name}: ${describe(answer)}\n`);
     if (flag('no-wait') || answers.length === 0) {
       if (context.json) printJson(context, { accepted: answers, outcome: 'accepted' });
       return failed > 0 ? exitCodes.failed : exitCodes.done;

@@ -125,3 +125,14 @@ test('muster rollback says which spec is back, and under which number', async ()
   assert.equal(await terminal.run('rollback', 'web', '--to', '99'), 1);
   assert.match(terminal.stderr(), /to spec 99: expected an earlier spec/);
 });
+
+test('muster stop --quiet prints the names that it was accepted for, and nothing of what is under way', async () => {
+  const watch = new FakeWatch();
+  const terminal = makeFakeTerminal({ client: { stop: accept, watchWorkloads: watch.watch }, columns: 80 });
+  watch.push(
+    makeFrame({ desired: 'stop', summary: makeSummary({ converged: false }) }),
+    makeFrame({ desired: 'stop', all: [], summary: makeSummary({ wanted: 0 }) }),
+  );
+  assert.equal(await terminal.run('stop', 'web', '-q'), 0);
+  assert.equal(terminal.stdout(), 'web\n');
+});

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { nodeSettingsCodec } from '../../../src/cluster/codecs.ts';
 import type { InstanceKey } from '../../../src/domain/ids.ts';
 import type { LogLine } from '../../../src/runtime/port.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -107,4 +108,24 @@ test('a unit that fails is shown at once with its reason, and ends the wait with
   await shown.clock.advance(5_001);
   assert.equal(await code, 1);
   assert.match(shown.stderr(), /hello\.service failed: the main process ended with exit code 3/);
+});
+
+test('listings are narrowed by label, node and phase', async (t) => {
+  const cluster = await openCluster(t);
+  await applyHello(cluster);
+  const settings = { cordoned: false, draining: false, labels: { zone: 'a' } };
+  await cluster.fixture.put(layout.nodeSettings(node1), nodeSettingsCodec.encode(settings));
+  const names = async (...argv: string[]): Promise<string> => {
+    const terminal = cluster.terminal();
+    assert.equal(await terminal.run(...argv, '-q'), 0, terminal.stderr());
+    return terminal.stdout();
+  };
+  assert.equal(await names('ps', '--node', 'node1', '--phase', 'running'), 'hello.service\n');
+  assert.equal(await names('ps', '--node', 'node2'), '');
+  assert.equal(await names('ps', '--phase', 'failed'), '');
+  assert.equal(await names('ls', '--node', 'node1'), 'hello.service\n');
+  assert.equal(await names('ls', '--phase', 'failed'), '');
+  assert.equal(await names('node', 'ls', '--label', 'zone=a'), 'node1\n');
+  assert.equal(await names('node', 'ls', '--phase', 'lost'), '');
+  assert.equal(await names('node', 'ls', '--node', 'node2'), 'node2\n');
 });
