@@ -1,4 +1,5 @@
 // npm run reliability: makes the rows of the table in docs/reliability.md, all or those named; --quick: a few repetitions.
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from '../../scripts/lib/paths.ts';
@@ -47,12 +48,21 @@ async function runRow(row: Row, context: RowContext): Promise<MeasuredRow> {
   try {
     const { failures, measured } = await row.run(context);
     for (const failure of failures) say(`FAILED: ${failure}`);
+    if (failures.length > 0) await keepEvidence(row, context);
     return { ...row, measured, isGood: failures.length === 0 };
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     say(`FAILED: ${text}`);
+    await keepEvidence(row, context);
     return { ...row, measured: `could not be made: ${text.split('\n')[0]?.slice(0, 200)}`, isGood: false };
   }
+}
+
+/** What the work noted and what the machines' journals say, for whoever looks for the cause. */
+async function keepEvidence({ name }: Row, { field }: RowContext): Promise<void> {
+  const folder = join(tmpdir(), `muster-reliability-${name}-evidence`);
+  await field.saveEvidence(folder);
+  say(`evidence: ${folder}`);
 }
 
 async function runSimRow(row: SimRow, signal: AbortSignal): Promise<MeasuredRow> {
