@@ -12,6 +12,7 @@ import { nodeSettingsRoutes } from './routes/node-settings.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { pkiRoutes } from './routes/pki.ts';
 import { revisionRoutes } from './routes/revisions.ts';
+import { statsRoutes } from './routes/stats.ts';
 import { workloadRoutes } from './routes/workloads.ts';
 
 /** Every route of the API. */
@@ -27,6 +28,7 @@ export const routes: readonly Route[] = [
   ...instanceRoutes,
   ...logRoutes,
   ...execRoutes,
+  ...statsRoutes,
   ...metricsRoutes,
   ...documentRoutes,
   ...fleetRoutes,

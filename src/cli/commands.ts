@@ -45,6 +45,7 @@ export const commands = {
   start: async () => (await import('./commands/start.ts')).start,
   status: async () => (await import('./commands/status.ts')).status,
   stop: async () => (await import('./commands/stop.ts')).stop,
+  top: async () => (await import('./commands/top.ts')).top,
   version: async () => (await import('./commands/version.ts')).version,
   wait: async () => (await import('./commands/wait.ts')).wait,
 } satisfies Readonly<Record<string, () => Promise<Command>>>;

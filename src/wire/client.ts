@@ -33,6 +33,7 @@ import type {
   RollbackAnswer,
   ScaleAnswer,
 } from './revision-answers.ts';
+import type { StatsAnswer } from './stats-answers.ts';
 import type { ReleaseHoldAnswer, StatusAnswer, StoreDoubtsAnswer } from './status-answers.ts';
 import type { ClientTarget } from './target.ts';
 
@@ -97,6 +98,8 @@ export interface Client extends NodeClient, EventClient {
     query: LogQuery & { readonly workload: string; readonly slot?: string },
     signal: AbortSignal,
   ): AsyncIterable<LogEntry>;
+  /** What nodes and instances use now: two answers make a rate. */
+  stats(signal: AbortSignal): Promise<StatsAnswer>;
   /** Runs a command beside an instance; it ends with the signal. Rejects where it can't be run. */
   exec(
     query: { readonly workload: string; readonly slot: string },
@@ -162,6 +165,7 @@ export function openClient(target: ClientTarget, options: ClientOptions = {}): C
     },
     ...makeNodeClient(http),
     ...makeEventClient(http),
+    stats: (signal) => get('/v1/stats', signal),
     exec: async ({ workload, slot }, start, signal) => {
       const { openExec } = await import('./exec-client.ts');
       const path = `/v1/instances/${encodeURIComponent(workload)}/${encodeURIComponent(slot)}/exec`;

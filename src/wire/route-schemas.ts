@@ -40,6 +40,7 @@ import {
   scaleRequestSchema,
   watchSchema,
 } from './schemas.ts';
+import { nodeStatsAnswer, statsAnswer } from './stats-schemas.ts';
 import { healthAnswer, readyAnswer, releaseHoldAnswer, statusAnswer, storeDoubtsAnswer } from './status-schemas.ts';
 import {
   restartAnswer,
@@ -110,6 +111,8 @@ export const routeSchemas: Readonly<Record<string, RouteSchema>> = {
   'GET /v1/instances/:workload/:slot/logs': { answer: logEntry },
   'GET /v1/instances/:workload/:slot/exec': { answer: webSocket },
   'GET /v1/node/exec/:workload/:slot': { answer: webSocket },
+  'GET /v1/stats': { answer: statsAnswer },
+  'GET /v1/node/stats': { answer: nodeStatsAnswer },
 };
 
 /** The schemas that documents refer to by name. */

@@ -1,0 +1,122 @@
+import type { StatsAnswer } from '../../wire/stats-answers.ts';
+import { exitCodes, makeCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { pause } from '../follow-rollout.ts';
+import { openScreen } from '../live-screen.ts';
+import { printJson, printWarnings } from '../print-answer.ts';
+import { rates } from '../rates.ts';
+import { parseSortKey, renderTop, type SortKey, sortedRates } from '../show-top.ts';
+
+/** Between two looks. */
+const everyMs = 1_500;
+/** Between the two that make the figures of a single look. */
+const onceMs = 1_000;
+/** As a shell has it for Ctrl-C, which a terminal in raw mode gives as a key. */
+const interruptedCode = 130;
+
+/** `muster top`: what nodes and instances use, now and again. */
+export const top = makeCommand({
+  path: 'top',
+  summary: 'Show what nodes and instances use: processor, memory, restarts',
+  details: [
+    'Shown again every 1.5 s on a screen of its own. Keys: c, m and r sort by processor, memory and restarts, n by name; q quits.',
+    'A share of a node is of all its processors; one of an instance, of one processor: 150% is one and a half. The nodes are asked only while this runs. Off a terminal, and with --once or --json, it looks for one second and ends.',
+  ],
+  args: [],
+  options: {
+    once: { type: 'boolean', help: 'Show it once and end' },
+    sort: { type: 'string', short: 's', value: 'KEY', help: 'By cpu (the default), memory, restarts or name' },
+  },
+  examples: [
+    { line: 'muster top', does: 'live, until q' },
+    { line: 'muster top --once --sort memory', does: 'what uses most memory, once' },
+  ],
+  async run(context, { flag, value }) {
+    const sort = parseSortKey(value('sort') ?? 'cpu');
+    const keys = flag('once') || context.json ? undefined : context.keys?.();
+    if (keys === undefined) return showOnce(context, sort);
+    const view = { sort, isOver: false, code: exitCodes.done as number };
+    const look = new Wakeup();
+    keys.setRaw(true);
+    const reading = readKeys(context, view, look);
+    reading.catch(() => {}); // the terminal is gone: the signal says so
+    try {
+      await showLive(context, view, look);
+      return view.code;
+    } finally {
+      keys.setRaw(false);
+      context.closeStdin?.();
+    }
+  },
+});
+
+interface View {
+  sort: SortKey;
+  isOver: boolean;
+  code: number;
+}
+
+async function showOnce(context: Context, sort: SortKey): Promise<number> {
+  const client = await context.client();
+  const before = await client.stats(context.signal);
+  await pause(context, onceMs, context.signal);
+  context.signal.throwIfAborted();
+  const now = await client.stats(context.signal);
+  const seen = sortedRates(rates(before, now), sort);
+  if (context.json) printJson(context, { ...seen, problems: now.problems });
+  else context.stdout.write(renderTop(context, seen, sort));
+  if (!context.json) printWarnings(context, now.problems);
+  return exitCodes.done;
+}
+
+async function showLive(context: Context, view: View, look: Wakeup): Promise<void> {
+  const client = await context.client();
+  const screen = openScreen(context);
+  let before: StatsAnswer | undefined;
+  let now: StatsAnswer | undefined;
+  let askedMs = Number.NEGATIVE_INFINITY;
+  try {
+    while (!view.isOver) {
+      if (context.clock.monotonicMs() - askedMs >= everyMs) {
+        askedMs = context.clock.monotonicMs();
+        before = now;
+        now = await client.stats(context.signal);
+      }
+      if (now !== undefined) screen.show(renderTop(context, sortedRates(rates(before, now), view.sort), view.sort));
+      await look.wait(context, everyMs - (context.clock.monotonicMs() - askedMs));
+      context.signal.throwIfAborted();
+    }
+  } finally {
+    screen.close();
+  }
+}
+
+const sortKeys: Readonly<Record<string, SortKey>> = { c: 'cpu', m: 'memory', r: 'restarts', n: 'name' };
+
+async function readKeys({ stdin }: Context, view: View, look: Wakeup): Promise<void> {
+  for await (const piece of stdin) {
+    for (const key of Buffer.from(piece).toString('latin1')) {
+      view.sort = sortKeys[key] ?? view.sort;
+      view.isOver ||= key === 'q' || key === '\u0003';
+      if (key === '\u0003') view.code = interruptedCode;
+    }
+    look.wake();
+  }
+}
+
+/** Ends a pause early. */
+class Wakeup {
+  #controller = new AbortController();
+
+  wake(): void {
+    this.#controller.abort();
+  }
+
+  async wait(context: Context, ms: number): Promise<void> {
+    const onAbort = () => this.#controller.abort();
+    context.signal.addEventListener('abort', onAbort, { once: true });
+    if (ms > 0) await pause(context, ms, this.#controller.signal);
+    context.signal.removeEventListener('abort', onAbort);
+    this.#controller = new AbortController();
+  }
+}
