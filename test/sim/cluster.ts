@@ -1,7 +1,7 @@
 import { plan } from '../../src/api/plan.ts';
 import type { RouteRequest } from '../../src/api/route.ts';
 import { applyWorkload } from '../../src/cluster/desired.ts';
-import { markRemoving, restartWorkload, setDesired } from '../../src/cluster/desired-change.ts';
+import { type Launch, markRemoving, restartWorkload, setDesired } from '../../src/cluster/desired-change.ts';
 import type { StoreView } from '../../src/cluster/desired-read.ts';
 import type { Layout } from '../../src/cluster/layout.ts';
 import type { Config } from '../../src/config/read-config.ts';
@@ -44,7 +44,7 @@ export class SimCluster {
     await this.#settled(applyWorkload(this.#view, makeDocument(name, options), { resolveImage }, this.#never));
   }
 
-  async setDesired(name: string, desired: 'run' | 'stop'): Promise<void> {
+  async setDesired(name: string, desired: Launch): Promise<void> {
     await this.#settled(setDesired(this.#view, name as WorkloadName, { desired }, this.#never));
   }
 

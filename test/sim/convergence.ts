@@ -74,7 +74,10 @@ class Check {
         if (workload.desired === 'run' && workload.removing !== true) wanted.set(key, workload);
       }
     }
-    for (const [key, workload] of wanted) this.#checkRuns(key, workload);
+    for (const [key, workload] of wanted) {
+      if (workload.launch === false) this.#checkLoaded(key, workload);
+      else this.#checkRuns(key, workload);
+    }
     this.#checkNothingElse({ workloads, wanted, known, isDisowned });
   }
 
@@ -135,6 +138,21 @@ class Check {
     this.#checkWritten(key, machine, workload);
   }
 
+  /** It's installed once, as its spec says, has not been started, and its node says so. */
+  #checkLoaded(key: InstanceKey, workload: Workload): void {
+    const label = displayName(key);
+    const holders = this.#machines.filter((machine) => machine.item(key) !== undefined);
+    const [machine] = holders;
+    if (machine === undefined || holders.length > 1) {
+      this.#tell(`${label} is loaded on ${holders.length} machines (${holders.map(({ name }) => name).join(', ')})`);
+      return;
+    }
+    const { phase, everStarted } = machine.item(key) ?? {};
+    if (phase !== 'stopped' || everStarted === true)
+      this.#tell(`${label} is to be loaded, and is ${phase} on ${machine.name}`);
+    this.#checkWritten(key, machine, workload);
+  }
+
   #checkWritten(key: InstanceKey, machine: SimMachine, workload: Workload): void {
     const { store } = this.#world;
     const label = displayName(key);
@@ -150,7 +168,8 @@ class Check {
       this.#tell(`${label} has another order: ${assignment.value}`);
     if (order.disconnect !== workload.disconnect.mode) this.#tell(`${label} has another mode ordered`);
     const said = statusCodec.decode(status.value, status.key);
-    if (said.phase !== 'running' || !said.healthy || said.assignmentRevision !== assignment.modRevision)
+    const isSaid = workload.launch === false ? said.loaded === true : said.phase === 'running' && said.healthy;
+    if (!isSaid || said.assignmentRevision !== assignment.modRevision)
       this.#tell(`${label} on ${machine.name} says ${status.value}, its order is of ${assignment.modRevision}`);
     const { copies, pending } = instanceCodec.decode(record.value, record.key);
     const isRight = copies.length === 1 && copies[0]?.node === machine.node && copies[0].role === 'current';
@@ -165,10 +184,12 @@ class Check {
     const { store } = this.#world;
     const layout = this.#layout;
     const wantedOn = new Map<InstanceKey, SimMachine[]>();
+    const isThere = (machine: SimMachine, key: InstanceKey) =>
+      wanted.get(key)?.launch === false ? machine.item(key) !== undefined : machine.isRunning(key);
     for (const key of wanted.keys())
       wantedOn.set(
         key,
-        this.#machines.filter((machine) => machine.isRunning(key)),
+        this.#machines.filter((machine) => isThere(machine, key)),
       );
     for (const range of [layout.assignments, layout.statuses]) {
       for (const { key } of store.list(range)) {

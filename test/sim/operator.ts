@@ -1,12 +1,15 @@
 import { specCodec, workloadCodec } from '../../src/cluster/codecs.ts';
+import type { Launch } from '../../src/cluster/desired-change.ts';
 import { errorText } from '../../src/domain/errors.ts';
-import type { WorkloadName } from '../../src/domain/ids.ts';
+import { isUnitName, type WorkloadName } from '../../src/domain/ids.ts';
 import type { SimCluster } from './cluster.ts';
 import { type DocumentOptions, makeDocument } from './documents.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
 /** What an operator was told is so of one workload. */
-type Told = 'gone' | { readonly options: DocumentOptions; readonly desired: 'run' | 'stop' };
+type Told = 'gone' | { readonly options: DocumentOptions; readonly desired: Launch };
+
+const launches: readonly Launch[] = ['run', 'stop', 'load'];
 
 /** The workloads that there may be, one of each kind. Replicas are drawn up to the limit; 0: global. */
 const kinds: Readonly<Record<string, { readonly most: number; readonly options: DocumentOptions }>> = {
@@ -58,7 +61,8 @@ export class Operator {
     else if (told.desired === 'run' && random.chance(0.4))
       this.#begin(name, 'restart', this.cluster.restart(name), told);
     else {
-      const desired = told.desired === 'run' ? 'stop' : 'run';
+      const others = launches.filter((each) => each !== told.desired && (each !== 'load' || isUnitName(name)));
+      const desired = random.pick(others)!;
       this.#begin(name, desired, this.cluster.setDesired(name, desired), { ...told, desired });
     }
   }
@@ -105,7 +109,8 @@ export function assertKept({ told, cluster }: Operator): void {
     const document = makeDocument(name, outcome.options);
     const spec = world.store.get(layout.spec(name as WorkloadName, workload.spec))!;
     const { run } = specCodec.decode(spec.value, spec.key);
-    const is = JSON.stringify([run, workload.scale, workload.desired]);
+    const desired: Launch = workload.launch === false ? 'load' : workload.desired;
+    const is = JSON.stringify([run, workload.scale, desired]);
     const wanted = JSON.stringify([document.run, document.scale, outcome.desired]);
     if (JSON.stringify(JSON.parse(is)) !== wanted)
       throw new Error(`${name} was acknowledged as ${wanted} and is ${is}`);

@@ -115,6 +115,32 @@ test('fleetctl stop stops a unit that is still starting', async () => {
   assert.equal((await world.fleetctl('stop hello')).exit, 0);
 });
 
+test('a unit that is destroyed and started again at once is a new run of it', async () => {
+  const world = await openWorld();
+  for (const machine of world.cluster.machines) machine.systemd.stopMs = 3_000;
+  await world.fleetctl('start hello');
+  const before = world.cluster.runs;
+  await world.fleetctl('destroy hello');
+  assert.equal((await world.fleetctl('start hello')).exit, 0);
+  await world.cluster.converge();
+  assert.equal(Object.keys(world.cluster.runs).length, 1);
+  assert.notDeepEqual(world.cluster.runs, before);
+});
+
+test('a unit of a machine that dies is launched elsewhere, and no command waits for the dead', async () => {
+  const world = await openWorld();
+  await world.fleetctl('start hello');
+  const [at] = world.cluster.whereIs('hello.service/0');
+  at?.powerOff();
+  await world.world.advance(30_000);
+  const [row = ''] = (await world.fleetctl('list-unit-files')).out;
+  assert.match(row, / launched launched /);
+  assert.ok(
+    !row.endsWith((await world.fleetctl('list-machines')).out.length === 2 ? String(at?.node.slice(0, 8)) : row),
+  );
+  assert.equal((await world.fleetctl('unload hello')).exit, 0);
+});
+
 test('a global unit runs on each node, and is only installed there once it is stopped', async () => {
   const world = await openWorld();
   const running = () => world.cluster.machines.map((machine) => machine.items.map(({ phase }) => phase).join());
