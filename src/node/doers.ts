@@ -4,7 +4,7 @@ import { displayName } from '../domain/names.ts';
 import { runtimeOf } from '../domain/runtime-of.ts';
 import type { StoredSpec } from '../domain/spec.ts';
 import type { NodeAction } from '../plan/plan-node.ts';
-import type { NodeRuntime, StartProgress } from '../runtime/port.ts';
+import type { NodeRuntime, StartOrder, StartProgress } from '../runtime/port.ts';
 import type { Order } from './order-book.ts';
 import { type ProveStartOptions, proveStart } from './prove-start.ts';
 import type { SwitchKeeper } from './switch-keeper.ts';
@@ -38,16 +38,7 @@ export function makeDoers(options: DoersOptions): Doers {
     return runtime;
   };
   return {
-    install: async ({ key, order, spec }, signal) => {
-      if (order === undefined || spec === undefined)
-        throw new AgentError('INTERNAL', `Cannot install "${displayName(key)}": expected its order and spec`);
-      const { revision: assignmentRevision, assignment } = order;
-      const { run, hash: specHash } = spec;
-      const common = { key, run, specHash, disconnect: assignment.disconnect, assignmentRevision };
-      // Whatever starts it takes these; a token is proven by each start of ours alone.
-      const environment = makeEnvironment(options, key, undefined);
-      await runtimeFor(key).install({ ...common, environment }, signal);
-    },
+    install: (doing, signal) => runtimeFor(doing.key).install(installOrder(options, doing), signal),
     start: async ({ key, order, spec }, signal) => {
       if (order === undefined || spec === undefined)
         throw new AgentError('INTERNAL', `Cannot start "${displayName(key)}": expected its order and spec`);
@@ -71,6 +62,16 @@ export function makeDoers(options: DoersOptions): Doers {
     stop: ({ key }, signal) => runtimeFor(key).stop(key, signal),
     remove: ({ key }, signal) => runtimeFor(key).remove(key, signal),
   };
+}
+
+/** Whatever starts it has this; a token is proven by each start of ours alone. */
+function installOrder(options: DoersOptions, { key, order, spec }: Doing): StartOrder {
+  if (order === undefined || spec === undefined)
+    throw new AgentError('INTERNAL', `Cannot install "${displayName(key)}": expected its order and spec`);
+  const { revision: assignmentRevision, assignment } = order;
+  const { run, hash: specHash } = spec;
+  const environment = makeEnvironment(options, key, undefined);
+  return { key, run, specHash, disconnect: assignment.disconnect, assignmentRevision, environment };
 }
 
 /** What every instance can know of itself. */
