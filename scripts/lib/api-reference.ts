@@ -24,7 +24,7 @@ export function renderApiReference(): string {
 }
 
 const groups: readonly (readonly [pattern: RegExp, name: string])[] = [
-  [/^\/v1\/(version|status|cluster|changes|plan$)/, 'The cluster'],
+  [/^\/v1\/(version|status|stats|cluster|changes|plan$)/, 'The cluster'],
   [/^\/v1\/node(\/|$)/, 'The node that answers'],
   [/^\/v1\/nodes/, 'Nodes'],
   [/^\/v1\/(workloads|apply|watch)/, 'Workloads'],

@@ -36,6 +36,8 @@ const calls: Readonly<Record<string, readonly Asked[]>> = {
   'GET /v1/changes': [{ path: '/v1/changes' }],
   'GET /v1/events': [{ path: '/v1/events?since=1' }],
   'GET /v1/node': [{ path: '/v1/node' }],
+  'GET /v1/stats': [{ path: '/v1/stats' }],
+  'GET /v1/node/stats': [{ path: '/v1/node/stats' }],
   'GET /v1/node/watch': [{ path: '/v1/node/watch' }],
   'GET /v1/node/exec/:workload/:slot': [{ path: '/v1/node/exec/web/0', status: 426 }],
   'GET /v1/instances/:workload/:slot/exec': [{ path: '/v1/instances/web/0/exec', status: 426 }],
