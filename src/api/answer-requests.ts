@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { errorCodeOf, errorText } from '../domain/errors.ts';
+import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import type { Caller } from './caller.ts';
 import type { CallerOf } from './caller-of.ts';
@@ -23,14 +24,19 @@ export function limitCallers(callerOf: CallerOf, rate: RequestRate, perSecond: n
   };
 }
 
+export interface AnswerOptions {
+  readonly log: Log;
+  readonly clock: Pick<Clock, 'after'>;
+}
+
 /** Answers each request for its caller. Whoever is not to be answered is told why, and nothing of the request is looked at. */
-export function answerRequests(api: Api, callerOf: CallerOf, log: Log): RequestListener {
+export function answerRequests(api: Api, callerOf: CallerOf, options: AnswerOptions): RequestListener {
   const answer = (request: Request, { incoming }: { readonly incoming: IncomingMessage }) => {
     let caller: Caller;
     try {
       caller = callerOf(incoming);
     } catch (error) {
-      return refuse(error, incoming, log);
+      return refuse(error, incoming, options);
     }
     return api.fetch(request, caller);
   };
@@ -39,13 +45,33 @@ export function answerRequests(api: Api, callerOf: CallerOf, log: Log): RequestL
   ) as RequestListener;
 }
 
+/** Of the body of whoever is refused so much is taken, and for so long: who still sends hears no answer. None of it is looked at. */
+const DISCARDED_BYTES = 1024 * 1024;
+const DISCARD_MS = 1_000;
+
 /** Notes a refusal, once in a while for each address, and makes its answer. Only too many requests leave the connection as it is. */
-function refuse(error: unknown, { socket }: IncomingMessage, log: Log): Response {
+async function refuse(error: unknown, incoming: IncomingMessage, { log, clock }: AnswerOptions): Promise<Response> {
+  const { socket } = incoming;
+  const fields = { client: socket.remoteAddress ?? 'socket', code: errorCodeOf(error), reason: errorText(error) };
+  log.warn(fields, 'client refused');
   const response = problemResponse(error, 'none');
-  log.warn(
-    { client: socket.remoteAddress ?? 'socket', code: errorCodeOf(error), reason: errorText(error) },
-    'client refused',
-  );
-  if (response.status !== 429) response.headers.set('connection', 'close');
+  if (response.status === 429) return response;
+  await discardBody(incoming, clock);
+  response.headers.set('connection', 'close');
   return response;
+}
+
+async function discardBody(incoming: IncomingMessage, clock: Pick<Clock, 'after'>): Promise<void> {
+  if (incoming.readableEnded || incoming.complete) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const late = clock.after(DISCARD_MS, resolve);
+  let bytes = 0;
+  const onData = (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > DISCARDED_BYTES) resolve();
+  };
+  incoming.on('data', onData).once('end', resolve).once('close', resolve);
+  await promise;
+  late();
+  incoming.off('data', onData).off('end', resolve).off('close', resolve);
 }

@@ -18,17 +18,17 @@ export const httpLimits = {
 const STALLED_MS = 300_000;
 
 /** Has the server tell clients what it can't understand of them, and drop those that stand still. */
-export function guardServer(server: Server): void {
+export function guardServer(server: Server, stalledMs = STALLED_MS): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseUnread(error, socket as Socket));
-  server.setTimeout(STALLED_MS, (socket: Socket) => {
-    if (socket.writableLength > 0) socket.destroy(); // else it's a stream with nothing to tell just now
+  server.setTimeout(stalledMs, (socket: Socket) => {
+    // What has begun and waits for nobody is a stream with nothing to tell just now.
+    if (socket.writableLength > 0 || underWay(socket) === undefined) socket.destroy();
   });
 }
 
 /** What can't be read as HTTP is answered all the same, where the client can still hear. */
 function refuseUnread(error: NodeJS.ErrnoException, socket: Socket): void {
-  const { _httpMessage: under } = socket as { readonly _httpMessage?: ServerResponse | null };
-  if (!socket.writable || error.code === 'ECONNRESET' || under?.headersSent === true) {
+  if (!socket.writable || error.code === 'ECONNRESET' || underWay(socket)?.headersSent === true) {
     socket.destroy();
     return;
   }
@@ -42,6 +42,11 @@ function refuseUnread(error: NodeJS.ErrnoException, socket: Socket): void {
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
   socket.destroySoon();
+}
+
+/** The answer that a connection is busy with. Node has no other name for it. */
+function underWay(socket: Socket): ServerResponse | undefined {
+  return (socket as { readonly _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
 }
 
 function refusalOf(code: string | undefined): Error {

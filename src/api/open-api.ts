@@ -28,7 +28,7 @@ const REQUESTS_PER_SECOND = 200;
 export async function openApi(api: Api, options: ApiOptions): Promise<ApiListener> {
   const perSecond = options.requestsPerSecond ?? REQUESTS_PER_SECOND;
   const callerOf = limitCallers(() => socketCaller, new RequestRate(systemClock, perSecond), perSecond);
-  const server = createServer(httpLimits, answerRequests(api, callerOf, options.log));
+  const server = createServer(httpLimits, answerRequests(api, callerOf, { log: options.log, clock: systemClock }));
   server.maxConnections = MAX_CONNECTIONS;
   guardServer(server);
   attachUpgrade(server, api, callerOf, options.log);

@@ -32,13 +32,17 @@ export interface TlsOptions {
   readonly requestsPerSecond: number;
   readonly connections: number;
   /** Where clients may take other times than the usual ones. */
-  readonly limits?: Pick<
-    ServerOptions,
-    'headersTimeout' | 'requestTimeout' | 'handshakeTimeout' | 'connectionsCheckingInterval'
-  >;
+  readonly limits?: Pick<ServerOptions, LimitName> & { readonly stalledMs?: number };
   readonly clock: Clock;
   readonly log: Log;
 }
+
+type LimitName =
+  | 'headersTimeout'
+  | 'requestTimeout'
+  | 'keepAliveTimeout'
+  | 'handshakeTimeout'
+  | 'connectionsCheckingInterval';
 
 /** The API on TCP. */
 export interface TlsListener {
@@ -65,9 +69,9 @@ export async function openTlsApi(api: Api, options: TlsOptions): Promise<TlsList
   const { host, port, connections, log } = options;
   const shares = new ConnectionShares(shareLimits(connections));
   const callerOf = admit(options, shares);
-  const server = createServer(serverOptions(options), answerRequests(api, callerOf, log));
+  const server = createServer(serverOptions(options), answerRequests(api, callerOf, options));
   server.maxConnections = connections;
-  guardServer(server);
+  guardServer(server, options.limits?.stalledMs);
   attachUpgrade(server, api, callerOf, log);
   watchConnections(server, shares, options);
   await listen(server, host, port);

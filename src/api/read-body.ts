@@ -4,6 +4,8 @@ import { Refusal } from './refusal.ts';
 /** The largest body that is read: a spec at its limit, escaped as JSON may. */
 const BODY_LIMIT_BYTES = 2 * 1024 * 1024;
 
+/** What is over the limit is read on to here, and dropped: whoever hangs up on a client that still sends is never heard. */
+const DISCARD_LIMIT_BYTES = 32 * 1024 * 1024;
 /** Deeper than anything that we read. */
 const DEPTH_LIMIT = 64;
 const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = Buffer.from('"\\[]{}');
@@ -16,7 +18,7 @@ export async function readBody(request: Request, accepts?: 'any'): Promise<unkno
     throw new Refusal(415, message, { accept: 'application/json' });
   }
   const announced = Number(request.headers.get('content-length') ?? 0);
-  if (announced > BODY_LIMIT_BYTES) throw tooLarge();
+  if (announced > DISCARD_LIMIT_BYTES) throw tooLarge();
   const bytes = await readBytes(request);
   refuseDeep(bytes);
   try {
@@ -29,16 +31,19 @@ export async function readBody(request: Request, accepts?: 'any'): Promise<unkno
 
 async function readBytes(request: Request): Promise<Uint8Array> {
   // node:http holds it to what was announced
-  if (request.headers.has('content-length')) return new Uint8Array(await request.arrayBuffer());
+  const announced = Number(request.headers.get('content-length') ?? Number.POSITIVE_INFINITY);
+  if (announced <= BODY_LIMIT_BYTES) return new Uint8Array(await request.arrayBuffer());
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   const body: AsyncIterable<Uint8Array> | null = request.body;
   if (body === null) return new Uint8Array();
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > BODY_LIMIT_BYTES) throw tooLarge();
-    chunks.push(chunk);
+    if (bytes > DISCARD_LIMIT_BYTES) throw tooLarge();
+    if (bytes > BODY_LIMIT_BYTES) chunks.length = 0;
+    else chunks.push(chunk);
   }
+  if (bytes > BODY_LIMIT_BYTES) throw tooLarge();
   return Buffer.concat(chunks);
 }
 

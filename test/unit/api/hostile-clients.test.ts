@@ -222,6 +222,32 @@ test('a connection that was used and is idle since is closed, a stream with noth
   });
 });
 
+test('a client that takes nothing of an endless answer costs no memory, and is dropped', async (t) => {
+  let madeBytes = 0;
+  const endless = () =>
+    new ReadableStream(
+      {
+        pull: (controller) => {
+          madeBytes += 65_536;
+          controller.enqueue(Buffer.alloc(65_536, 'x'));
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  const fixture = await openTlsFixture(t, {
+    api: { fetch: () => new Response(endless()) },
+    limits: { stalledMs: 1_000 },
+  });
+  const { cert, key } = await fixture.pki.issue();
+  const socket = connectTls({ host: '127.0.0.1', port: fixture.listener.port, cert, key, rejectUnauthorized: false });
+  socket.on('error', () => {}).pause();
+  socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+  await eventually('the connection to be made', 5_000, () => fixture.listener.connections === 1 && madeBytes > 0);
+  await eventually('it to be dropped', 8_000, () => fixture.listener.connections === 0);
+  assert.ok(madeBytes < 16 * 2 ** 20, `${madeBytes} bytes were made for nobody`);
+  socket.destroy();
+});
+
 test('a body that comes byte by byte is waited for only so long', async (t) => {
   const attacked = await openAttacked(t, { limits: patience });
   await leavesNothing(attacked, async () => {

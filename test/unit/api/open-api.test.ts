@@ -111,3 +111,14 @@ test('closing ends a request that never would have', async (t) => {
   await listener.close();
   await Promise.all([asking, second]);
 });
+
+test('a connection that asks too often is told when to come again, another one is served', async (t) => {
+  const path = join(await makeFolder(t), 'api.sock');
+  const listener = await openApi(api, { socketPath: path, group: 'x', log: silentLog, requestsPerSecond: 2 });
+  t.after(() => listener.close());
+  const client = openClient({ socketPath: path });
+  t.after(() => client.close());
+  for (let count = 0; count < 4; count += 1) await client.version(t.signal);
+  await assert.rejects(client.version(t.signal), refused('LIMIT', /expected at most 2 a second/));
+  assert.equal(await version(t, path), '1');
+});
