@@ -13,6 +13,7 @@ import {
   statusCodec,
   workloadCodec,
 } from './codecs.ts';
+import type { Changed } from './events-changed.ts';
 import { LeaderTimeline } from './events-leader.ts';
 import {
   clusterEvents,
@@ -24,15 +25,6 @@ import {
 } from './events-of-nodes.ts';
 import { instanceEvents, statusEvents, workloadEvents } from './events-of-work.ts';
 import { type Layout, parseInstancePath, parseNodeInstancePath, parseNodeKey } from './layout.ts';
-
-/** A stored value before and after a change, as far as both can be read. */
-export interface Changed<T> {
-  /** Undefined too where the store knows it no more. */
-  readonly before?: T | undefined;
-  readonly after?: T | undefined;
-  /** There was none before. */
-  readonly isNew: boolean;
-}
 
 /** Makes events of changes, knowing only what nodes are called and who stands for leader: nothing else of the cluster. */
 export class EventMaker {

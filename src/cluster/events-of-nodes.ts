@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EventDraft, EventNode, EventType } from '../domain/event.ts';
 import type { ClusterSettings, Hold, NodeRecord, NodeSettings, NodeVerdict, Presence } from '../domain/node.ts';
-import type { Changed } from './events-derive.ts';
+import type { Changed } from './events-changed.ts';
 
 type Tell = (type: EventType, text: string, more?: Partial<EventDraft>) => EventDraft;
 

@@ -4,7 +4,7 @@ import { type InstanceKey, splitInstanceKey, type WorkloadName } from '../domain
 import { displayName } from '../domain/names.ts';
 import type { InstanceRecord, Move, Workload } from '../domain/spec.ts';
 import type { InstanceStatus } from '../domain/status.ts';
-import type { Changed } from './events-derive.ts';
+import type { Changed } from './events-changed.ts';
 
 /** What a change of a workload's record means. */
 export function workloadEvents(name: WorkloadName, { before, after, isNew }: Changed<Workload>): EventDraft[] {

@@ -77,8 +77,13 @@ export const codecSamples: readonly CodecSamples[] = [
     { nonce: 'n', bootId: 'b', ttlMs: 10_000, state: 'up' },
     { nonce: 'n', bootId: 'b', ttlMs: 10_000, state: 'in-doubt', doubt: 'the revision went back' },
   ),
-  sampled('nodeSettings', nodeSettingsCodec, { cordoned: true, draining: false, labels: { zone: 'b' } }),
-  sampled('nodeVerdict', nodeVerdictCodec, { lostSince: at }, { calmUntil: at, flaps: 2 }),
+  sampled(
+    'nodeSettings',
+    nodeSettingsCodec,
+    { cordoned: true, draining: false, labels: { zone: 'b' }, removal: { at, force: true } },
+    { cordoned: true, draining: true, labels: {}, drain: { since: at, deadline: at, force: true, keepGlobal: true } },
+  ),
+  sampled('nodeVerdict', nodeVerdictCodec, { lostSince: at }, { calmUntil: at, flaps: 2, drainedSince: at }),
   sampled(
     'clusterSettings',
     clusterSettingsCodec,

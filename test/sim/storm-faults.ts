@@ -1,4 +1,6 @@
 import { nodeSettingsCodec } from '../../src/cluster/codecs.ts';
+import type { WorkloadName } from '../../src/domain/ids.ts';
+import type { Drain } from '../../src/domain/node.ts';
 import type { RuntimeKind } from '../../src/domain/spec.ts';
 import { type Fault, pickOn, pickSome, pickWithAgent, seconds, type WeightedFault } from './fault.ts';
 import { storeFaults } from './store-faults.ts';
@@ -184,20 +186,51 @@ const hangCalls: Fault = (storm) => {
   return `${machine.name}: calls about ${key} hang for ${seconds(ms)}`;
 };
 
-const drain: Fault = (storm) => {
+const drainNode: Fault = (storm) => {
   const machine = storm.random.pick(storm.cluster.machines);
   const { store } = storm.world;
   if (machine === undefined || store.isDown || store.isFull) return undefined;
   const key = storm.cluster.layout.nodeSettings(machine.node);
   const draining = storm.random.chance(0.7);
   const ms = storm.random.int(1_000, 30_000);
-  const value = nodeSettingsCodec.encode({ cordoned: true, draining, labels: {} });
+  const since = storm.world.clock.wallTime();
+  const deadline = new Date(since.getTime() + storm.random.int(0, ms)).toISOString();
+  const drain: Drain = {
+    since: since.toISOString(),
+    ...(storm.random.chance(0.3) ? { force: true, deadline } : {}),
+    ...(storm.random.chance(0.3) ? { keepGlobal: true } : {}),
+  };
+  const value = nodeSettingsCodec.encode({ cordoned: true, draining, labels: {}, ...(draining ? { drain } : {}) });
   store.commit({ compares: [], writes: [{ put: key, value }] });
   storm.healIn(ms, `${machine.name}: takes work again`, () => {
     store.commit({ compares: [], writes: [{ delete: key }] });
   });
   return `${machine.name}: ${draining ? 'drains' : 'is cordoned'} for ${seconds(ms)}`;
 };
+
+/** An operator says that a node which is absent is gone for good, though it may come back. */
+const removeNode: Fault = (storm) => {
+  const { store } = storm.world;
+  const { layout, machines } = storm.cluster;
+  if (store.isDown || store.isFull) return undefined;
+  const absent = machines.filter(({ node }) => {
+    const isKnown = store.get(layout.nodeRecord(node)) !== undefined;
+    return isKnown && store.get(layout.presence(node)) === undefined;
+  });
+  const machine = storm.random.pick(absent);
+  if (machine === undefined) return undefined;
+  const orders = layout.assignmentsOf(machine.node);
+  // Should it come back, it knows nothing of what was removed meanwhile.
+  for (const { key } of store.list(orders)) storm.cluster.disowned.add(workloadOf(key.slice(orders.length)));
+  const removal = { at: storm.world.clock.wallTime().toISOString() };
+  const value = nodeSettingsCodec.encode({ cordoned: false, draining: false, labels: {}, removal });
+  store.commit({ compares: [], writes: [{ put: layout.nodeSettings(machine.node), value }] });
+  return `${machine.name}: is to be forgotten`;
+};
+
+function workloadOf(instance: string): WorkloadName {
+  return instance.slice(0, instance.indexOf('/')) as WorkloadName;
+}
 
 /** Each with its weight. */
 export const stormFaults: readonly WeightedFault[] = [
@@ -219,6 +252,7 @@ export const stormFaults: readonly WeightedFault[] = [
   [2, removeInstance],
   [6, refuseStarts],
   [5, hangCalls],
-  [5, drain],
+  [5, drainNode],
+  [3, removeNode],
   ...storeFaults,
 ];
