@@ -42,7 +42,7 @@ export const benchCase: BenchCase = {
         await bench.cluster.awaitRunning(unit, 1);
         const readers: Readers = {
           ours: { node: leader, command: (last) => ['muster', 'logs', '-f', '-n', `${last}`, unit] },
-          theirs: { node: follower, command: (last) => ['journalctl', '-f', '-o', 'cat', '-n', `${last}`, '-u', unit] },
+          theirs: { node: follower, command: (last) => ['journalctl', '-f', '-n', `${last}`, '-u', unit] },
         };
         const live = await measure(readers, signal, async (reader, batch) => readLive(reader, follower, batch));
         const kept = await measure(readers, signal, async (reader) => readKept(reader, 2 * runs));
@@ -101,7 +101,7 @@ async function rateOf({ node, command }: Reader, last: number, batch: number): P
 exec 3< <(exec "$@" 2>/tmp/bench-log-errors); reader=$!
 read -r before <&3; touch ${readyFile}
 read -r first <&3; s=$EPOCHREALTIME
-n=$(sed -n "/^end $b$/ {=;q}" <&3); e=$EPOCHREALTIME
+n=$(sed -n "/\\bend $b$/ {=;q}" <&3); e=$EPOCHREALTIME
 kill "$reader"; echo "$s $e $n"`;
   const argv = ['bash', '-c', script, 'bash', `${batch}`, ...command(last)];
   const { stdout } = await node.run(argv, { timeoutMs: 60_000 });
