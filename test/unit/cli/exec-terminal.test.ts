@@ -13,6 +13,7 @@ import { openTwoNodes } from '../api/two-nodes.ts';
 /** The process itself in a pseudo-terminal, which script(1) of util-linux makes, against an API whose commands run on another node. */
 
 const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
+const ESC = '\u001b';
 const limitMs = 15_000;
 const web0 = 'web/0' as InstanceKey;
 const hasScript = spawnSync('script', ['--version'], { stdio: 'ignore' }).status === 0;
@@ -56,7 +57,7 @@ function open(t: TestContext, socketPath: string, line: string): Session {
     text += chunk;
   });
   const ended = once(child, 'close').then(([code]) => Number(code));
-  const shown = () => text.replaceAll(/\u001b\[[\d;]*m/g, ''); // without colours
+  const shown = () => text.replaceAll(new RegExp(`${ESC}\\[[\\d;]*m`, 'g'), ''); // without colours
   return { child, shown, type: (keys) => child.stdin?.write(keys), ended };
 }
 
