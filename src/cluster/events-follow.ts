@@ -163,7 +163,7 @@ class Telling {
     let hasRoom = true;
     for (const [revision, changes] of byRevision(batch.events)) {
       const isHistory = revision <= present;
-      if (revision < this.#next || (!this.#parts.options.follow && !isHistory)) continue;
+      if (!this.#parts.options.follow && !isHistory) continue;
       this.#next = revision + 1;
       const drafts = maker.derive(changes, revision);
       const events = this.#dates.date(drafts, revision, isHistory ? undefined : this.#nowIso);

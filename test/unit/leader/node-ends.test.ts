@@ -62,6 +62,20 @@ test('a node that drains is noted as drained when nothing was seen on it any mor
   assert.equal(fixture.verdictOf(a), undefined);
 });
 
+test('a global instance leaves as soon as the last that ran there without an order is gone', async () => {
+  const fixture = await open();
+  fixture.setWorkload('log', { global: true });
+  const status = { assignmentRevision: 0, spec: 1, phase: 'orphan', healthy: false, health: 'none' } as const;
+  fixture.put(layout.status(a, 'stray/0' as InstanceKey), statusCodec, { ...status, since, restarts: 0 });
+  await fixture.settle();
+  fixture.setSettings(a, { cordoned: true, draining: true, drain: { since } });
+  await fixture.settle();
+  assert.ok(fixture.orders().includes(`log/${a} a run`));
+  fixture.delete(layout.status(a, 'stray/0' as InstanceKey));
+  await fixture.settle();
+  assert.ok(fixture.verdictOf(a)?.drainedSince);
+});
+
 test('that a node is drained outlives its loss and its return, as do its losses the drain', async () => {
   const fixture = await open();
   fixture.setSettings(a, { cordoned: true, draining: true, drain: { since } });
