@@ -26,7 +26,7 @@ export const questions: readonly Question[] = [
     title: 'What runs where, since when?',
     lines: ['muster ps', 'muster ps web --wide --utc'],
     after: [
-      '`FOR` is how long it has been in its phase; `--wide` adds exact times, `--utc` has them in UTC. Narrow it with `--node node2`, `--phase failed`, `--label tier=db`; `-q` leaves the names alone, `--json` has everything.',
+      '`FOR` is how long it has been in its phase; `--wide` adds exact times, `--utc` has them in UTC. Narrow it with `--node node2`, `--phase failed`, `--label tier=db`; `-q` leaves the names alone, `--json` has everything. `muster top` shows live what uses how much.',
     ],
     stage: 'steady',
   },
@@ -85,7 +85,7 @@ export const questions: readonly Question[] = [
     title: 'What did it write?',
     before: ['From any node, of all instances of a workload, merged by time.'],
     lines: ['muster logs chatter -n 2'],
-    after: ['`-f` goes on with new lines, until Ctrl-C.'],
+    after: ['`-f` goes on with new lines, until Ctrl-C. `muster exec -it chatter.0 -- sh` looks inside.'],
     stage: 'changed',
   },
   {
