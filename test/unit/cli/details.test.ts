@@ -159,3 +159,21 @@ test('muster explain says why each node cannot take it, and only of the instance
   await whole.run('explain', 'redis');
   assert.match(whole.stdout(), /^redis\.1: pending/m);
 });
+
+test('muster inspect suggests a node or an instance where one of those was meant', async () => {
+  const client = {
+    ...missing,
+    workloads,
+    instances: ({ name }: { readonly name?: string }) =>
+      name === undefined ? Promise.resolve({ rows: [row], problems: [] }) : notFound(),
+    nodes: () => Promise.resolve({ nodes: [{ ...node1 } as NodeAnswer['node']], problems: [] }),
+  };
+  for (const [typed, meant] of [
+    ['ndoe1', 'node1'],
+    ['rdeis.0', 'redis.0'],
+  ] as const) {
+    const terminal = makeFakeTerminal({ client });
+    assert.equal(await terminal.run('inspect', typed), 1);
+    assert.ok(terminal.stderr().includes(`(did you mean "${meant}"?)`), terminal.stderr());
+  }
+});
