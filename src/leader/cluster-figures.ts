@@ -80,7 +80,7 @@ function currentStatus(instance: InstanceEntry): InstanceStatus | undefined {
   return node === undefined ? undefined : instance.copies.get(node)?.status?.value;
 }
 
-/** As many instances as are wanted are healthy, and none waits. A unit may also have done its work, and ended well. */
+/** As many instances as are wanted are healthy, and none waits. A unit may also have done its work, and ended well, or wait for what starts it. */
 function isHealthy(state: ClusterState, { name, workload, instances, pending }: WorkloadEntry): boolean {
   if (workload === undefined || pending.size > 0) return false;
   let well = 0;
@@ -88,7 +88,8 @@ function isHealthy(state: ClusterState, { name, workload, instances, pending }: 
     const status = currentStatus(instance);
     if (status === undefined || phaseOf(state, instance) === 'lost') continue;
     const hasEndedWell = status.phase === 'stopped' && status.startedAt !== undefined && (status.exitCode ?? 0) === 0;
-    if (status.healthy || (hasEndedWell && isUnitName(name))) well += 1;
+    const isInstalled = workload.value.launch === false && status.phase !== 'failed';
+    if (status.healthy || isInstalled || (hasEndedWell && isUnitName(name))) well += 1;
   }
   const { scale } = workload.value;
   return well >= (scale.kind === 'replicas' ? scale.replicas : instances.size);

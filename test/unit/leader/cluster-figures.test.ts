@@ -66,6 +66,20 @@ test('a unit that has ended well is as good as one that runs, a container that h
   assert.equal(figuresOf(fixture).healthyWorkloads, 1);
 });
 
+test('a unit that is only to be installed needn’t run', async () => {
+  const fixture = await settled({ 'late.service': { launch: false } });
+  const key = layout.status(a, 'late.service/0' as InstanceKey);
+  const status = statusCodec.decode(fixture.store.get(key)?.value ?? '', key);
+  for (const [phase, healthy] of [
+    ['stopped', 1],
+    ['failed', 0],
+  ] as const) {
+    fixture.put(key, statusCodec, { ...status, phase, healthy: false });
+    await fixture.clock.advance(10);
+    assert.equal(figuresOf(fixture).healthyWorkloads, healthy, phase);
+  }
+});
+
 test('nodes are counted by their state, and by what keeps work off them', async () => {
   const fixture = await settled({ web: { replicas: 3, mode: 'stop' } });
   fixture.setSettings(a, { cordoned: true });
