@@ -1,5 +1,14 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { type InstanceKey, makeInstanceKey, parseSlot, parseWorkloadName } from '../domain/ids.ts';
 import type { Role } from './caller.ts';
+
+/** A request for another protocol, with its connection. */
+export interface Upgrade {
+  readonly incoming: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
 
 /** A path that is upgraded to a WebSocket for a command. */
 export interface ExecRoute {

@@ -8,9 +8,8 @@ import type { Caller } from './caller.ts';
 import { Inbox, send } from './exec-messages.ts';
 import { findExecPlace } from './exec-place.ts';
 import { proxyExec } from './exec-proxy.ts';
-import type { ExecRoute } from './exec-routes.ts';
+import type { ExecRoute, Upgrade } from './exec-routes.ts';
 import { runExec } from './exec-session.ts';
-import type { Upgrade } from './exec-upgrade.ts';
 import type { OpenRequests } from './open-requests.ts';
 import { makeProblem } from './problem-response.ts';
 

@@ -5,17 +5,10 @@ import type { Log } from '../loop/log.ts';
 import type { ApiDeps } from './api-deps.ts';
 import type { Caller } from './caller.ts';
 import type { CallerOf } from './caller-of.ts';
-import { type ExecRoute, findExecRoute } from './exec-routes.ts';
+import { type ExecRoute, findExecRoute, type Upgrade } from './exec-routes.ts';
 import type { OpenRequests } from './open-requests.ts';
 import { makeProblem } from './problem-response.ts';
 import { refuseRole } from './refuse-role.ts';
-
-/** A request for another protocol, with its connection. */
-export interface Upgrade {
-  readonly incoming: IncomingMessage;
-  readonly socket: Duplex;
-  readonly head: Buffer;
-}
 
 /** What takes upgrades: an API. */
 export interface Upgrades {
