@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseEnvironment, stopUnit } from '../../../../src/runtime/systemd/exec-unit.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+
+test('parseEnvironment() takes the variables of a unit, and none by which it could act as root', () => {
+  const given = [
+    'HOME=/var/lib/x',
+    'EMPTY=',
+    'TEXT=a=b\nc',
+    'nothing',
+    '=none',
+    ...['LD_PRELOAD=/tmp/evil.so', 'LD_LIBRARY_PATH=/tmp', 'GLIBC_TUNABLES=x', 'GCONV_PATH=/tmp', 'BASH_ENV=/tmp/evil'],
+    ...['SYSTEMD_LOG_TARGET=x', 'DBUS_SYSTEM_BUS_ADDRESS=unix:path=/tmp/x', 'NOTIFY_SOCKET=/run/x', 'LISTEN_FDS=1'],
+    '',
+  ];
+  assert.deepEqual(parseEnvironment(Buffer.from(given.join('\0'))), {
+    HOME: '/var/lib/x',
+    EMPTY: '',
+    TEXT: 'a=b\nc',
+  });
+});
+
+test('stopUnit() waits until the unit is gone, not for ever, and takes one that is unknown as gone', async () => {
+  const clock = new FakeClock();
+  const { signal } = new AbortController();
+  let left = 3;
+  const manager = { stopUnit: async () => '/job/1', isLoaded: async () => left-- > 0 };
+  let isOver = false;
+  const stopping = stopUnit(manager, 'x.scope', clock, signal).then(() => {
+    isOver = true;
+  });
+  await clock.advance(0);
+  assert.equal(isOver, false);
+  await clock.advance(200);
+  await stopping;
+  await stopUnit({ stopUnit: async () => undefined, isLoaded: async () => true }, 'x.scope', clock, signal);
+  const stuck = stopUnit({ stopUnit: async () => '/job/2', isLoaded: async () => true }, 'x.scope', clock, signal);
+  await clock.advance(5_000);
+  await stuck;
+});
