@@ -23,6 +23,9 @@ const LOST_RETRY = { firstMs: 100, maxMs: 10_000, jitter: 0.5 } as const;
 /** By then the mirror should have shown its order. */
 const REPORTED_LOSSES = 7;
 
+/** What the store has of a status whose write was not answered: no text that is wanted equals it. */
+const UNKNOWN = '';
+
 export interface StatusWriterOptions {
   readonly kv: Kv;
   readonly layout: Layout;
@@ -156,8 +159,11 @@ export class StatusWriter {
     const writes: Write[] = [];
     for (const [key, slot] of due) this.#addWrite(key, slot, compares, writes);
     const sent = due.map(([key, slot]) => ({ key, slot, text: slot.wantedText }));
+    const stored = sent.map(({ slot }) => slot.storedText);
+    for (const { slot } of sent) slot.storedText = UNKNOWN; // until the answer is there: without one it may have been applied
     const { applied } = await kv.commit({ compares, writes }, signal);
     if (!applied) {
+      for (const [at, { slot }] of sent.entries()) if (slot.storedText === UNKNOWN) slot.storedText = stored[at];
       for (const { key, slot } of sent) this.#noteLoss(key, slot, sent.length === 1, nowMs);
       return 1;
     }

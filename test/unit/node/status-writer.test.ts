@@ -216,3 +216,17 @@ test('a status is written when the store is back', async () => {
   kv.reconnect();
   await advanceUntil(clock, 'stored', () => stored(0)?.phase === 'running', 10_000);
 });
+
+test('a write without an answer may have been applied: what is wanted is written again, also when it is as it was before', async () => {
+  const { clock, kv, writer, assign, stored } = start();
+  const order = assign(0);
+  writer.want(wants([0, status(order, 'running')]));
+  await clock.advance(100);
+  kv.setFaults({ unreachable: 'no-answers' });
+  writer.want(wants([0, status(order, 'stopped')]));
+  await advanceUntil(clock, 'applied unheard', () => stored(0)?.phase === 'stopped', 10_000);
+  writer.want(wants([0, status(order, 'running')]));
+  assert.equal(writer.isSettled, false);
+  kv.setFaults({ unreachable: 'no' });
+  await advanceUntil(clock, 'as wanted', () => stored(0)?.phase === 'running', 20_000);
+});
