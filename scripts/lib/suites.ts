@@ -41,6 +41,7 @@ const contractPackages = [
 /** The suites in the order in which `npm test` runs them; `unit` runs within the check, those on demand by name alone. */
 export const suites: readonly Suite[] = [
   { name: 'unit', budgetSeconds: 30, oneProcess: false, packages: [] },
+  { name: 'surface', budgetSeconds: 90, oneProcess: false, packages: ['zsh', 'fish', 'mandoc', 'groff', 'openssl'] },
   { name: 'fuzz', budgetSeconds: 60, oneProcess: false, packages: [] },
   { name: 'sim', budgetSeconds: 120, oneProcess: false, packages: [] },
   { name: 'soak', budgetSeconds: 90, oneProcess: false, packages: ['etcd-server'] },

@@ -16,8 +16,8 @@ import {
   node1,
   node2,
   openFixture,
-} from './api-fixture.ts';
-import { openTwoNodes } from './two-nodes.ts';
+} from '../../unit/api/api-fixture.ts';
+import { openTwoNodes } from '../../unit/api/two-nodes.ts';
 
 const web0 = 'web/0' as InstanceKey;
 const perBatch = 500;

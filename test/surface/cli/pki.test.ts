@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { type CertificateDescription, describeCertificate } from '../../../src/pki/describe-certificate.ts';
 import { readCertificates } from '../../../src/pki/read-certificates.ts';
 import type { NodeAnswer, NodeStateAnswer } from '../../../src/wire/answers.ts';
-import { type FakeTerminalOptions, makeFakeTerminal } from './fake-terminal.ts';
+import { type FakeTerminalOptions, makeFakeTerminal } from '../../unit/cli/fake-terminal.ts';
 
 const now = new Date('2026-01-01T00:00:00.000Z'); // of a fake terminal
 const node7 = '7'.repeat(32);

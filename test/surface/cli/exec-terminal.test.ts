@@ -7,8 +7,8 @@ import type { InstanceKey } from '../../../src/domain/ids.ts';
 import type { ExecOrder } from '../../../src/runtime/port.ts';
 import { eventually } from '../../support/eventually.ts';
 import { execHere, type FakeExecs } from '../../support/fake-exec.ts';
-import { assign, type Fixture, makeDocument, node2, report } from '../api/api-fixture.ts';
-import { openTwoNodes } from '../api/two-nodes.ts';
+import { assign, type Fixture, makeDocument, node2, report } from '../../unit/api/api-fixture.ts';
+import { openTwoNodes } from '../../unit/api/two-nodes.ts';
 
 /** The process itself in a pseudo-terminal, which script(1) of util-linux makes, against an API whose commands run on another node. */
 

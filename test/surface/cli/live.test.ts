@@ -4,7 +4,7 @@ import { AgentError } from '../../../src/domain/errors.ts';
 import type { InstanceRow } from '../../../src/wire/answers.ts';
 import type { Client } from '../../../src/wire/client.ts';
 import { eventually } from '../../support/eventually.ts';
-import { type FakeTerminalOptions, makeFakeTerminal, makeRow, notFound } from './fake-terminal.ts';
+import { type FakeTerminalOptions, makeFakeTerminal, makeRow, notFound } from '../../unit/cli/fake-terminal.ts';
 
 /** An agent whose instances a test changes; each change is told to whoever follows. */
 class ChangingAgent {

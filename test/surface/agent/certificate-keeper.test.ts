@@ -14,7 +14,7 @@ import { systemClock } from '../../../src/loop/system-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { openSelfInProcess } from '../../support/self-in-process.ts';
 import { makeTestPki, type TestCertificate, type TestPki } from '../../support/test-pki.ts';
-import { type Line, makeLog } from '../api/tls-fixture.ts';
+import { type Line, makeLog } from '../../unit/api/tls-fixture.ts';
 
 const node = parseNodeId('1'.repeat(32));
 const holder = { cluster: 'test', node };

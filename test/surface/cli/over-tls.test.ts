@@ -7,9 +7,9 @@ import { connect } from '../../../src/cli/connection.ts';
 import type { InstanceKey } from '../../../src/domain/ids.ts';
 import { eventually } from '../../support/eventually.ts';
 import { makeTestPki, type TestCertificate, type TestCertificateOptions } from '../../support/test-pki.ts';
-import { addLeader, addNode, assign, node1, openFixture, report } from '../api/api-fixture.ts';
-import { openTlsFixture } from '../api/tls-fixture.ts';
-import { type FakeTerminal, makeFakeTerminal } from './fake-terminal.ts';
+import { addLeader, addNode, assign, node1, openFixture, report } from '../../unit/api/api-fixture.ts';
+import { openTlsFixture } from '../../unit/api/tls-fixture.ts';
+import { type FakeTerminal, makeFakeTerminal } from '../../unit/cli/fake-terminal.ts';
 
 /** Commands from elsewhere: over mutual TLS, against the API itself. */
 

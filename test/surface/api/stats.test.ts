@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { ApiRuntime } from '../../../src/api/api-deps.ts';
 import { parseMachine } from '../../../src/api/stats-node.ts';
 import type { InstanceKey } from '../../../src/domain/ids.ts';
-import { assign, type Fixture, makeDocument, node1, node2, report } from './api-fixture.ts';
-import { openTwoNodes } from './two-nodes.ts';
+import { assign, type Fixture, makeDocument, node1, node2, report } from '../../unit/api/api-fixture.ts';
+import { openTwoNodes } from '../../unit/api/two-nodes.ts';
 
 const web0 = 'web/0' as InstanceKey;
 const web1 = 'web/1' as InstanceKey;

@@ -12,8 +12,8 @@ import type { ExecChannel } from '../../../src/wire/exec-client.ts';
 import type { ExecStart } from '../../../src/wire/exec-frames.ts';
 import { eventually } from '../../support/eventually.ts';
 import { execHere, type FakeExecs } from '../../support/fake-exec.ts';
-import { assign, type Fixture, layout, makeDocument, node1, node2 } from './api-fixture.ts';
-import { openTwoNodes } from './two-nodes.ts';
+import { assign, type Fixture, layout, makeDocument, node1, node2 } from '../../unit/api/api-fixture.ts';
+import { openTwoNodes } from '../../unit/api/two-nodes.ts';
 
 const web0 = 'web/0' as InstanceKey;
 

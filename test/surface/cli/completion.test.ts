@@ -12,7 +12,7 @@ import { completionScripts } from '../../../src/cli/completion-scripts.ts';
 import type { WorkloadName } from '../../../src/domain/ids.ts';
 import type { NodeRow } from '../../../src/wire/answers.ts';
 import type { Client } from '../../../src/wire/client.ts';
-import { makeFakeTerminal, makeRow, makeWorkloadRow, node1, node2 } from './fake-terminal.ts';
+import { makeFakeTerminal, makeRow, makeWorkloadRow, node1, node2 } from '../../unit/cli/fake-terminal.ts';
 
 const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 const run = promisify(execFile);

@@ -9,7 +9,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { textWidth } from '../../../src/cli/text-width.ts';
 import { eventually } from '../../support/eventually.ts';
-import { makeRow } from './fake-terminal.ts';
+import { makeRow } from '../../unit/cli/fake-terminal.ts';
 
 /** The process itself in a pseudo-terminal, which script(1) of util-linux makes. */
 

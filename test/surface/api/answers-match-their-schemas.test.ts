@@ -6,8 +6,8 @@ import type { Caller } from '../../../src/api/caller.ts';
 import { routeSchemas } from '../../../src/wire/route-schemas.ts';
 import { checkAnswer, checkProblem } from '../../support/answer-checker.ts';
 import { firstLine, type RawAnswer, type RawRequest, rawRequest } from '../../support/raw-request.ts';
-import { container, type Fixture, layout, makeDocument, node1, node2 } from './api-fixture.ts';
-import { openPopulated } from './populated.ts';
+import { container, type Fixture, layout, makeDocument, node1, node2 } from '../../unit/api/api-fixture.ts';
+import { openPopulated } from '../../unit/api/populated.ts';
 
 /** Every route is asked, in this order; what is asked well is held against the route's schema, what is not against a problem's. */
 

@@ -8,8 +8,17 @@ import type { ClusterEvent } from '../../../src/domain/event.ts';
 import type { InstanceKey, WorkloadName } from '../../../src/domain/ids.ts';
 import { systemClock } from '../../../src/loop/system-clock.ts';
 import { eventually } from '../../support/eventually.ts';
-import { makeWorkload } from '../plan/plan-cluster-world.ts';
-import { addNode, assign, type Fixture, layout, node1, node2, openFixture, report } from './api-fixture.ts';
+import {
+  addNode,
+  assign,
+  type Fixture,
+  layout,
+  node1,
+  node2,
+  openFixture,
+  report,
+} from '../../unit/api/api-fixture.ts';
+import { makeWorkload } from '../../unit/plan/plan-cluster-world.ts';
 
 const web = 'web' as WorkloadName;
 

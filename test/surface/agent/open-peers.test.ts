@@ -10,8 +10,8 @@ import { AgentError } from '../../../src/domain/errors.ts';
 import { systemClock } from '../../../src/loop/system-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { TestPki } from '../../support/test-pki.ts';
-import { layout, node1, node2, openFixture } from '../api/api-fixture.ts';
-import { openTlsFixture, type TlsFixture } from '../api/tls-fixture.ts';
+import { layout, node1, node2, openFixture } from '../../unit/api/api-fixture.ts';
+import { openTlsFixture, type TlsFixture } from '../../unit/api/tls-fixture.ts';
 
 const anna = { via: 'tls', name: 'anna', role: 'viewer' } as const;
 const get = (path: string) => ({ method: 'GET', path, onBehalfOf: anna }) as const;

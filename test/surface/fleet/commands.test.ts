@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FleetWorld } from './fleet-world.ts';
-import { commonFiles, recordedCommands } from './fleetctl-calls.ts';
+import { FleetWorld } from '../../unit/fleet/fleet-world.ts';
+import { commonFiles, recordedCommands } from '../../unit/fleet/fleetctl-calls.ts';
 
 async function openWorld(): Promise<FleetWorld> {
   const world = await FleetWorld.open();

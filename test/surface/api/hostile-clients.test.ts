@@ -13,8 +13,8 @@ import { eventually } from '../../support/eventually.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { readResponse } from '../../support/read-response.ts';
 import type { TestCertificate } from '../../support/test-pki.ts';
-import { layout, node1 } from './api-fixture.ts';
-import { openTlsFixture, type TlsFixture } from './tls-fixture.ts';
+import { layout, node1 } from '../../unit/api/api-fixture.ts';
+import { openTlsFixture, type TlsFixture } from '../../unit/api/tls-fixture.ts';
 
 /** Clients that mean no good, against the API as it is, on a real port. Whoever means well is served all the while. */
 

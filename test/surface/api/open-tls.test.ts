@@ -7,7 +7,7 @@ import { systemClock } from '../../../src/loop/system-clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { readResponse } from '../../support/read-response.ts';
 import { makeTestPki, type TestCertificate } from '../../support/test-pki.ts';
-import { openTlsFixture, serverName, type TlsFixture } from './tls-fixture.ts';
+import { openTlsFixture, serverName, type TlsFixture } from '../../unit/api/tls-fixture.ts';
 
 interface Answer {
   readonly status: number;

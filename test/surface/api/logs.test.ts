@@ -6,8 +6,8 @@ import type { InstanceRecord } from '../../../src/domain/spec.ts';
 import type { LogEntry, LogQuery } from '../../../src/wire/log-answers.ts';
 import { eventually } from '../../support/eventually.ts';
 import { ScriptedLogs } from '../../support/scripted-logs.ts';
-import { assign, type Fixture, layout, makeDocument, node1, node2 } from './api-fixture.ts';
-import { openTwoNodes, type TwoNodes } from './two-nodes.ts';
+import { assign, type Fixture, layout, makeDocument, node1, node2 } from '../../unit/api/api-fixture.ts';
+import { openTwoNodes, type TwoNodes } from '../../unit/api/two-nodes.ts';
 
 const web0 = 'web/0' as InstanceKey;
 const web1 = 'web/1' as InstanceKey;
