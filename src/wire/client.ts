@@ -18,11 +18,9 @@ import type {
   WorkloadsAnswer,
 } from './answers.ts';
 import { type EventClient, makeEventClient } from './event-client.ts';
-import type { ExecChannel } from './exec-client.ts';
-import type { ExecStart } from './exec-frames.ts';
 import { type Http, openHttp } from './http.ts';
+import { type InstanceClient, makeInstanceClient } from './instance-client.ts';
 import type { ListingFilter } from './listing-filter.ts';
-import type { LogEntry, LogQuery } from './log-answers.ts';
 import { makeNodeClient, type NodeClient } from './node-client.ts';
 import type { PlanAnswer, PlanRequest } from './plan-answers.ts';
 import { parseProblem } from './problem.ts';
@@ -33,7 +31,6 @@ import type {
   RollbackAnswer,
   ScaleAnswer,
 } from './revision-answers.ts';
-import type { StatsAnswer } from './stats-answers.ts';
 import type { ReleaseHoldAnswer, StatusAnswer, StoreDoubtsAnswer } from './status-answers.ts';
 import type { ClientTarget } from './target.ts';
 
@@ -47,7 +44,7 @@ export interface WatchedWorkload extends WatchFrame {
  * The API of one agent, typed. Errors are `AgentError`s as the agent made them; `UNAVAILABLE` when it can't be reached.
  * On abort the signal's reason is thrown. Streams end when the loop over them is left.
  */
-export interface Client extends NodeClient, EventClient {
+export interface Client extends NodeClient, EventClient, InstanceClient {
   version(signal: AbortSignal): Promise<VersionAnswer>;
   /** The node that answers. Works while it has not joined. */
   node(signal: AbortSignal): Promise<NodeStateAnswer>;
@@ -93,19 +90,6 @@ export interface Client extends NodeClient, EventClient {
   watchChanges(signal: AbortSignal): AsyncIterable<ChangeFrame>;
   /** Each workload now, then whenever it changes, with what it is short of; until left. */
   watchWorkloads(names: readonly string[], signal: AbortSignal): AsyncIterable<WatchedWorkload>;
-  /** What a workload's instances wrote, or one of them where a slot is given; `CONFLICT` naming the node that can't be asked. */
-  logs(
-    query: LogQuery & { readonly workload: string; readonly slot?: string },
-    signal: AbortSignal,
-  ): AsyncIterable<LogEntry>;
-  /** What nodes and instances use now: two answers make a rate. */
-  stats(signal: AbortSignal): Promise<StatsAnswer>;
-  /** Runs a command beside an instance; it ends with the signal. Rejects where it can't be run. */
-  exec(
-    query: { readonly workload: string; readonly slot: string },
-    start: ExecStart,
-    signal: AbortSignal,
-  ): Promise<ExecChannel>;
   close(): void;
 }
 
@@ -116,10 +100,10 @@ export interface ClientOptions {
 
 /** A client of the agent at `target`. Connects with the first request. */
 export function openClient(target: ClientTarget, options: ClientOptions = {}): Client {
-  const http = openHttp(target, { timeoutMs: options.timeoutMs ?? 30_000 });
+  const timeoutMs = options.timeoutMs ?? 30_000;
+  const http = openHttp(target, { timeoutMs });
   const get = <T>(path: string, signal: AbortSignal) => http.json<T>({ method: 'GET', path }, signal);
   const post = <T>(path: string, signal: AbortSignal) => http.json<T>({ method: 'POST', path }, signal);
-  const workloadPath = (name: string) => `/v1/workloads/${encodeURIComponent(name)}`;
   return {
     version: (signal) => get('/v1/version', signal),
     node: (signal) => get('/v1/node', signal),
@@ -131,6 +115,41 @@ export function openClient(target: ClientTarget, options: ClientOptions = {}): C
     confirmRestore: (signal) => post('/v1/cluster/confirm-restore', signal),
     nodes: (filter, signal) => http.json({ method: 'GET', path: '/v1/nodes', query: { ...filter } }, signal),
     inspectNode: (node, signal) => get(`/v1/nodes/${encodeURIComponent(node)}`, signal),
+    ...makeWorkloadClient(http),
+    instances: (filter, signal) => http.json({ method: 'GET', path: '/v1/instances', query: { ...filter } }, signal),
+    watchChanges: (signal) => http.stream({ method: 'GET', path: '/v1/changes' }, signal),
+    watchWorkloads: (names, signal) => watchWorkloads(http, names, signal),
+    ...makeNodeClient(http),
+    ...makeEventClient(http),
+    ...makeInstanceClient(http, target, timeoutMs),
+    close: () => http.close(),
+  };
+}
+
+type WorkloadClient = Pick<
+  Client,
+  | 'workloads'
+  | 'workload'
+  | 'explain'
+  | 'apply'
+  | 'applyAll'
+  | 'start'
+  | 'stop'
+  | 'remove'
+  | 'plan'
+  | 'scale'
+  | 'restart'
+  | 'rollback'
+  | 'revisions'
+  | 'revision'
+>;
+
+/** What is desired. */
+function makeWorkloadClient(http: Http): WorkloadClient {
+  const get = <T>(path: string, signal: AbortSignal) => http.json<T>({ method: 'GET', path }, signal);
+  const post = <T>(path: string, signal: AbortSignal) => http.json<T>({ method: 'POST', path }, signal);
+  const workloadPath = (name: string) => `/v1/workloads/${encodeURIComponent(name)}`;
+  return {
     workloads: (filter, signal) => http.json({ method: 'GET', path: '/v1/workloads', query: { ...filter } }, signal),
     workload: (name, signal) => get(workloadPath(name), signal),
     explain: (name, signal) => get(`${workloadPath(name)}/explain`, signal),
@@ -155,23 +174,6 @@ export function openClient(target: ClientTarget, options: ClientOptions = {}): C
     },
     revisions: (name, signal) => get(`${workloadPath(name)}/revisions`, signal),
     revision: (name, spec, signal) => get(`${workloadPath(name)}/revisions/${spec}`, signal),
-    instances: (filter, signal) => http.json({ method: 'GET', path: '/v1/instances', query: { ...filter } }, signal),
-    watchChanges: (signal) => http.stream({ method: 'GET', path: '/v1/changes' }, signal),
-    watchWorkloads: (names, signal) => watchWorkloads(http, names, signal),
-    logs: ({ workload, slot, tail, since, follow }, signal) => {
-      const instance = `/v1/instances/${encodeURIComponent(workload)}/${encodeURIComponent(slot ?? '')}`;
-      const path = `${slot === undefined ? workloadPath(workload) : instance}/logs`;
-      return http.stream({ method: 'GET', path, query: { tail, since, follow } }, signal);
-    },
-    ...makeNodeClient(http),
-    ...makeEventClient(http),
-    stats: (signal) => get('/v1/stats', signal),
-    exec: async ({ workload, slot }, start, signal) => {
-      const { openExec } = await import('./exec-client.ts');
-      const path = `/v1/instances/${encodeURIComponent(workload)}/${encodeURIComponent(slot)}/exec`;
-      return openExec({ target, path, timeoutMs: options.timeoutMs ?? 30_000 }, start, signal);
-    },
-    close: () => http.close(),
   };
 }
 
