@@ -138,7 +138,10 @@ class Check {
     this.#checkWritten(key, machine, workload);
   }
 
-  /** It's installed once, as its spec says, has not been started, and its node says so. */
+  /**
+   * It's installed once, as its spec says, doesn't run, and its node says so. One that ran before and was killed while it was being
+   * stopped is still what systemd calls failed.
+   */
   #checkLoaded(key: InstanceKey, workload: Workload): void {
     const label = displayName(key);
     const holders = this.#machines.filter((machine) => machine.item(key) !== undefined);
@@ -148,7 +151,7 @@ class Check {
       return;
     }
     const { phase, everStarted } = machine.item(key) ?? {};
-    if (phase !== 'stopped' || everStarted === true)
+    if ((phase !== 'stopped' && phase !== 'failed') || everStarted === true)
       this.#tell(`${label} is to be loaded, and is ${phase} on ${machine.name}`);
     this.#checkWritten(key, machine, workload);
   }

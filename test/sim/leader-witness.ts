@@ -1,7 +1,8 @@
-import { holdCodec, presenceCodec, workloadCodec } from '../../src/cluster/codecs.ts';
+import { holdCodec, instanceCodec, nodeSettingsCodec, presenceCodec, workloadCodec } from '../../src/cluster/codecs.ts';
 import { type Layout, makeLayout } from '../../src/cluster/layout.ts';
 import { type InstanceKey, isTemplateName, type NodeId, splitInstanceKey } from '../../src/domain/ids.ts';
 import { displayName } from '../../src/domain/names.ts';
+import type { NodeSettings } from '../../src/domain/node.ts';
 import type { Workload } from '../../src/domain/spec.ts';
 import type { NewOrder, OrderHistory } from './order-history.ts';
 import type { SimMachine } from './sim-machine.ts';
@@ -41,8 +42,8 @@ export class LeaderWitness {
     const { assignment, instance } = order;
     if (assignment.order === 'run' && order.isFirst) this.#assertNotHeld(layout, instance, node as NodeId);
     const isNewStop = assignment.order === 'stop' && (order.isFirst || order.before?.order === 'run');
-    if (isNewStop && assignment.superseded === true && assignment.disconnect === 'keep')
-      this.#assertSurvivor(layout, order, machines);
+    if (!isNewStop || assignment.superseded !== true || assignment.disconnect !== 'keep') return;
+    if (!this.#isForced(layout, node as NodeId)) this.#assertSurvivor(layout, order, machines);
   }
 
   /** While nodes are held, nothing that is on them is started elsewhere. */
@@ -59,9 +60,32 @@ export class LeaderWitness {
         .findLast(({ atMs }) => atMs < clock.monotonicMs());
       const isThere = store.get(layout.assignment(held, instance)) !== undefined;
       // A copy that had been replaced before the hold is none that counts.
-      if (held !== node && isGone && isThere && order?.isSuperseded === false)
+      const isLost = isGone && isThere && order?.isSuperseded === false;
+      if (held !== node && isLost && !this.#isDrained(layout, instance, held))
         this.#violate(`${displayName(instance)} was replaced while the loss of ${held.slice(0, 8)} is held`);
     }
+  }
+
+  /** It was moved since an operator drains that node, and not for its loss: that had not been seen yet, or the record would say so. */
+  #isDrained(layout: Layout, instance: InstanceKey, node: NodeId): boolean {
+    const stored = this.#world.store.get(layout.instance(instance));
+    if (stored === undefined || this.#settings(layout, node)?.draining !== true) return false;
+    const { copies } = instanceCodec.decode(stored.value, stored.key);
+    return copies.some((copy) => copy.node === node && copy.role === 'superseded' && copy.lost !== true);
+  }
+
+  /** An operator drains the node, wanted the deadline to end what is left, and it's over. */
+  #isForced(layout: Layout, node: NodeId): boolean {
+    const { draining = false, drain } = this.#settings(layout, node) ?? {};
+    const { force = false, deadline } = drain ?? {};
+    return (
+      draining && force && deadline !== undefined && Date.parse(deadline) <= this.#world.clock.wallTime().getTime()
+    );
+  }
+
+  #settings(layout: Layout, node: NodeId): NodeSettings | undefined {
+    const stored = this.#world.store.get(layout.nodeSettings(node));
+    return stored && nodeSettingsCodec.decode(stored.value, stored.key);
   }
 
   /** The older copy of an instance is stopped only once the other one runs, where it is to run at all. */
@@ -89,6 +113,7 @@ export class LeaderWitness {
     return !machine.isOn || presenceCodec.decode(stored.value, stored.key).bootId !== machine.host.current.bootId;
   }
 
+  /** It's to run in one copy of several that there may be: what is only to be loaded runs nowhere. */
   #isWanted(layout: Layout, instance: InstanceKey): boolean {
     const { workload: name, slot } = splitInstanceKey(instance);
     const stored = this.#world.store.get(layout.workload(name));
@@ -96,6 +121,6 @@ export class LeaderWitness {
     const workload: Workload = workloadCodec.decode(stored.value, stored.key);
     if (workload.scale.kind === 'global') return false; // it has no other copy
     const isSlot = Number(slot) < workload.scale.replicas + (isTemplateName(name) ? 1 : 0);
-    return workload.desired === 'run' && workload.removing !== true && isSlot;
+    return workload.desired === 'run' && workload.launch !== false && workload.removing !== true && isSlot;
   }
 }

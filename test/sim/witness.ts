@@ -121,11 +121,14 @@ export class Witness {
     if (other === undefined) return;
     const { clock } = this.#world;
     const isThawing = clock.monotonicMs() === machine.movesSinceMs; // it was on its way when the machine stood still
-    const { trustedAtMs } = this.history;
-    const isOfOldStore = (other.item(key)?.startedAtMs ?? 0) < trustedAtMs && trustedAtMs > 0;
+    const { trustedAtMs, doubtAtMs } = this.history;
+    const startedAtMs = other.item(key)?.startedAtMs ?? 0;
+    const isOfOldStore = startedAtMs < trustedAtMs && trustedAtMs > 0;
+    const what = `${displayName(key)} runs on ${other.name} and on ${machine.name} at once`;
     if (isThawing) this.#beginOverlap(machine, item);
     else if (isOfOldStore) this.restoreOverlaps.push(`${displayName(key)} on ${other.name} and ${machine.name}`);
-    else this.#violate(`${displayName(key)} runs on ${other.name} and on ${machine.name} at once`);
+    else if (startedAtMs < doubtAtMs && !this.#canDoubt(machine)) this.unknowingActs.push(what);
+    else this.#violate(what);
   }
 
   /** Another machine on which it runs; what is on one that stands still doesn't. */
