@@ -31,6 +31,7 @@ export interface Orders {
 
 interface Decoded {
   readonly revision: number;
+  readonly value: string;
   /** Undefined for a key that names no instance. */
   readonly key: InstanceKey | undefined;
   readonly order: Order | UnreadableOrder | undefined;
@@ -44,7 +45,10 @@ export interface OrderBookOptions {
   readonly log: Log;
 }
 
-/** This node's orders, decoded once per revision. What can't be read is reported once. */
+/**
+ * This node's orders, each decoded once: by its revision and its value, since a store that was set back numbers others the same.
+ * What can't be read is reported once.
+ */
 export class OrderBook {
   readonly #options: OrderBookOptions;
   readonly #range: string;
@@ -65,7 +69,7 @@ export class OrderBook {
     const unreadable = new Map<InstanceKey, UnreadableOrder>();
     for (const [path, { value, modRevision }] of entries) {
       let known = this.#decoded.get(path);
-      if (known?.revision !== modRevision) {
+      if (known?.revision !== modRevision || known.value !== value) {
         known = this.#decode(path, value, modRevision);
         this.#decoded.set(path, known);
       }
@@ -81,13 +85,13 @@ export class OrderBook {
     let key: InstanceKey | undefined;
     try {
       key = parseInstancePath(this.#range, path);
-      return { revision, key, order: { key, revision, assignment: assignmentCodec.decode(value, path) } };
+      return { revision, value, key, order: { key, revision, assignment: assignmentCodec.decode(value, path) } };
     } catch (err) {
       const error = errorText(err);
       this.#reports.report(path, error, () => {
         this.#options.log.warn({ key: path.slice(0, 300), revision, err }, 'assignment not readable, left alone');
       });
-      return { revision, key, order: key && { revision, error } };
+      return { revision, value, key, order: key && { revision, error } };
     }
   }
 }

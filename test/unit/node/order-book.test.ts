@@ -75,3 +75,11 @@ test('OrderBook says little of an order that is spoilt over and over, and of man
   book.read();
   assert.equal(lines.at(-1)?.['key'], `${range}web/5000`);
 });
+
+test('OrderBook reads an order anew that a store which was set back has at the revision of another', () => {
+  const { put, book } = makeBook();
+  put(web, assignmentCodec.encode(order), 7);
+  assert.equal(book.read().readable.get(web)?.assignment.spec, 1);
+  put(web, assignmentCodec.encode({ ...order, spec: 2 }), 7);
+  assert.equal(book.read().readable.get(web)?.assignment.spec, 2);
+});
