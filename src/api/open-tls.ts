@@ -96,7 +96,9 @@ export async function openTlsApi(api: Api, options: TlsOptions): Promise<TlsList
 
 function contextOptions({ ca, cert, key }: TlsMaterial): ServerOptions {
   // Without tickets each connection shows its certificate anew: one that has ended isn't carried on by an old ticket.
-  return { ca, cert, key, minVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_TICKET };
+  // And it shows one only: Node would keep calling a connection authorized that has shown a forged one since.
+  const secureOptions = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION;
+  return { ca, cert, key, minVersion: 'TLSv1.2', secureOptions };
 }
 
 function serverOptions({ material, limits }: TlsOptions): ServerOptions {

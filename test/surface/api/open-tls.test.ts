@@ -197,6 +197,26 @@ test('TLS before 1.2 is refused, and a session is never resumed', async (t) => {
   }
 });
 
+test('no connection can show a second certificate after its first', async (t) => {
+  const fixture = await openTlsFixture(t);
+  const { cert, key } = await fixture.pki.issue({ role: 'viewer', name: 'vera' });
+  const { port } = fixture.listener;
+  const renegotiate = async () =>
+    new Promise<string>((resolve) => {
+      const options = { host: '127.0.0.1', port, cert, key, rejectUnauthorized: false, maxVersion: 'TLSv1.2' } as const;
+      const socket = connect(options, () => {
+        socket.renegotiate({}, (error) => {
+          resolve(error?.message ?? 'renegotiated');
+          socket.destroy();
+        });
+      });
+      socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
+    });
+  assert.equal(await renegotiate(), 'ERR_SSL_NO_RENEGOTIATION');
+  fixture.listener.reload(await fixture.pki.issue({ role: 'node', name: serverName }));
+  assert.equal(await renegotiate(), 'ERR_SSL_NO_RENEGOTIATION', 'with a new certificate neither');
+});
+
 test('a connection ends with its certificate, what goes on over it too', async (t) => {
   let endless: (() => void) | undefined;
   const api = {
