@@ -11,6 +11,8 @@ export interface MirrorOptions {
   readonly prefix: string;
   /** Keys of the range that are kept; absent: all. The others cost their transfer alone. */
   readonly keep?: (key: string) => boolean;
+  /** The cluster's: what was listed in an earlier one may be of a store that was set back since. Left out: it doesn't change. */
+  readonly epoch?: () => number;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -33,6 +35,8 @@ export class Mirror {
   readonly #options: MirrorOptions;
   #entries = new Map<string, KeyValue>();
   #revision: Revision = 0;
+  #epoch = 0;
+  #watching: ChildAbort | undefined;
   #waiters = new Set<{ readonly revision: Revision; readonly done: () => void }>();
 
   constructor(options: MirrorOptions) {
@@ -52,6 +56,13 @@ export class Mirror {
   /** True once it has been listed: before that, absence means nothing. */
   get synced(): boolean {
     return this.#revision > 0;
+  }
+
+  /** It has been listed since the cluster's present epoch began. Where it hasn't, it's listed anew, and `onChange` follows. */
+  get isOfThisEpoch(): boolean {
+    if (this.synced && this.#epoch === this.#epochNow) return true;
+    this.#watching?.abort(timeToList);
+    return false;
   }
 
   /** Resolves once the range has been listed, or the signal aborts. */
@@ -83,8 +94,10 @@ export class Mirror {
     for (let failures = 0; !signal.aborted; ) {
       let listedAtMs = Number.POSITIVE_INFINITY;
       try {
+        const epoch = this.#epochNow; // as it was asked: the answer may be older than what has come since
         const { kvs, revision } = await kv.list(prefix, signal);
         listedAtMs = clock.monotonicMs();
+        this.#epoch = epoch;
         this.#replace(kvs, revision);
         await this.#watchForAWhile(revision, signal);
         failures = 0;
@@ -106,6 +119,7 @@ export class Mirror {
   async #watchForAWhile(revision: Revision, signal: AbortSignal): Promise<void> {
     const { kv, prefix, clock, random } = this.#options;
     using stop = new ChildAbort(signal);
+    this.#watching = stop;
     const cancel = clock.after(RELIST_INTERVAL_MS * (1 - 0.5 * random()), () => stop.abort(timeToList));
     try {
       await kv.watch({ prefix }, revision + 1, (batch) => this.#apply(batch), stop.signal);
@@ -113,7 +127,12 @@ export class Mirror {
       if (!stop.signal.aborted) throw error;
     } finally {
       cancel();
+      this.#watching = undefined;
     }
+  }
+
+  get #epochNow(): number {
+    return this.#options.epoch?.() ?? 0;
   }
 
   #replace(kvs: readonly KeyValue[], revision: Revision): void {

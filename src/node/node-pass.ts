@@ -25,6 +25,8 @@ export interface NodePassParts {
   readonly observer: Observer;
   /** Whether the orders have been read since the start. */
   readonly hasOrders: () => boolean;
+  /** Whether these are of the cluster's present epoch. Where they aren't, they are read anew, and a pass follows. */
+  readonly hasOrdersOfThisEpoch: () => boolean;
   readonly orders: OrderBook;
   readonly specs: SpecReader;
   readonly lastKnown: LastKnown;
@@ -127,10 +129,13 @@ export class NodePass {
     memory.retain((key) => wanted.desired.has(key) || instances.has(key));
   }
 
-  /** While the store has not been read, may be an older one, or this node may not act yet, no order is acted on. */
+  /**
+   * While the store has not been read, may be an older one, or this node may not act yet, no order is acted on; nor is one that was
+   * read before the store was set back, since what it names is another now.
+   */
   #findWanted(observation: Observation, signal: AbortSignal): Wanted {
-    const { rights, hasOrders, lastKnown, memory } = this.#parts;
-    if (hasOrders() && rights.isDecided && rights.isStoreTrusted) {
+    const { rights, hasOrders, hasOrdersOfThisEpoch, lastKnown, memory } = this.#parts;
+    if (rights.isDecided && rights.isStoreTrusted && hasOrdersOfThisEpoch()) {
       const ordered = this.#readOrders(signal);
       this.#desired = makeDesired({ ...ordered, observation });
       return { desired: this.#desired, ordered, from: 'store' };

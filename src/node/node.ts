@@ -80,7 +80,8 @@ export class Node {
     const { kv, layout, node, clock, log, random, rights, parallelism } = options;
     this.#options = options;
     const nudge = () => this.#loop.nudge();
-    this.#mirror = new Mirror({ kv, prefix: layout.assignmentsOf(node), clock, log, random, onChange: nudge });
+    const prefix = layout.assignmentsOf(node);
+    this.#mirror = new Mirror({ kv, prefix, epoch: () => rights.epoch, clock, log, random, onChange: nudge });
     this.#memory = new NodeMemory(clock, options.restartPolicy, random);
     this.#writer = new StatusWriter({ kv, layout, node, clock, log, random, guard: () => rights.guard() });
     this.#switchKeeper = new SwitchKeeper({ deadMansSwitch: options.host.deadMansSwitch, rights, log });
@@ -138,6 +139,7 @@ export class Node {
       switchKeeper: this.#switchKeeper,
       observer: this.#observer,
       hasOrders: () => this.#mirror.synced,
+      hasOrdersOfThisEpoch: () => this.#mirror.isOfThisEpoch,
       orders: new OrderBook({ mirror: this.#mirror, layout, node, clock, log }),
       specs: new SpecReader({ kv, layout, clock, random, onRead: nudge, epoch: () => rights.epoch }),
       lastKnown: this.#lastKnown,

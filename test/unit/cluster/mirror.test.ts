@@ -18,9 +18,11 @@ function start() {
   const put = (key: string, value: string) => store.commit({ compares: [], writes: [{ put: key, value }] });
   const kv = store.client();
   const changes: (readonly string[] | 'all')[] = [];
+  const cluster = { epoch: 1 };
   const mirror = new Mirror({
     kv,
     prefix: '/demo/',
+    epoch: () => cluster.epoch,
     clock,
     log: silentLog,
     random: () => 0.5,
@@ -36,7 +38,7 @@ function start() {
     });
   };
   const shown = () => Object.fromEntries([...mirror.entries].map(([key, { value }]) => [key, value]));
-  return { clock, store, put, kv, mirror, changes, run, shown };
+  return { clock, store, put, kv, mirror, changes, cluster, run, shown };
 }
 
 test('a mirror shows what was there and each change since, of its range alone', async () => {
@@ -167,4 +169,22 @@ test('a mirror of a store that was set back shows what that holds, and keeps nob
   stop.abort();
   await clock.advance(0);
   await Promise.all([running, waiting]);
+});
+
+test('a mirror is of an epoch once it has been listed in it, and is listed anew for whoever asks', async () => {
+  const { clock, kv, mirror, changes, cluster, run } = start();
+  assert.equal(mirror.isOfThisEpoch, false);
+  run();
+  await advanceUntil(clock, 'listed', () => mirror.isOfThisEpoch);
+  assert.deepEqual(changes, ['all']);
+  kv.setFaults({ delayMs: 100 });
+  cluster.epoch = 2;
+  assert.equal(mirror.isOfThisEpoch, false);
+  await clock.advance(50);
+  cluster.epoch = 3; // what was asked for before may be older
+  await advanceUntil(clock, 'listed again', () => changes.length === 2);
+  assert.equal(mirror.isOfThisEpoch, false);
+  await advanceUntil(clock, 'listed in the last epoch', () => mirror.isOfThisEpoch);
+  await clock.advance(10_000);
+  assert.deepEqual(changes, ['all', 'all', 'all']);
 });

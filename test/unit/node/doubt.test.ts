@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { specCodec } from '../../../src/cluster/codecs.ts';
+import { parseWorkloadName } from '../../../src/domain/ids.ts';
 import { advanceUntil } from '../../support/advance-until.ts';
-import { keyOf, makeWorld, phaseIs, startNode, web } from './node-fixture.ts';
+import { keyOf, layout, makeWorld, phaseIs, startNode, web } from './node-fixture.ts';
 
 const exact = keyOf('exact');
 
@@ -49,4 +51,20 @@ test('in doubt the deadline counts as ever', async () => {
   agent.nudge();
   await advanceUntil(world.clock, 'the stop instance has ended', () => !world.machine.running.includes(exact), 2_000);
   assert.deepEqual(world.machine.running, [web]);
+});
+
+test('an order of before the store was set back is not held against the spec that now has its number', async () => {
+  const world = makeWorld();
+  const backup = world.store.snapshot();
+  const { agent, rights } = await startNode(world);
+  world.assign(web);
+  await advanceUntil(world.clock, 'it runs', phaseIs(world, web, 'running'), 5_000);
+  const { key, value } = world.store.get(layout.spec(parseWorkloadName('web'), 1))!;
+  world.store.restore(backup);
+  world.put(key, specCodec.encode({ ...specCodec.decode(value, key), hash: 'another' }));
+  rights.epoch = 2;
+  agent.nudge();
+  await advanceUntil(world.clock, 'the orphan is reported', phaseIs(world, web, 'orphan'), 5_000);
+  assert.deepEqual(world.machine.running, [web]);
+  assert.ok(!world.machine.calls.includes(`stop ${web}`), 'it was never stopped');
 });
