@@ -25,7 +25,8 @@ $ curl --cert alice.pem --key alice.key --cacert ca.pem https://node1:2773/v1/cl
 | \`operator\` | read and change |
 | \`node\` | what one agent asks another on somebody's behalf |
 
-A caller without a certificate of this cluster's CA gets no connection, one of too low a role \`403\`. Both are logged.
+Without a certificate, with one of another CA or with one that has ended every request is answered \`401\`; with one of another cluster or of too low a
+role \`403\`. Each says why and is logged (docs/security.md).
 
 ## Requests and answers
 
