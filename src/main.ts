@@ -49,6 +49,12 @@ class Program {
     if (this.#isAgent) process.exit(); // whatever its libraries still hold open
   }
 
+  /** What habit sends to daemons must not end this one. */
+  #becomeAgent(): void {
+    this.#isAgent = true;
+    process.on('SIGHUP', () => {});
+  }
+
   /** The first time it aborts the command's signal. The second time, or when that takes too long, the process ends. */
   #end(by: keyof typeof signalCodes): void {
     if (this.#controller.signal.aborted) process.exit(signalCodes[by]);
@@ -96,7 +102,7 @@ class Program {
       connect: async (target) => (await import('./cli/connection.ts')).connect(target),
       machine: async () => loadMachine(env),
       runAgent: async (start, signal) => {
-        this.#isAgent = true;
+        this.#becomeAgent();
         const { runAgent } = await import('./agent/run-agent.ts');
         const monotonicUs = () => Number(process.hrtime.bigint() / 1_000n);
         return runAgent(

@@ -20,7 +20,7 @@ import { scenarios } from './shared.ts';
  * MachinesListBadNextPageToken, MachinesPatchBad          test/unit/fleet/api.test.ts
  * ClientVersionFlag, ClientHelpFlag, FleetctlWithEnv      test/unit/cli: muster's own command
  * KnownHostsVerification, TunnelScheduleBatchUnits        none: nothing goes through ssh
- * ReconfigureServer                                       none: SIGHUP reloads nothing
+ * ReconfigureServer                                       test/unit/cli/main.test.ts: SIGHUP ends nothing, and reloads nothing
  */
 
 /** systemd's words of a unit on a node. */

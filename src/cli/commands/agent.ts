@@ -6,7 +6,7 @@ export const agent = makeCommand({
   summary: 'Run the agent: join the cluster and keep its work running on this machine',
   details: [
     'systemd starts it as muster.service. Its configuration is read from a file, then MUSTER_* in the environment, then flags, each overriding the one before. Every key of the file is also a flag, with its path joined by "-": --cluster prod, --etcd-endpoints http://10.0.0.1:2379, --lease-ttl 10s.',
-    'SIGTERM ends it within 5 s and disturbs nothing that runs.',
+    'SIGTERM ends it within 5 s and disturbs nothing that runs. SIGHUP does nothing: certificates are taken as they change, anything else by a restart.',
   ],
   args: [],
   options: {

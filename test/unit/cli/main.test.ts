@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createServer, type RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -76,6 +77,23 @@ test('muster fails when its output cannot be written, as on a full disk', async 
     closeSync(full);
     assert.equal(await ended, 1, argv.join(' '));
     assert.match(stderr(), /^muster: Cannot write to standard output: ENOSPC/);
+  }
+});
+
+test('muster agent is not ended by SIGHUP', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'muster-main-'));
+  try {
+    const path = join(folder, 'muster.yaml');
+    assert.equal(spawnSync('mkfifo', [path]).status, 0);
+    const { child, ended, stdout } = start(['agent', '--check', '--config', path]);
+    const config = await open(path, 'w'); // opens once the agent reads it
+    child.kill('SIGHUP');
+    await config.writeFile('cluster: prod\n');
+    await config.close();
+    assert.equal(await ended, 0);
+    assert.match(stdout(), /valid: cluster prod/);
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });
 
