@@ -80,6 +80,7 @@ async function respond(
     if (route.unjoined !== true) refuseUnjoined(deps);
     const response = await call(route, request, scope);
     isOpen = route.kind === 'stream';
+    if (context.req.raw.method === 'HEAD') await response.body?.cancel(); // nobody will read it
     return response;
   } catch (error) {
     return refuse(request, context, scope.signal.aborted ? scope.signal.reason : error);

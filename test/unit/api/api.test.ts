@@ -55,6 +55,18 @@ test('a node watch tells the state now and then each change', async (t) => {
   await eventually('the stream ends at the server', 2_000, () => open() === 0);
 });
 
+test('a stream that only its head was asked of ends with its answer', async (t) => {
+  const { socketPath, open } = await openFixture(t);
+  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+  request({ socketPath, method: 'HEAD', path: '/v1/node/watch' }, (response) => {
+    response.resume().on('end', () => resolve(response.statusCode));
+  })
+    .on('error', reject)
+    .end();
+  assert.equal(await promise, 200);
+  await eventually('the stream ends at the server', 2_000, () => open() === 0);
+});
+
 test('an apply writes record and spec in one transaction after one round of reads', async (t) => {
   const { client, kv, store } = await openFixture(t);
   const answer = await client.apply(makeDocument('hello.service'), signal(t));
