@@ -30,6 +30,10 @@ scenarios('each command works', (scenario) => {
     assert.equal(table.filter((line) => line.includes(' leader ')).length, 1);
     const { nodes } = await cluster.musterJson<NodesAnswer>(['node', 'ls']);
     assert.deepEqual(nodes.map(({ hostname }) => hostname).sort(), ['node1', 'node2', 'node3']);
+    assert.match((await cluster.muster(['node', 'inspect', 'node3'])).stdout, /^Node: +node3$/m);
+    assert.match((await cluster.muster(['node', 'cordon', 'node3'])).stdout, /^node3: cordoned/);
+    assert.match((await cluster.muster(['node', 'ls'])).stdout, /^node3 .* up, cordoned /m);
+    assert.match((await cluster.muster(['uncordon', 'node3'])).stdout, /^node3: uncordoned/);
     assert.match((await cluster.muster(['help'])).stdout, /apply/);
   });
 

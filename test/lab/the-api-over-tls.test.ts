@@ -112,6 +112,18 @@ async function seeRefusals(cluster: Cluster, node: LabNode): Promise<void> {
   });
 }
 
+/** Certificates are shown, renewed, and made for a key that never left its machine. */
+async function seeCertificates(signer: LabNode, other: LabNode): Promise<void> {
+  const dir = ['--dir', pkiFolder];
+  const key = `${pkiFolder}/carol-key.pem`;
+  const { stdout: input } = await other.run(['muster', 'pki', 'request', '--key', key]);
+  const sign = ['muster', 'pki', 'sign', '-', '--role', 'viewer', '--name', 'carol', '--lifetime', '1h', ...dir];
+  await signer.writeFile(`${pkiFolder}/carol.pem`, (await signer.run(sign, { input })).stdout);
+  await signer.run(['muster', 'pki', 'renew', `${pkiFolder}/carol.pem`, '--lifetime', '2h', ...dir]);
+  const { stdout } = await signer.run(['muster', 'pki', 'show', `${pkiFolder}/carol.pem`]);
+  assert.match(stdout, /^Role: +viewer\nName: +carol\n/m);
+}
+
 const fingerprint = async (node: LabNode): Promise<string> =>
   (await node.run(['openssl', 'x509', '-in', `${pkiFolder}/node.pem`, '-noout', '-fingerprint', '-sha256'])).stdout;
 
@@ -137,6 +149,9 @@ scenarios('the API over TLS', (scenario) => {
         );
         assert.match((await laptop.muster(['status'])).stdout, /^Nodes: +3 up$/m);
         assert.match((await laptop.muster(['context', 'ls'])).stdout, /^lab +yes +\S+ +operator anna +https:/m);
+        assert.equal((await laptop.muster(['context', 'use', 'lab'])).exitCode, 0);
+        assert.match((await laptop.muster(['context', 'show'])).stdout, /^As: +operator anna$/m);
+        await seeCertificates(first, second);
         await seeRefusals(cluster, second);
         for (const [at, node] of [first, second].entries()) {
           await eventually(
@@ -149,6 +164,7 @@ scenarios('the API over TLS', (scenario) => {
         // A node that was away for longer than its certificate lasted would need a new one; these never were.
         const stopped = await laptop.muster(['stop', 'talker.service']);
         assert.equal(stopped.exitCode, 0, stopped.stderr);
+        assert.equal((await laptop.muster(['context', 'rm', 'lab'])).exitCode, 0);
       });
     } finally {
       await serveTlsNoMore(cluster);
