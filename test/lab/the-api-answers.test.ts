@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { documentedRoutes, routeKey, schemaOf } from '../../scripts/lib/open-api.ts';
+import { ANYWHERE } from '../../src/domain/document.ts';
 import type { InstancesAnswer } from '../../src/wire/answers.ts';
 import type { PlanAnswer } from '../../src/wire/plan-answers.ts';
 import type { Problem } from '../../src/wire/problem.ts';
 import { checkAnswer, checkProblem } from '../support/answer-checker.ts';
+import { eventually } from '../support/eventually.ts';
 import { firstLine, type RawAnswer, type RawRequest, rawRequest } from '../support/raw-request.ts';
 import type { LabNode } from './lab-node.ts';
 import type { Cluster } from './scenario/cluster.ts';
@@ -16,6 +18,37 @@ const ask = (node: LabNode, asked: RawRequest): Promise<RawAnswer> => rawRequest
 const worker = sleeper([], ['[X-Muster]', 'Replicas=2']);
 const newWorker = sleeper(['Environment=LEVEL=debug'], ['[X-Muster]', 'Replicas=2']);
 const name = 'worker@.service';
+
+const job = {
+  name: 'job@.service',
+  run: { kind: 'unit', text: worker },
+  scale: { kind: 'replicas', replicas: 2 },
+  placement: ANYWHERE,
+  disconnect: { mode: 'keep' },
+  moveOrder: 'start-first',
+  sticky: false,
+};
+const newJob = { ...job, run: { kind: 'unit', text: newWorker } };
+const jobPath = `/v1/workloads/${job.name}`;
+const nodePath = '/v1/nodes/node2';
+
+/** What is changed, one after the other: the route, its path and what is sent. */
+const changes: readonly (readonly [key: string, path: string, body?: object])[] = [
+  ['PUT /v1/workloads/:name', jobPath, job],
+  ['POST /v1/plan', '/v1/plan', { documents: [newJob] }],
+  ['POST /v1/apply', '/v1/apply', { documents: [newJob] }],
+  ['POST /v1/workloads/:name/scale', `${jobPath}/scale`, { replicas: 3 }],
+  ['POST /v1/workloads/:name/restart', `${jobPath}/restart`],
+  ['POST /v1/workloads/:name/rollback', `${jobPath}/rollback`, {}],
+  ['POST /v1/workloads/:name/stop', `${jobPath}/stop`],
+  ['POST /v1/workloads/:name/start', `${jobPath}/start`],
+  ['PATCH /v1/nodes/:id/labels', `${nodePath}/labels`, { set: { disk: 'ssd' } }],
+  ['PATCH /v1/nodes/:id/labels', `${nodePath}/labels`, { remove: ['disk'] }],
+  ['POST /v1/nodes/:id/cordon', `${nodePath}/cordon`],
+  ['POST /v1/nodes/:id/drain', `${nodePath}/drain`, { deadlineMs: 60_000, force: false }],
+  ['POST /v1/nodes/:id/uncordon', `${nodePath}/uncordon`],
+  ['DELETE /v1/workloads/:name', jobPath],
+];
 
 /** When each instance last began to run, by systemd itself. */
 async function startsOf(cluster: Cluster): Promise<number[]> {
@@ -112,6 +145,20 @@ scenarios('the API answers', (scenario) => {
       const { openapi } = (await ask(node, { path: '/openapi.json' })).json<{ openapi: string }>();
       assert.equal(openapi, '3.1.0');
     }
+  });
+
+  scenario('every route that changes something answers as it is described', async (cluster) => {
+    for (const [at, [key, path, body]] of changes.entries()) {
+      const route = documentedRoutes.find((each) => routeKey(each) === key);
+      assert.ok(route, key);
+      const asked = { method: route.method, path, ...(body === undefined ? {} : { body }) };
+      const answer = await ask(cluster.nodes[at % cluster.nodes.length]!, asked);
+      assert.equal(answer.status, 200, `${key}: ${answer.text}`);
+      const { answer: schema } = schemaOf(route);
+      assert.ok(typeof schema === 'object' && !('contentType' in schema), key);
+      checkAnswer(schema, answer.json(), key);
+    }
+    await eventually('the workload to be gone', 20_000, async () => (await cluster.workloads()).length === 0);
   });
 
   scenario('conditions, pages and refusals hold, whichever node is asked', async (cluster) => {
