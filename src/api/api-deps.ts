@@ -8,6 +8,7 @@ import type { Runtime } from '../runtime/port.ts';
 import type { CertificateSigner } from './certificate-signer.ts';
 import type { RecentStops } from './fleet/recent-stops.ts';
 import type { Peers } from './peers.ts';
+import type { Turns } from './turns.ts';
 
 /** What the node that answers stands at. */
 export interface LocalState {
@@ -77,6 +78,8 @@ export interface ApiDeps {
   readonly metrics?: ApiMetrics;
   /** What fleet's clients have just had stopped; the API keeps it itself. */
   readonly recentStops?: RecentStops;
+  /** In which plans are made; the API keeps them itself. */
+  readonly planTurns?: Turns;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -11,6 +11,7 @@ import { lineStream } from './line-stream.ts';
 import { measured } from './measured.ts';
 import { refuseUnjoined } from './node-state.ts';
 import { OpenRequests, type RequestScope } from './open-requests.ts';
+import { makePlanTurns } from './plan.ts';
 import { problemResponse } from './problem-response.ts';
 import { readBody } from './read-body.ts';
 import { Refusal } from './refusal.ts';
@@ -41,7 +42,7 @@ const unknownRoute = { method: 'other', route: 'unknown' } as const;
 
 /** The routes of version 1. Handlers parse, commit and answer; loops do the rest. */
 export function makeApi(given: ApiDeps): Api {
-  const deps: ApiDeps = { recentStops: new RecentStops(given.clock), ...given };
+  const deps: ApiDeps = { recentStops: new RecentStops(given.clock), planTurns: makePlanTurns(), ...given };
   const requests = new OpenRequests(deps.clock);
   const app = new Hono<Handed>();
   deps.metrics?.watchStreams(() => requests.streams);

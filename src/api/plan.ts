@@ -1,4 +1,5 @@
 import { DesiredState } from '../cluster/desired-state.ts';
+import type { WorkloadDocument } from '../domain/document.ts';
 import { AgentError } from '../domain/errors.ts';
 import {
   type InstanceKey,
@@ -7,6 +8,7 @@ import {
   splitInstanceKey,
   type WorkloadName,
 } from '../domain/ids.ts';
+import { LIMITS } from '../domain/limits.ts';
 import { displayName } from '../domain/names.ts';
 import { type Forecast, forecast, type InstanceForecast } from '../leader/forecast.ts';
 import { compareSlots } from '../wire/client.ts';
@@ -19,9 +21,21 @@ import { type PlannedChange, type PlanState, planApply, planRemove } from './pla
 import { type PlanBasis, readPlanBasis } from './plan-read.ts';
 import { makeProblem } from './problem-response.ts';
 import type { RouteRequest } from './route.ts';
+import { Turns } from './turns.ts';
 
 /** So long a forecast may go on; an answer has 20 s. */
 const FORECAST_MS = 8_000;
+
+/** What changes may ask for together: a round of the planner lets nobody else have their turn. */
+const MOST_INSTANCES = LIMITS.replicas;
+
+/** So many wait at once: each of them holds the whole state. */
+const WAITING = 4;
+
+/** The turns in which an API's plans are made. */
+export function makePlanTurns(): Turns {
+  return new Turns(WAITING, 'plans');
+}
 
 type Outcome = PlannedChange | ProblemLine;
 
@@ -29,13 +43,21 @@ type Outcome = PlannedChange | ProblemLine;
 export async function plan(request: RouteRequest): Promise<PlanAnswer> {
   const { deps, signal } = request;
   const asked = parsePlanRequest(await request.body());
+  const turns = deps.planTurns ?? makePlanTurns();
+  return turns.take(async () => planNow(request, asked), signal);
+}
+
+async function planNow(
+  { deps, requestId, signal }: RouteRequest,
+  asked: ReturnType<typeof parsePlanRequest>,
+): Promise<PlanAnswer> {
   const basis = await readPlanBasis(deps.store, signal);
   const state = new DesiredState(deps.store.layout);
   for (const kv of basis.kvs) state.learn(kv);
   const at = deps.clock.wallTime().toISOString();
   const keys = new Set(basis.kvs.map(({ key }) => key));
   const present: PlanState = { store: deps.store, state, revision: basis.revision, keys, at };
-  const outcomes = await planAll(present, asked, request.requestId, signal);
+  const outcomes = await planAll(present, asked, requestId, signal);
   const changes = outcomes.flatMap((outcome) => ('problem' in outcome ? [] : [outcome]));
   const foreseen = await forecast(
     {
@@ -64,11 +86,14 @@ async function planAll(
     if (names.has(name)) throw new AgentError('INVALID_INPUT', `Cannot plan "${name}" twice: expected each name once`);
     names.add(name);
   };
+  const count = countInstances(present.state.nodes.size);
   const steps = [
     ...documents.map((json) => async () => {
       const document = parseApplied(json);
       once(document.name);
-      return planApply(present, document, signal);
+      const change = await planApply(present, document, signal);
+      if (change.writes.length > 0) count(document);
+      return change;
     }),
     ...remove.map((text) => async () => {
       const name = parseWorkloadName(text);
@@ -87,6 +112,17 @@ async function planAll(
     }
   }
   return outcomes;
+}
+
+/** Throws `LIMIT` at the document with which those so far ask for too many. */
+function countInstances(nodes: number): (document: WorkloadDocument) => void {
+  let instances = 0;
+  return ({ name, scale }) => {
+    instances += scale.kind === 'replicas' ? scale.replicas : nodes;
+    if (instances <= MOST_INSTANCES) return;
+    const expected = `expected changes of at most ${MOST_INSTANCES} instances`;
+    throw new AgentError('LIMIT', `Cannot plan "${name}" with what is before it: ${expected}`);
+  };
 }
 
 interface Found {

@@ -201,3 +201,33 @@ test('hundreds of instances are restarted in few rounds', async (t) => {
   const { instances } = planned(await plan(fixture, { documents: [document] }, t.signal));
   assert.equal(instances.filter(({ action }) => action === 'restart').length, 400);
 });
+
+test('no plan is of more instances than an agent can plan without standing still', async (t) => {
+  const fixture = await openCluster(t);
+  const documents = [makeDocument('few', replicas(1)), makeDocument('many', replicas(10_000))];
+  const { workloads } = await plan(fixture, { documents }, t.signal);
+  assert.equal(planned({ workloads } as PlanAnswer).instances.length, 1);
+  const [, refused] = workloads;
+  assert.ok(refused !== undefined && 'problem' in refused, JSON.stringify(refused));
+  assert.equal(refused.problem.code, 'LIMIT');
+  assert.match(refused.problem.detail, /Cannot plan "many" .*: expected changes of at most 10000 instances/);
+});
+
+test('plans are made one after the other, and whoever comes when enough wait is told to come again', async (t) => {
+  const fixture = await openCluster(t);
+  const ask = async () =>
+    fixture.fetch(
+      new Request('http://muster/v1/plan', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ remove: ['web'] }),
+      }),
+    );
+  const answers = await Promise.all(Array.from({ length: 6 }, ask));
+  assert.deepEqual(
+    answers.map(({ status }) => status).toSorted((a, b) => a - b),
+    [200, 200, 200, 200, 429, 429],
+  );
+  assert.ok(answers.every(({ status, headers }) => status === 200 || headers.get('retry-after') === '1'));
+  assert.equal((await ask()).status, 200);
+});
