@@ -80,7 +80,7 @@ replaces. A spec's number is never used twice, also not by a workload of the sam
 \`POST /v1/plan\` takes what an apply and removals would be sent, and answers what they would do: field by field, and for each instance whether it would
 start, stop, restart, move (where to) or wait (why, node by node), also of other workloads that would make room or get some. It's the
 leader's own planner, on the present state at one revision, carried on until nothing is left to do, as if all went well. Nothing is
-written, no registry is asked.
+written, no registry is asked. A node makes one plan at a time: when four wait, the next is told to come again (\`429\`).
 
 ## Pages and filters
 
