@@ -12,7 +12,11 @@ export type Expected = ReadonlyMap<string, number>;
  * work itself notes. Empty once it has converged.
  */
 export async function findDifferences(field: Field, expected: Expected, on?: LabNode): Promise<string[]> {
-  const rows = await field.cluster.rows(undefined, on);
+  const isOff = new Set(field.nodes.filter((node) => !node.isOn).map(({ name }) => name));
+  // What a machine without power ran is remembered until it's back, once it was replaced.
+  const isLeftBehind = ({ role, phase, node }: InstanceRow) =>
+    role === 'superseded' && phase === 'lost' && isOff.has(node?.hostname ?? '');
+  const rows = (await field.cluster.rows(undefined, on)).filter((row) => !isLeftBehind(row));
   return [
     ...differencesOfRows(rows, expected),
     ...(await differencesOfMachines(field, rows)),
