@@ -10,7 +10,7 @@ export function renderReference(commands: readonly Command[]): string {
   return [
     '# The command line\n',
     '<!-- Made by `muster help --markdown`: change src/cli/commands and make it again. -->\n',
-    '`muster` is one executable: the agent and the tool that talks to it, over the unix socket of any node of the cluster. A listing is a table for people, fitted to the terminal, and JSON with `--json`.\n',
+    '`muster` is one executable: the agent and the tool that talks to it, over the unix socket of any node of the cluster, or from anywhere over mutual TLS ([contexts](#muster-context-add)). A listing is a table for people, fitted to the terminal, and JSON with `--json`.\n',
     `| command | what it does |\n|---|---|\n${list.join('')}`,
     '## Options of every command\n',
     optionsTable(globalOptions),

@@ -26,9 +26,23 @@ function findUnknown(expr: string): string[] {
   });
 }
 
-test('docs/metrics.md lists each metric with its type, its labels and its meaning', async () => {
+const flags = [
+  ...['muster_build_info', 'muster_cluster_hold', 'muster_etcd_endpoint_in_use', 'muster_etcd_state'],
+  ...['muster_leader', 'muster_node_fenced', 'muster_node_state', 'muster_runtime_up'],
+];
+
+function unitOf(name: string): string {
+  if (flags.includes(name)) return '0 or 1';
+  if (/_seconds(_total)?$/.test(name)) return 'seconds';
+  if (name.endsWith('_bytes')) return 'bytes';
+  return /_(revision|term)$/.test(name) ? 'revision' : 'number';
+}
+
+test('docs/metrics.md lists each metric with its type, its unit, its labels and its meaning', async () => {
   const documented = await readDocumented();
-  const expected = [...known].map(([name, { type, labels, help }]) => ({ name, type, labels: [...labels], help }));
+  const expected = [...known].map(([name, { type, labels, help }]) => {
+    return { name, type, unit: unitOf(name), labels: [...labels], help };
+  });
   const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
   assert.deepEqual(documented.toSorted(byName), expected.toSorted(byName));
 });

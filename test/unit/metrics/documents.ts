@@ -37,13 +37,20 @@ export async function dashboardExpressions(): Promise<readonly string[]> {
 
 /** The rows of docs/metrics.md's tables of metrics. */
 export async function readDocumented(): Promise<
-  readonly { readonly name: string; readonly type: string; readonly labels: readonly string[]; readonly help: string }[]
+  readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly unit: string;
+    readonly labels: readonly string[];
+    readonly help: string;
+  }[]
 > {
   const text = await readFile(new URL('metrics.md', docs), 'utf8');
-  const row = /^\| `([a-z_]+)` \| (counter|gauge|histogram) \| (.+?) \| (.+) \|$/gm;
-  return [...text.matchAll(row)].map(([, name = '', type = '', labels = '', help = '']) => ({
+  const row = /^\| `([a-z_]+)` \| (counter|gauge|histogram) \| (.+?) \| (.+?) \| (.+) \|$/gm;
+  return [...text.matchAll(row)].map(([, name = '', type = '', unit = '', labels = '', help = '']) => ({
     name,
     type,
+    unit,
     labels: [...labels.matchAll(/`(\w+)`/g)].map(([, label = '']) => label),
     help,
   }));
