@@ -124,6 +124,27 @@ async function seeCertificates(signer: LabNode, other: LabNode): Promise<void> {
   assert.match(stdout, /^Role: +viewer\nName: +carol\n/m);
 }
 
+/** What reads works from elsewhere as on a node, wherever the instance runs. */
+async function seeAllFromAfar(laptop: Laptop, node: LabNode): Promise<void> {
+  const name = 'talker.service';
+  const reads: readonly (readonly [args: readonly string[], says: RegExp])[] = [
+    [['ls'], /^talker\.service /m],
+    [['inspect', name], /talker\.service/],
+    [['explain', name], /^talker\.service: run/m],
+    [['history', name], / placed /],
+    [['events', name, '--since', '10m'], / workload\.applied /],
+    [['logs', name, '-n', '2'], /line \d+$/m],
+    [['exec', name, '--', 'echo', 'from afar'], /^from afar$/m],
+    [['top', '--once'], /^talker\.service /m],
+    [['node', 'inspect', node.name], /^Node: /m],
+  ];
+  for (const [args, says] of reads) {
+    const { exitCode, stdout, stderr } = await laptop.muster(args);
+    assert.equal(exitCode, 0, `${args.join(' ')}: ${stderr}`);
+    assert.match(stdout, says, args.join(' '));
+  }
+}
+
 const fingerprint = async (node: LabNode): Promise<string> =>
   (await node.run(['openssl', 'x509', '-in', `${pkiFolder}/node.pem`, '-noout', '-fingerprint', '-sha256'])).stdout;
 
@@ -151,6 +172,7 @@ scenarios('the API over TLS', (scenario) => {
         assert.match((await laptop.muster(['context', 'ls'])).stdout, /^lab +yes +\S+ +operator anna +https:/m);
         assert.equal((await laptop.muster(['context', 'use', 'lab'])).exitCode, 0);
         assert.match((await laptop.muster(['context', 'show'])).stdout, /^As: +operator anna$/m);
+        await seeAllFromAfar(laptop, second);
         await seeCertificates(first, second);
         await seeRefusals(cluster, second);
         for (const [at, node] of [first, second].entries()) {
