@@ -83,7 +83,11 @@ export class Node {
     const prefix = layout.assignmentsOf(node);
     this.#mirror = new Mirror({ kv, prefix, epoch: () => rights.epoch, clock, log, random, onChange: nudge });
     this.#memory = new NodeMemory(clock, options.restartPolicy, random);
-    this.#writer = new StatusWriter({ kv, layout, node, clock, log, random, guard: () => rights.guard() });
+    this.#writer = new StatusWriter({
+      ...{ kv, layout, node, clock, log, random },
+      guard: () => rights.guard(),
+      list: (signal) => this.#listStatuses(signal),
+    });
     this.#switchKeeper = new SwitchKeeper({ deadMansSwitch: options.host.deadMansSwitch, rights, log });
     const doers = makeDoers({
       ...options,
@@ -188,15 +192,18 @@ export class Node {
 
   /** Presence is ours, newly or again: what the store holds of our statuses is read anew. */
   async registered(signal: AbortSignal): Promise<void> {
-    const { host, layout, node } = this.#options;
-    this.#bootId ??= (await host.identity()).bootId;
-    const range = layout.statusesOf(node);
-    const stored = await listStoredStatuses({ ...this.#options, range }, signal);
+    this.#bootId ??= (await this.#options.host.identity()).bootId;
+    const stored = await this.#listStatuses(signal);
     await this.#mirror.waitForList(signal);
     if (stored === undefined || signal.aborted) return;
     this.#writer.reset(stored);
     for (const [key, { status }] of stored) if (status !== undefined) this.#memory.inherit(key, status);
     this.#loop.nudge();
+  }
+
+  async #listStatuses(signal: AbortSignal): ReturnType<typeof listStoredStatuses> {
+    const { layout, node } = this.#options;
+    return listStoredStatuses({ ...this.#options, range: layout.statusesOf(node) }, signal);
   }
 
   /**

@@ -26,6 +26,12 @@ const REPORTED_LOSSES = 7;
 /** What the store has of a status whose write was not answered: no text that is wanted equals it. */
 const UNKNOWN = '';
 
+/**
+ * After a write without an answer the store is read again so much later: what was on its way to a member that was cut off may be
+ * applied when that one is back, after what was written since.
+ */
+const READ_AGAIN_MS = [15_000, 120_000] as const;
+
 export interface StatusWriterOptions {
   readonly kv: Kv;
   readonly layout: Layout;
@@ -35,6 +41,8 @@ export interface StatusWriterOptions {
   readonly random: () => number;
   /** The proof that presence is this process's; undefined while it isn't: then nothing is written. */
   readonly guard: () => Compare | undefined;
+  /** The statuses as the store has them; undefined when the signal has aborted. */
+  readonly list: (signal: AbortSignal) => Promise<ReadonlyMap<InstanceKey, StoredStatus> | undefined>;
 }
 
 /** A status as the store has it; without `status` where it can't be read. */
@@ -62,6 +70,8 @@ export class StatusWriter {
   #wake = new AbortController();
   /** False between a reset and the next pass: until then absence from what is wanted means nothing. */
   #isPrimed = false;
+  /** When what is stored is to be read again. */
+  #readAgainAtMs: number[] = [];
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
@@ -139,6 +149,7 @@ export class StatusWriter {
       } catch (error) {
         if (signal.aborted) break;
         failures += 1;
+        this.#readAgainAtMs = READ_AGAIN_MS.map((ms) => clock.monotonicMs() + ms);
         if (failures === 1 || failures % 30 === 0) log.warn({ failures, err: error }, 'statuses not written');
         await clock.sleep(backoffMs(failures, { firstMs: 100, maxMs: 2_000, jitter: 0.5, random }), signal);
       }
@@ -152,9 +163,13 @@ export class StatusWriter {
     const proof = guard();
     if (proof === undefined || !this.#isPrimed) return 60_000;
     const nowMs = clock.monotonicMs();
+    if ((this.#readAgainAtMs[0] ?? Infinity) <= nowMs) await this.#readAgain(signal);
     const open = [...this.#slots].filter(([, slot]) => slot.wantedText !== slot.storedText);
     const due = pickBatch(open.filter(([, slot]) => slot.dueAtMs <= nowMs));
-    if (due.length === 0) return Math.min(60_000, ...open.map(([, slot]) => slot.dueAtMs - nowMs));
+    if (due.length === 0) {
+      const times = [...this.#readAgainAtMs, ...open.map(([, slot]) => slot.dueAtMs)];
+      return Math.min(60_000, ...times.map((atMs) => Math.max(1, atMs - nowMs)));
+    }
     const compares: Compare[] = [proof];
     const writes: Write[] = [];
     for (const [key, slot] of due) this.#addWrite(key, slot, compares, writes);
@@ -175,6 +190,14 @@ export class StatusWriter {
     }
     if (due.length < BATCH_LIMIT) await clock.sleep(GATHER_MS, signal);
     return 0;
+  }
+
+  /** What the store has instead of what was written last is written over. */
+  async #readAgain(signal: AbortSignal): Promise<void> {
+    const stored = await this.#options.list(signal);
+    if (stored === undefined) return;
+    this.#readAgainAtMs.shift();
+    for (const [key, slot] of this.#slots) slot.storedText = stored.get(key)?.text;
   }
 
   /** An order has changed meanwhile, and the next pass will want another status; or presence has, and the next registration resets. */

@@ -6,6 +6,7 @@ import { type InstanceKey, parseClusterId, parseNodeId } from '../../../src/doma
 import type { InstanceStatus, Phase } from '../../../src/domain/status.ts';
 import { silentLog } from '../../../src/loop/log.ts';
 import { StatusWriter } from '../../../src/node/status-writer.ts';
+import { listStoredStatuses } from '../../../src/node/stored-statuses.ts';
 import { advanceUntil } from '../../support/advance-until.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
@@ -33,6 +34,8 @@ function start() {
     clock,
     log: silentLog,
     random: () => 0.5,
+    list: (signal) =>
+      listStoredStatuses({ kv, range: layout.statusesOf(node), clock, log: silentLog, random: () => 0.5 }, signal),
     guard: () => (isOurs ? { key: layout.presence(node), modRevision: presenceRevision } : undefined),
   });
   const stop = new AbortController();
@@ -229,4 +232,19 @@ test('a write without an answer may have been applied: what is wanted is written
   assert.equal(writer.isSettled, false);
   kv.setFaults({ unreachable: 'no' });
   await advanceUntil(clock, 'as wanted', () => stored(0)?.phase === 'running', 20_000);
+});
+
+test('a write without an answer that is applied late, over what was written since, is written over', async () => {
+  const { clock, kv, put, writer, assign, stored } = start();
+  const order = assign(0);
+  writer.want(wants([0, status(order, 'running')]));
+  await clock.advance(100);
+  kv.cutOff();
+  writer.want(wants([0, status(order, 'stopped')]));
+  await clock.advance(5_000);
+  kv.reconnect();
+  writer.want(wants([0, status(order, 'running', { restarts: 1 })]));
+  await advanceUntil(clock, 'stored', () => stored(0)?.restarts === 1, 10_000);
+  put(layout.status(node, keyOf(0)), statusCodec.encode(status(order, 'stopped'))); // the member that had it is back
+  await advanceUntil(clock, 'written over', () => stored(0)?.restarts === 1, 130_000);
 });
