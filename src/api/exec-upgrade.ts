@@ -8,6 +8,7 @@ import type { CallerOf } from './caller-of.ts';
 import { type ExecRoute, findExecRoute, type Upgrade } from './exec-routes.ts';
 import type { OpenRequests } from './open-requests.ts';
 import { makeProblem } from './problem-response.ts';
+import { refuseForeignPage } from './refuse-foreign-page.ts';
 import { refuseRole } from './refuse-role.ts';
 
 /** What takes upgrades: an API. */
@@ -54,6 +55,7 @@ function refuse(route: ExecRoute | undefined, incoming: IncomingMessage, caller:
     throw new AgentError('NOT_FOUND', `${shown}: expected a WebSocket to the exec of an instance`);
   }
   refuseRole(route, caller);
+  refuseForeignPage(route, caller, { origin: incoming.headers.origin, host: incoming.headers.host });
   // What another agent asks for, somebody asked it for who may.
   if (caller.role === 'node' && caller.via === 'tls' && caller.onBehalfOf?.role !== 'operator') {
     const who = caller.onBehalfOf?.name ?? 'nobody';

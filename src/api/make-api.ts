@@ -15,6 +15,7 @@ import { makePlanTurns } from './plan.ts';
 import { problemResponse } from './problem-response.ts';
 import { readBody } from './read-body.ts';
 import { Refusal } from './refusal.ts';
+import { refuseForeignPage } from './refuse-foreign-page.ts';
 import { refuseRole } from './refuse-role.ts';
 import { Reply, type Route, type RouteRequest } from './route.ts';
 import { routes } from './routes.ts';
@@ -78,6 +79,7 @@ async function respond(
   let isOpen = false;
   try {
     refuseRole(route, request.caller);
+    refuseForeignPage(route, request.caller, { origin: request.header('origin'), host: request.header('host') });
     if (route.unjoined !== true) refuseUnjoined(deps);
     const response = await call(route, request, scope);
     isOpen = route.kind === 'stream';

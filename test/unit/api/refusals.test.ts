@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Caller } from '../../../src/api/caller.ts';
+import { openUpgrade } from '../../../src/api/exec-upgrade.ts';
 import { problemResponse } from '../../../src/api/problem-response.ts';
 import { refuseTooMany } from '../../../src/api/refusal.ts';
 import type { Problem } from '../../../src/wire/problem.ts';
@@ -52,4 +54,29 @@ test('too many requests are refused with the time after which to ask again', asy
   assert.deepEqual([response.status, problem.status, problem.code], [429, 429, 'LIMIT']);
   assert.equal(response.headers.get('retry-after'), '1');
   assert.equal(problem.expected, 'at most 100 a second');
+});
+
+const anna: Caller = { via: 'tls', role: 'operator', name: 'anna' };
+
+test('a page of another site changes nothing with the certificate of whoever looks at it, and may read', async (t) => {
+  const { fetch } = await openFixture(t);
+  const ask = async (method: string, path: string, origin?: string) => {
+    const headers = { host: 'node1:2773', ...(origin === undefined ? {} : { origin }) };
+    return (await fetch(new Request(`https://node1:2773${path}`, { method, headers }), anna)).status;
+  };
+  for (const origin of ['https://elsewhere.test', 'https://node1', 'null']) {
+    assert.equal(await ask('POST', '/v1/workloads/web/stop', origin), 403, origin);
+    assert.equal(await ask('DELETE', '/fleet/v1/units/web.service', origin), 403, origin);
+    assert.equal(await ask('GET', '/v1/workloads', origin), 200, origin);
+  }
+  assert.equal(await ask('POST', '/v1/workloads/web/stop', 'https://node1:2773'), 404, "the agent's own");
+  assert.equal(await ask('POST', '/v1/workloads/web/stop'), 404, 'no browser');
+});
+
+test('a page of another site runs no command', async () => {
+  const headers = { upgrade: 'websocket', host: 'node1:2773', origin: 'https://elsewhere.test' };
+  const incoming = { method: 'GET', url: '/v1/instances/web/0/exec', headers };
+  const none = {} as never; // refused before anything is looked at
+  const asked = openUpgrade(none, none, { incoming: incoming as never, socket: none, head: none }, anna);
+  await assert.rejects(asked, { code: 'FORBIDDEN', message: /for a page of "https:\/\/elsewhere.test"/ });
 });
