@@ -76,5 +76,6 @@ function refuseUpgrade(socket: Duplex, error: unknown): void {
     `content-length: ${Buffer.byteLength(body)}`,
     'connection: close',
   ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  // A client may leave its own half open for ever, and no limit of HTTP holds for it any more.
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }

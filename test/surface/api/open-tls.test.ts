@@ -163,6 +163,26 @@ test('nothing but TLS is spoken on the port', async (t) => {
   await eventually('the connection to be gone', 5_000, () => fixture.listener.connections === 0);
 });
 
+test('a connection whose upgrade is refused is closed, also where its client would keep it', async (t) => {
+  const fixture = await openTlsFixture(t);
+  const { cert, key } = await fixture.pki.issue();
+  const options = { host: '127.0.0.1', port: fixture.listener.port, cert, key, rejectUnauthorized: false };
+  const kept = { allowHalfOpen: true };
+  const socket = connect({ ...options, ...kept }, () => {
+    socket.write('GET /v1/x HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n');
+  });
+  t.after(() => socket.destroy());
+  let heard = '';
+  socket
+    .on('error', () => {})
+    .on('data', (data) => {
+      heard += data.toString();
+    });
+  await eventually('the refusal', 5_000, () => heard.endsWith('}'));
+  await eventually('the connection to be gone', 5_000, () => fixture.listener.connections === 0);
+  assert.match(heard, /^HTTP\/1\.1 500 /);
+});
+
 test('TLS before 1.2 is refused, and a session is never resumed', async (t) => {
   const fixture = await openTlsFixture(t);
   const { cert, key } = await fixture.pki.issue();
