@@ -70,8 +70,12 @@ export class UnitControl {
   async start(unit: string, order: UnitOrder, signal: AbortSignal): Promise<void> {
     const { store, states } = this.#parts;
     await this.#prepare(unit, order, signal);
+    signal.throwIfAborted();
     store.expectStart(unit);
-    const result = await this.#startJob(unit, signal);
+    const result = await this.#startJob(unit, signal).catch((error: unknown) => {
+      states.doubt(unit); // systemd may have been asked already: what was known of the unit is from before that
+      throw error;
+    });
     if (ranResults.has(result)) store.markStarted(unit);
     if (result === 'done') return;
     const properties = await states.read(unit, signal);
@@ -184,11 +188,15 @@ export class UnitControl {
     });
   }
 
+  /**
+   * On abort: once systemd has answered that the job is made. Whoever asks for the unit then sees the job, and a stop cancels it;
+   * a start that is given up on its way would be carried out after the unit was said to be stopped.
+   */
   async #startJob(unit: string, signal: AbortSignal): Promise<string> {
     const { store, manager } = this.#parts;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return (await this.#jobs.run(() => manager.startUnit(unit, signal), signal)) ?? 'unknown';
+        return (await this.#jobs.run(() => manager.startUnit(unit, this.#closed.signal), signal)) ?? 'unknown';
       } catch (error) {
         signal.throwIfAborted();
         if (!isNoSuchUnit(error) || attempt === START_ATTEMPTS) throw refusedStart(unit, error);

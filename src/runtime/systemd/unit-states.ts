@@ -89,6 +89,11 @@ export class UnitStates {
     this.#entries.delete(unit);
   }
 
+  /** What is known of it may be older than what systemd was asked to do: it's asked again. */
+  doubt(unit: string): void {
+    this.#entries.get(unit)?.known.clear();
+  }
+
   /** After a lost connection: signals may have been missed. */
   forgetStates(): void {
     for (const { known } of this.#entries.values()) known.clear();

@@ -441,3 +441,37 @@ test('removing the last unit leaves no trace', options, async () => {
     true,
   );
 });
+
+test(
+  'a start that is given up while systemd is busy is not over before systemd has it, and is not taken for a stopped unit',
+  options,
+  async () => {
+    const name = 'given-up.service';
+    await start(name);
+    await runtime.stop(key(name), never);
+    assert.equal((await find(name))?.phase, 'stopped');
+    const stop = new AbortController();
+    let isOver = false;
+    process.kill(machine.leader, 'SIGSTOP');
+    let starting: Promise<unknown> | undefined;
+    try {
+      starting = start(name, { signal: stop.signal }).then(
+        () => 'started',
+        (error: unknown) => error,
+      );
+      starting.finally(() => {
+        isOver = true;
+      });
+      await systemClock.sleep(300, never);
+      stop.abort(new Error('the order has changed'));
+      await systemClock.sleep(300, never);
+      assert.equal(isOver, false);
+    } finally {
+      process.kill(machine.leader, 'SIGCONT');
+    }
+    await starting;
+    assert.notEqual((await find(name))?.phase, 'stopped');
+    await end(name);
+    assert.equal(await show(name, 'ActiveState'), 'inactive');
+  },
+);
