@@ -23,6 +23,8 @@ export interface ActionsOptions {
 
 /** An action that takes longer no longer counts against the parallelism. */
 const SLOW_AFTER_MS = 3_000;
+/** The agent's end waits no longer for what a daemon was asked to do and hasn't answered. */
+const END_LIMIT_MS = 2_000;
 
 /** The actions of this node: begun here, remembered from their begin to their end, given up when their order changes. */
 export class Actions {
@@ -84,10 +86,13 @@ export class Actions {
     }
   }
 
-  /** Gives up all; resolves when all have ended. */
+  /** Gives up all; resolves when all have ended, or soon if some don't. */
   async end(): Promise<void> {
+    const { clock } = this.#options;
     this.#inFlight.abortAll(new Error('the agent stops'));
-    await this.#inFlight.drain();
+    const late = new AbortController();
+    await Promise.race([this.#inFlight.drain(), clock.sleep(END_LIMIT_MS, late.signal)]);
+    late.abort();
   }
 
   #noteEnd(key: InstanceKey, failure: ActionFailure | undefined): void {

@@ -26,7 +26,7 @@ export async function runStory(point?: CrashPoint): Promise<StoryResult> {
       await chapter.run();
       await story.cluster.converge(CONVERGE_MS);
     }
-    await story.cluster.assertQuiet(30_000);
+    await story.cluster.assertQuiet(30_000, ['list']);
     if (point !== undefined && machine?.crashPlan.isReached !== true) throw new Error('the point was never reached');
     return { world, error: undefined };
   } catch (error) {

@@ -1,8 +1,8 @@
 import { untilAborted } from './until-aborted.ts';
 
 /**
- * Does what concerns one name in turn. Whoever aborts is let go at once, but a work that has begun keeps its turn until it has
- * really ended: so a stop that follows an aborted start sees all that the start did.
+ * Does what concerns one name in turn. Whoever aborts while it waits is let go at once; a work that has begun is waited for until it
+ * has really ended: an aborted start isn't over, and its instance not stopped, while dockerd may still carry it out.
  */
 export class InTurn {
   readonly #tails = new Map<string, Promise<void>>();
@@ -24,6 +24,7 @@ export class InTurn {
         if (this.#tails.get(name) === tail) this.#tails.delete(name);
       });
     this.#tails.set(name, tail);
-    return untilAborted(result, signal);
+    await untilAborted(before, signal);
+    return result;
   }
 }

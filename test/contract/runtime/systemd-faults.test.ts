@@ -459,7 +459,7 @@ test(
         () => 'started',
         (error: unknown) => error,
       );
-      starting.finally(() => {
+      void starting.then(() => {
         isOver = true;
       });
       await systemClock.sleep(300, never);
