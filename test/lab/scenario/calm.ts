@@ -4,7 +4,8 @@ import type { LabNode } from '../lab-node.ts';
 /** What an agent may take while something is broken: a loop at full speed takes a whole CPU, and thousands of lines. */
 const MOST_CPU = 0.25;
 const MOST_LINES_PER_MINUTE = 120;
-const LINES_AT_ONCE = 60;
+/** Of its own work, and, where it leads, of what is placed on others meanwhile. */
+const LINES_AT_ONCE = 120;
 /** Linux counts a process's time in hundredths of a second, on every machine of the lab. */
 const TICKS_PER_SECOND = 100;
 
