@@ -13,6 +13,16 @@ afterEach(async () => {
 const [a, b] = [nodeId('a'), nodeId('b')];
 const since = '1970-01-01T00:00:00.000Z';
 const removal = { at: since };
+/** What a node says of something that nobody has ordered. */
+const stray = {
+  assignmentRevision: 0,
+  spec: 1,
+  phase: 'orphan',
+  healthy: false,
+  health: 'none',
+  since,
+  restarts: 0,
+} as const;
 
 async function open(): Promise<LeaderFixture> {
   const fixture = new LeaderFixture('a', 'b', 'c');
@@ -42,16 +52,7 @@ test('a node that drains is noted as drained when nothing was seen on it any mor
     [],
     'the global instance too, last',
   );
-  const status = {
-    assignmentRevision: 0,
-    spec: 1,
-    phase: 'orphan',
-    healthy: false,
-    health: 'none',
-    since,
-    restarts: 0,
-  } as const;
-  fixture.put(layout.status(a, 'stray/0' as InstanceKey), statusCodec, status);
+  fixture.put(layout.status(a, 'stray/0' as InstanceKey), statusCodec, stray);
   await fixture.clock.advance(20);
   assert.equal(fixture.verdictOf(a), undefined, 'something runs there after all');
   fixture.delete(layout.status(a, 'stray/0' as InstanceKey));
@@ -135,17 +136,8 @@ test('a removed node is forgotten once what it ran has moved on, with all that n
 test('reports and orders that nothing accounts for do not hold a removal up', async () => {
   const fixture = await open();
   fixture.put(layout.assignment(a, 'gone/0' as InstanceKey), { encode: () => '{}' } as never, undefined);
-  const status = {
-    assignmentRevision: 0,
-    spec: 1,
-    phase: 'orphan',
-    healthy: false,
-    health: 'none',
-    since,
-    restarts: 0,
-  } as const;
   for (let slot = 0; slot < 150; slot += 1)
-    fixture.put(layout.status(a, `gone/${slot}` as InstanceKey), statusCodec, status);
+    fixture.put(layout.status(a, `gone/${slot}` as InstanceKey), statusCodec, stray);
   fixture.delete(layout.presence(a));
   await fixture.clock.advance(2 * TTL_MS);
   fixture.setSettings(a, { removal });
