@@ -7,10 +7,10 @@ import type { Plugin } from 'esbuild';
 export const embedEtcdProtos: Plugin = {
   name: 'embed-etcd-protos',
   setup(build) {
-    build.onLoad({ filter: /etcd3[\\/]lib[\\/]connection-pool\.js$/ }, async ({ path }) => {
+    build.onLoad({ filter: /etcd3[\\/]lib[\\/]connection-pool\.js$/ }, ({ path }) => {
       const source = readFileSync(path, 'utf8');
       const protoFile = join(dirname(path), '..', 'proto', 'rpc.proto');
-      const json = JSON.stringify(await parseProto(protoFile, path));
+      const json = JSON.stringify(parseProto(protoFile, path));
       const call = 'proto_loader_1.loadSync)(`' + '${' + '__dirname}/../proto/rpc.proto`,';
       const contents = source.replace(call, () => `proto_loader_1.fromJSON)(${json},`);
       if (contents === source) throw new Error(`Cannot embed the protos into "${path}": expected it to call ${call}`);
@@ -19,15 +19,17 @@ export const embedEtcdProtos: Plugin = {
   },
 };
 
-/** The JSON descriptor that protobufjs, as etcd3 finds it, makes of a .proto file. */
-async function parseProto(protoFile: string, from: string): Promise<unknown> {
+/**
+ * The JSON descriptor that protobufjs, as etcd3 finds it, makes of a .proto file. Read synchronously: the order of its parts
+ * is the order in which the imported files were read, and the same inputs must give the same bytes.
+ */
+function parseProto(protoFile: string, from: string): unknown {
   const loaderPath = createRequire(from).resolve('@grpc/proto-loader');
   const protobuf = createRequire(loaderPath)('protobufjs') as {
-    Root: new () => { load(file: string, options: object): Promise<{ toJSON(): unknown }> };
+    Root: new () => { loadSync(file: string, options: object): { toJSON(): unknown } };
   };
   // The names stay as they are written: proto-loader changes them itself, by the options of etcd3's call.
-  const root = await new protobuf.Root().load(protoFile, { keepCase: true });
-  return root.toJSON();
+  return new protobuf.Root().loadSync(protoFile, { keepCase: true }).toJSON();
 }
 
 /** What dockerode and docker-modem load for features that we do not use: SSH, BuildKit, building from a directory. */
