@@ -32,6 +32,11 @@ export interface MembershipRunOptions {
 const CONFIRM_RETRY_MS = 200;
 /** Settings that couldn't be followed are followed again after this. */
 const SETTINGS_RETRY_MS = 1_000;
+/**
+ * While the store is in doubt its settings are read again so often. One that is set back once more has not reached the revision
+ * that a watch of it begins at: the watch says nothing of an operator's confirmation.
+ */
+const DOUBT_READ_INTERVAL_MS = 5_000;
 
 /** Everything that runs for as long as presence is ours: under one lease, from one judgement of the store to the next. */
 export class MembershipRun {
@@ -100,10 +105,13 @@ export class MembershipRun {
       },
     };
     while (!signal.aborted) {
-      await followSettings(kv, layout, tell, signal).catch((err: unknown) => {
+      using turn = new ChildAbort(signal);
+      const cancel = trust.isUsable ? () => {} : clock.after(DOUBT_READ_INTERVAL_MS, () => turn.abort());
+      await followSettings(kv, layout, tell, turn.signal).catch((err: unknown) => {
         if (!signal.aborted) log.debug({ err }, 'settings of the cluster not followed');
       });
-      await clock.sleep(SETTINGS_RETRY_MS, signal);
+      cancel();
+      if (!turn.signal.aborted) await clock.sleep(SETTINGS_RETRY_MS, signal);
     }
   }
 }

@@ -149,6 +149,28 @@ test('confirmed, the restored store is followed within seconds, and the mirror s
   await advanceUntil(world.clock, 'the new order seen', () => agent.mirror.entries.has(order), 1_000);
 });
 
+test('a store in doubt that is set back once more while nobody looks, is confirmed, and grows past where it was, is followed', async () => {
+  const world = makeWorld();
+  const agent = startAgent(world, 'one');
+  await advanceUntil(world.clock, 'joined', stateIs(agent, 'joined'));
+  const earlier = world.store.snapshot();
+  for (let n = 0; n < 20; n += 1) world.put(`/elsewhere/${n}`);
+  const later = world.store.snapshot();
+  world.put(order, 'run');
+  await advanceUntil(world.clock, 'the order seen', () => agent.mirror.entries.has(order));
+  world.store.restore(later);
+  await advanceUntil(world.clock, 'in doubt', stateIs(agent, 'in-doubt'), 3_000);
+  await world.clock.advance(1_000);
+  agent.kv.cutOff();
+  world.store.restore(earlier);
+  await confirm(world);
+  for (let n = 0; n < 100; n += 1) world.put(`/elsewhere/${n}`);
+  await world.clock.advance(1_000);
+  agent.kv.reconnect();
+  await advanceUntil(world.clock, 'joined', stateIs(agent, 'joined'), 10_000);
+  assert.equal(agent.registration.epoch, 2);
+});
+
 test('a store that was restored and confirmed while a running agent was cut off is followed as it is', async () => {
   const world = makeWorld();
   const agent = startAgent(world, 'one');
