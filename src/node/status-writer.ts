@@ -2,13 +2,13 @@ import { statusCodec } from '../cluster/codecs.ts';
 import type { Layout } from '../cluster/layout.ts';
 import type { InstanceKey, NodeId } from '../domain/ids.ts';
 import type { InstanceStatus, Phase } from '../domain/status.ts';
-import type { Compare, Kv, Write } from '../etcd/port.ts';
+import { type Compare, type Kv, type Revision, TXN_LIMIT, type Write } from '../etcd/port.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 
-/** Most statuses in one transaction: each costs a compare and a put. */
-const BATCH_LIMIT = 100;
+/** Most statuses in one transaction: each costs two compares and a put; one compare is the proof. */
+const BATCH_LIMIT = Math.floor((TXN_LIMIT - 1) / 2);
 /** Between two transactions: what comes meanwhile goes together, for each costs the store, the leader and every watcher. */
 const GATHER_MS = 50;
 /** A passing phase is written only if it lasts this long. */
@@ -23,14 +23,9 @@ const LOST_RETRY = { firstMs: 100, maxMs: 10_000, jitter: 0.5 } as const;
 /** By then the mirror should have shown its order. */
 const REPORTED_LOSSES = 7;
 
-/** What the store has of a status whose write was not answered: no text that is wanted equals it. */
-const UNKNOWN = '';
-
-/**
- * After a write without an answer the store is read again so much later: what was on its way to a member that was cut off may be
- * applied when that one is back, after what was written since.
- */
-const READ_AGAIN_MS = [15_000, 120_000] as const;
+/** In place of a text that is to be written over, also by itself: no text that is wanted equals it. */
+const OVERDUE = '';
+const ABSENT: Stored = { text: undefined, revision: 0 };
 
 export interface StatusWriterOptions {
   readonly kv: Kv;
@@ -48,13 +43,22 @@ export interface StatusWriterOptions {
 /** A status as the store has it; without `status` where it can't be read. */
 export interface StoredStatus {
   readonly text: string;
+  /** The revision of its last change. */
+  readonly revision: Revision;
   readonly status: InstanceStatus | undefined;
+}
+
+/** A key as the store has it. */
+interface Stored {
+  readonly text: string | undefined;
+  readonly revision: Revision;
 }
 
 interface Slot {
   wanted: InstanceStatus | undefined;
   wantedText: string | undefined;
-  storedText: string | undefined;
+  /** Undefined while nobody knows: a write has not been answered. */
+  stored: Stored | undefined;
   /** What an earlier process of this node had stored. */
   inherited: InstanceStatus | undefined;
   dueAtMs: number;
@@ -63,15 +67,19 @@ interface Slot {
   recentWritesMs: number[];
 }
 
-/** The one writer of this node's statuses: one transaction in flight, latest wins. */
+type Entry = readonly [InstanceKey, Slot];
+
+/**
+ * The one writer of this node's statuses: one transaction in flight, latest wins. A write that was not answered may be applied, now
+ * or late, by a member that was cut off. So each compares the revision of what it replaces, and after one without an answer what the
+ * store has is read, and written over even where it's what is wanted: the late one then finds another revision.
+ */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
   readonly #slots = new Map<InstanceKey, Slot>();
   #wake = new AbortController();
   /** False between a reset and the next pass: until then absence from what is wanted means nothing. */
   #isPrimed = false;
-  /** When what is stored is to be read again. */
-  #readAgainAtMs: number[] = [];
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
@@ -120,10 +128,10 @@ export class StatusWriter {
   /** What the store holds, as listed after each registration; what was written before may be gone. */
   reset(stored: ReadonlyMap<InstanceKey, StoredStatus>): void {
     this.#isPrimed = false;
-    for (const slot of this.#slots.values()) slot.storedText = undefined;
-    for (const [key, { text, status }] of stored) {
+    for (const [key, slot] of this.#slots) if (!stored.has(key)) slot.stored = ABSENT;
+    for (const [key, { text, revision, status }] of stored) {
       const slot = this.#slot(key);
-      slot.storedText = text;
+      slot.stored = { text: slot.stored === undefined ? OVERDUE : text, revision };
       slot.inherited = status;
     }
   }
@@ -131,7 +139,7 @@ export class StatusWriter {
   /** True when the store holds what is wanted of every instance. */
   get isSettled(): boolean {
     if (!this.#isPrimed) return false;
-    for (const slot of this.#slots.values()) if (slot.wantedText !== slot.storedText) return false;
+    for (const slot of this.#slots.values()) if (isOpen(slot)) return false;
     return true;
   }
 
@@ -149,7 +157,6 @@ export class StatusWriter {
       } catch (error) {
         if (signal.aborted) break;
         failures += 1;
-        this.#readAgainAtMs = READ_AGAIN_MS.map((ms) => clock.monotonicMs() + ms);
         if (failures === 1 || failures % 30 === 0) log.warn({ failures, err: error }, 'statuses not written');
         await clock.sleep(backoffMs(failures, { firstMs: 100, maxMs: 2_000, jitter: 0.5, random }), signal);
       }
@@ -157,55 +164,82 @@ export class StatusWriter {
     signal.removeEventListener('abort', onAbort);
   }
 
-  /** One transaction of what is due; returns how long to wait before looking again. */
+  /** One read of what isn't known, or one transaction of what is due; returns how long to wait before looking again. */
   async #writeDue(signal: AbortSignal): Promise<number> {
-    const { kv, clock, guard } = this.#options;
+    const { clock, guard } = this.#options;
     const proof = guard();
     if (proof === undefined || !this.#isPrimed) return 60_000;
+    const unknown = [...this.#slots].filter(([, { stored }]) => stored === undefined);
+    if (unknown.length > 0) {
+      await this.#read(unknown, signal);
+      return 0;
+    }
     const nowMs = clock.monotonicMs();
-    if ((this.#readAgainAtMs[0] ?? Infinity) <= nowMs) await this.#readAgain(signal);
-    const open = [...this.#slots].filter(([, slot]) => slot.wantedText !== slot.storedText);
+    const open = [...this.#slots].filter(([, slot]) => isOpen(slot));
     const due = pickBatch(open.filter(([, slot]) => slot.dueAtMs <= nowMs));
-    if (due.length === 0) {
-      const times = [...this.#readAgainAtMs, ...open.map(([, slot]) => slot.dueAtMs)];
-      return Math.min(60_000, ...times.map((atMs) => Math.max(1, atMs - nowMs)));
-    }
-    const compares: Compare[] = [proof];
-    const writes: Write[] = [];
-    for (const [key, slot] of due) this.#addWrite(key, slot, compares, writes);
-    const sent = due.map(([key, slot]) => ({ key, slot, text: slot.wantedText }));
-    const stored = sent.map(({ slot }) => slot.storedText);
-    for (const { slot } of sent) slot.storedText = UNKNOWN; // until the answer is there: without one it may have been applied
-    const { applied } = await kv.commit({ compares, writes }, signal);
-    if (!applied) {
-      for (const [at, { slot }] of sent.entries()) if (slot.storedText === UNKNOWN) slot.storedText = stored[at];
-      for (const { key, slot } of sent) this.#noteLoss(key, slot, sent.length === 1, nowMs);
-      return 1;
-    }
-    for (const { key, slot, text } of sent) {
-      slot.storedText = text;
-      slot.losses = 0;
-      slot.recentWritesMs = [...slot.recentWritesMs.filter((atMs) => nowMs - atMs < CALM_MS), nowMs];
-      if (slot.storedText === undefined && slot.wantedText === undefined) this.#slots.delete(key);
-    }
+    if (due.length === 0) return Math.min(60_000, ...open.map(([, slot]) => Math.max(1, slot.dueAtMs - nowMs)));
+    const isStored = await this.#write(due, proof, signal);
+    if (!isStored) return 1;
     if (due.length < BATCH_LIMIT) await clock.sleep(GATHER_MS, signal);
     return 0;
   }
 
-  /** What the store has instead of what was written last is written over. */
-  async #readAgain(signal: AbortSignal): Promise<void> {
-    const stored = await this.#options.list(signal);
-    if (stored === undefined) return;
-    this.#readAgainAtMs.shift();
-    for (const [key, slot] of this.#slots) slot.storedText = stored.get(key)?.text;
+  /** Those whose write was not answered. One that is absent and not wanted is done with: a late put of it finds its order gone. */
+  async #read(unknown: readonly Entry[], signal: AbortSignal): Promise<void> {
+    const found = await this.#options.list(signal);
+    if (found === undefined) return;
+    for (const [key, slot] of unknown) {
+      if (slot.stored !== undefined) continue; // a reset came in between
+      const there = found.get(key);
+      slot.stored = there === undefined ? ABSENT : { text: OVERDUE, revision: there.revision };
+      if (there === undefined && slot.wantedText === undefined) this.#slots.delete(key);
+    }
   }
 
-  /** An order has changed meanwhile, and the next pass will want another status; or presence has, and the next registration resets. */
-  #noteLoss(key: InstanceKey, slot: Slot, wasAlone: boolean, nowMs: number): void {
-    const { log, random } = this.#options;
+  /** One transaction; false where nothing was stored. */
+  async #write(due: readonly Entry[], proof: Compare, signal: AbortSignal): Promise<boolean> {
+    const { kv, clock } = this.#options;
+    const compares: Compare[] = [proof];
+    const writes: Write[] = [];
+    for (const [key, slot] of due) this.#addWrite(key, slot, compares, writes);
+    const sent = due.map(([key, slot]) => ({ key, slot, text: slot.wantedText, before: slot.stored }));
+    const forget = (): void => {
+      for (const { slot } of sent) slot.stored = undefined;
+    };
+    forget(); // until the answer is there
+    try {
+      const { applied, revision } = await kv.commit({ compares, writes }, signal);
+      const nowMs = clock.monotonicMs();
+      for (const { key, slot, text, before } of sent) {
+        if (applied) this.#noteStored(key, slot, text === undefined ? ABSENT : { text, revision }, nowMs);
+        else slot.stored ??= before;
+      }
+      if (!applied) for (const { key, slot } of sent) await this.#noteLoss(key, slot, sent.length === 1, signal);
+      return applied;
+    } catch (error) {
+      forget(); // what a reset has read meanwhile may be from before
+      throw error;
+    }
+  }
+
+  #noteStored(key: InstanceKey, slot: Slot, stored: Stored, nowMs: number): void {
+    slot.stored = stored;
+    slot.losses = 0;
+    slot.recentWritesMs = [...slot.recentWritesMs.filter((atMs) => nowMs - atMs < CALM_MS), nowMs];
+    if (stored.text === undefined && slot.wantedText === undefined) this.#slots.delete(key);
+  }
+
+  /**
+   * An order has changed meanwhile, and the next pass will want another status; or presence has, and the next registration resets; or
+   * the status itself has: the leader forgets one, somebody changes one by hand.
+   */
+  async #noteLoss(key: InstanceKey, slot: Slot, wasAlone: boolean, signal: AbortSignal): Promise<void> {
+    const { kv, layout, node, clock, log, random } = this.#options;
     slot.losses += 1;
     if (!wasAlone) return;
-    slot.dueAtMs = nowMs + backoffMs(slot.losses, { ...LOST_RETRY, random });
+    const { kv: found } = await kv.get(layout.status(node, key), signal);
+    slot.stored = found === undefined ? ABSENT : { text: found.value, revision: found.modRevision };
+    slot.dueAtMs = clock.monotonicMs() + backoffMs(slot.losses, { ...LOST_RETRY, random });
     if (slot.losses === REPORTED_LOSSES)
       log.warn({ instance: key, answers: slot.wanted?.assignmentRevision }, 'status not stored: its order is another');
   }
@@ -213,6 +247,7 @@ export class StatusWriter {
   #addWrite(key: InstanceKey, slot: Slot, compares: Compare[], writes: Write[]): void {
     const { layout, node } = this.#options;
     const path = layout.status(node, key);
+    compares.push({ key: path, modRevision: slot.stored?.revision ?? 0 });
     if (slot.wanted === undefined || slot.wantedText === undefined) {
       writes.push({ delete: path });
       return;
@@ -227,7 +262,7 @@ export class StatusWriter {
       slot = {
         wanted: undefined,
         wantedText: undefined,
-        storedText: undefined,
+        stored: ABSENT,
         inherited: undefined,
         dueAtMs: 0,
         losses: 0,
@@ -251,8 +286,13 @@ export class StatusWriter {
   }
 }
 
+/** What is wanted isn't what is stored, or nobody knows. */
+function isOpen({ stored, wantedText }: Slot): boolean {
+  return stored === undefined || stored.text !== wantedText;
+}
+
 /** As many as fit. Those of a batch that was lost go one by one, after all others: one of them must not keep them all from being stored. */
-function pickBatch<S extends readonly [InstanceKey, Slot]>(due: readonly S[]): readonly S[] {
+function pickBatch(due: readonly Entry[]): readonly Entry[] {
   const sound = due.filter(([, slot]) => slot.losses === 0);
   return sound.length > 0 ? sound.slice(0, BATCH_LIMIT) : due.slice(0, 1);
 }

@@ -38,9 +38,9 @@ export async function listStoredStatuses(
 /** A key that isn't ours is reported and left alone. */
 function readStoredStatuses(range: string, kvs: readonly KeyValue[], log: Log): Map<InstanceKey, StoredStatus> {
   const stored = new Map<InstanceKey, StoredStatus>();
-  for (const { key, value } of kvs) {
+  for (const { key, value, modRevision: revision } of kvs) {
     try {
-      stored.set(parseInstanceKey(key.slice(range.length)), { text: value, status: decode(key, value) });
+      stored.set(parseInstanceKey(key.slice(range.length)), { text: value, revision, status: decode(key, value) });
     } catch (err) {
       log.warn({ key, err }, 'status of an unreadable name left alone');
     }

@@ -15,8 +15,6 @@ import type { SimWorld } from './sim-world.ts';
 
 /** As desired means: for so long. A report whose answer was lost is sent again, and what has just gone may still be reported. */
 const SETTLED_MS = 5_000;
-/** By then statuses have been read again after a write that was not answered. */
-const READ_AGAIN_MS = 121_000;
 
 /** One run of one instance: another container, or the same started again, is another run. */
 export type Runs = Readonly<Record<string, string>>;
@@ -126,7 +124,6 @@ export class SimCluster {
   async assertQuiet(ms = 60_000, besides: readonly string[] = []): Promise<void> {
     const { store } = this.world;
     const allowed = ['renewLease', 'leaseTimeToLive', ...besides];
-    if (!besides.includes('list')) await this.world.advance(READ_AGAIN_MS);
     const calls = () => this.machines.map(({ storeCalls }) => without(storeCalls, allowed));
     const before = { calls: calls(), runs: this.runs, revision: store.revision };
     const [beforeText, pending] = [JSON.stringify(before), this.pending];

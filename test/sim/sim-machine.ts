@@ -303,7 +303,7 @@ export class SimMachine {
 
   /** What is wrong between this machine and the store, for this agent and those to come. */
   setNetwork(faults: Partial<KvFaults>): void {
-    Object.assign(this.#network, { ...faults, loseReplies: 0 });
+    Object.assign(this.#network, { ...faults, loseReplies: 0, lateByMs: 0 });
     this.#running?.kv.setFaults(faults);
   }
 

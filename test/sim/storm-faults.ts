@@ -132,8 +132,10 @@ const slowNetwork: Fault = (storm) => {
 const loseReplies: Fault = (storm) => {
   const machine = pickOn(storm);
   const loses = storm.random.int(1, 3);
-  machine?.setNetwork({ loseReplies: loses });
-  return machine && `${machine.name}: the answers to its next ${loses} commits are lost`;
+  const lateByMs = storm.random.chance(0.5) ? storm.random.int(500, 30_000) : 0;
+  machine?.setNetwork({ loseReplies: loses, lateByMs });
+  const late = lateByMs > 0 ? `, and they are applied ${seconds(lateByMs)} later` : '';
+  return machine && `${machine.name}: the answers to its next ${loses} commits are lost${late}`;
 };
 
 const runtimeAway: Fault = (storm) => {

@@ -121,10 +121,11 @@ export class Storm {
     this.refusals.clear();
     this.world.store.start();
     this.world.store.setFull(false);
+    this.world.store.applyHeld();
     for (const machine of this.world.machines) {
       machine.thaw();
       machine.thawAgent();
-      machine.setNetwork({ unreachable: 'no', delayMs: this.delayMs, loseReplies: 0 });
+      machine.setNetwork({ unreachable: 'no', delayMs: this.delayMs, loseReplies: 0, lateByMs: 0 });
       machine.boot();
       machine.startAgent();
     }

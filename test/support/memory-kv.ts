@@ -30,6 +30,8 @@ export interface KvFaults {
   delayMs: number;
   /** So many of the next commits are applied and their answers lost. */
   loseReplies: number;
+  /** Those are applied only so much later, after what is written meanwhile. */
+  lateByMs: number;
 }
 
 /** One client of a {@link MemoryStore}: the port with etcd's semantics, on the store's clock, with faults of its own. */
@@ -39,7 +41,7 @@ export class MemoryKv implements Kv {
   readonly calls = new Map<keyof Kv, number>();
   readonly #store: MemoryStore;
   readonly #clock: Clock;
-  readonly #faults: KvFaults = { unreachable: 'no', delayMs: 0, loseReplies: 0 };
+  readonly #faults: KvFaults = { unreachable: 'no', delayMs: 0, loseReplies: 0, lateByMs: 0 };
   readonly #onFault = new Set<() => void>();
   readonly #closed = new AbortController();
 
@@ -84,7 +86,13 @@ export class MemoryKv implements Kv {
   }
 
   commit(txn: Transaction, signal: AbortSignal): Promise<{ applied: boolean; revision: Revision }> {
-    return this.#write('commit', 'commit', signal, () => this.#store.commit(txn));
+    const isLate = this.#faults.loseReplies > 0 && this.#faults.lateByMs > 0;
+    const act = () => {
+      if (!isLate) return this.#store.commit(txn);
+      this.#store.commitLater(txn, this.#faults.lateByMs);
+      return { applied: false, revision: 0 }; // nobody hears of it
+    };
+    return this.#write('commit', 'commit', signal, act);
   }
 
   grantLease(ttlMs: number, signal: AbortSignal): Promise<Granted> {

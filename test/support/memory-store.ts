@@ -50,6 +50,8 @@ export class MemoryStore {
   #lastLease = 1_000;
   #isDown = false;
   #isFull = false;
+  /** Transactions that wait in a member that is cut off. */
+  readonly #held = new Map<() => void, () => void>();
 
   constructor(clock: Clock, options: { readonly attemptMs?: number; readonly callMs?: number } = {}) {
     this.#clock = clock;
@@ -72,6 +74,27 @@ export class MemoryStore {
 
   get isDown(): boolean {
     return this.#isDown;
+  }
+
+  /** A member that is cut off has taken it: it's applied so much later, unless the store was restored meanwhile. */
+  commitLater(txn: Transaction, ms: number): void {
+    const apply = (): void => {
+      this.#held.delete(apply);
+      try {
+        this.commit(txn);
+      } catch (error) {
+        if (!(error instanceof AgentError)) throw error; // refused, and nobody hears of it
+      }
+    };
+    this.#held.set(apply, this.#clock.after(ms, apply));
+  }
+
+  /** What members that were cut off have taken is applied now. */
+  applyHeld(): void {
+    for (const [apply, cancel] of [...this.#held]) {
+      cancel();
+      apply();
+    }
   }
 
   /** Ends the whole store's service: no client reaches it and no lease expires. */
@@ -109,6 +132,8 @@ export class MemoryStore {
     this.#history = [];
     this.#firstKept = snapshot.revision + 1;
     this.#compactedAt = snapshot.revision;
+    for (const cancel of this.#held.values()) cancel();
+    this.#held.clear();
     this.#data.clear();
     for (const kv of snapshot.kvs) this.#data.set(kv.key, kv);
     this.#leases.clear();
