@@ -26,6 +26,20 @@ export async function ensureCluster(
   }
 }
 
+/** The cluster's settings as they are; undefined where they are gone, or can't be understood. */
+export async function readSettings(
+  kv: Pick<Kv, 'get'>,
+  layout: Layout,
+  signal: AbortSignal,
+): Promise<ClusterSettings | undefined> {
+  const { kv: found } = await kv.get(layout.cluster, signal);
+  try {
+    return found && decodeSettings(found);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Tells the settings now and at each change, until the signal aborts. What can't be read, or is gone, is told as a problem, and
  * changes nothing. Rejects where the store can't be read, or has forgotten what came in between: then it's to be begun anew.

@@ -75,13 +75,14 @@ export class MembershipRun {
     return this.#isJudgedAnew ? 'judged-anew' : 'lost';
   }
 
-  /** A session resumed after its deadline counts again once the store has shown that presence is still ours. */
+  /** A session resumed after its deadline counts again once the store has shown that it's the same, and presence is still ours. */
   async #confirmResumed(signal: AbortSignal): Promise<void> {
-    const { session, held, changes, clock, log } = this.#options;
+    const { session, held, trust, changes, clock, log } = this.#options;
     for (;;) {
       await changes.until(() => session.state === 'resumed', signal);
       if (signal.aborted) return;
       try {
+        await trust.lookAgain(signal);
         if (await isOwnPresence(held.asOwn, signal)) session.confirm();
       } catch (err) {
         if (signal.aborted) return;

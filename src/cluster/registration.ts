@@ -4,7 +4,7 @@ import type { Compare, LeaseId, StoreIdentity } from '../etcd/port.ts';
 import { defaultLeaseSplit, Session } from '../etcd/session.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import { Changes } from '../loop/changes.ts';
-import { ensureCluster } from './cluster-settings.ts';
+import { ensureCluster, readSettings } from './cluster-settings.ts';
 import { HeldPresence } from './held-presence.ts';
 import { MembershipRun } from './membership-run.ts';
 import type { Lease, Membership, RegistrationOptions, RegistrationState } from './registration-options.ts';
@@ -40,7 +40,10 @@ export class Registration {
       this.#run?.judgedAnew(); // presence is taken anew, and says what is thought of the store
       this.#changed();
     };
-    const trust = new StoreTrust({ kv, files, root: layout.root, clock, log, random, onChange });
+    const trust = new StoreTrust({
+      ...{ kv, files, root: layout.root, clock, log, random, onChange },
+      readSettings: (signal) => readSettings(kv, layout, signal),
+    });
     this.#trust = trust;
     this.#held = new HeldPresence({
       kv: {

@@ -26,6 +26,8 @@ export interface LineFiles {
 export interface StoreTrustOptions {
   readonly kv: Pick<Kv, 'identity'>;
   readonly files: LineFiles;
+  /** The settings as the store has them now; undefined where they are gone, or can't be understood. */
+  readonly readSettings: (signal: AbortSignal) => Promise<Settings | undefined>;
   /** The cluster's range in the store. */
   readonly root: string;
   readonly clock: Clock;
@@ -157,6 +159,15 @@ export class StoreTrust {
     return this.isUsable;
   }
 
+  /**
+   * Reads the settings and where the store is, and judges it anew. A store that was restored and confirmed while nobody heard of it,
+   * and has come further since than the one before, shows it by the epoch alone.
+   */
+  async lookAgain(signal: AbortSignal): Promise<void> {
+    const settings = (await this.#options.readSettings(signal)) ?? this.#settings;
+    if (settings !== undefined) await this.judge(settings, signal);
+  }
+
   /** The settings have changed: an operator may have confirmed the store. */
   noteSettings(settings: Settings): void {
     const isNewEpoch = settings.epoch > this.epoch;
@@ -226,7 +237,7 @@ export class StoreTrust {
   }
 
   async #pass(signal: AbortSignal): Promise<void> {
-    if (this.#isSuspect && this.#settings !== undefined) await this.judge(this.#settings, signal);
+    if (this.#isSuspect) await this.lookAgain(signal);
     const isDue = this.#options.clock.monotonicMs() - this.#savedAtMs >= SAVE_INTERVAL_MS;
     if (isDue && this.#isJudged) await this.#save();
   }

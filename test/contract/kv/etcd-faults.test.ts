@@ -72,6 +72,7 @@ function runSuite(): void {
     const trust: StoreTrust = new StoreTrust({
       ...{ kv, files: new FakeStateFiles(), root: '/muster/x/', clock: systemClock, log: silentLog },
       random: () => 0.5,
+      readSettings: async () => undefined,
       onChange: () => changes.push(trust.doubt),
     });
     const stop = new AbortController();

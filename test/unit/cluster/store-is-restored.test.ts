@@ -192,6 +192,29 @@ test('a store that was restored and confirmed while a running agent was cut off 
   await advanceUntil(world.clock, 'the new order seen', () => agent.mirror.entries.has(order), 1_000);
 });
 
+test('a store that was restored, confirmed and written to past the known revision during a cut is known by its epoch', async () => {
+  const world = makeWorld();
+  const agent = startAgent(world, 'one');
+  await advanceUntil(world.clock, 'joined', stateIs(agent, 'joined'));
+  const snapshot = world.store.snapshot();
+  for (let n = 0; n < 20; n += 1) world.put(`/elsewhere/${n}`);
+  world.put(order, 'run');
+  await advanceUntil(world.clock, 'the order seen', () => agent.mirror.entries.has(order));
+  world.store.compact();
+  agent.kv.cutOff();
+  await world.clock.advance(100);
+  agent.kv.reconnect();
+  await world.clock.advance(3_000); // the settings are followed from here on, after the snapshot
+  agent.kv.cutOff();
+  world.store.restore(snapshot);
+  await confirm(world);
+  for (let n = 0; n < 100; n += 1) world.put(`/elsewhere/${n}`);
+  await world.clock.advance(8_000);
+  agent.kv.reconnect();
+  await advanceUntil(world.clock, 'listed anew', () => agent.mirror.entries.size === 0, 5_000);
+  assert.equal(agent.registration.epoch, 2);
+});
+
 test('settings of the cluster that somebody has deleted come back with the epoch that was reached', async () => {
   const world = makeWorld();
   const first = await restoreUnder(world);
