@@ -87,7 +87,10 @@ written, no registry is asked. A node makes one plan at a time: when four wait, 
 \`/v1/workloads\`, \`/v1/instances\` and \`/v1/nodes\` answer all at once, or with \`?limit=\` (1 to 1000) a page at a time. \`next\` is what to ask for
 the next page with, as \`?page=\`; without it, it was the last one. A page begins after the last row of the one before, in the order of
 the listing: what comes and goes meanwhile neither repeats nor hides another. \`?label=\`, \`?node=\` and \`?phase=\` narrow them; all that is
-given must hold, and of several phases any.
+given must hold, and of several phases any. \`/v1/stats\` takes them as \`/v1/instances\` does, and shows the nodes that match themselves or that
+have an instance that does. \`/v1/events\` and \`/v1/workloads/:name/history\` take them too: a phase is one that an instance came to (pending, running,
+failed or stopped; a move, a node or a change of a workload has none), labels are those of now. A filter that means nothing to a route is refused with
+\`400\`.
 
 ## Streams
 

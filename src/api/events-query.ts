@@ -1,16 +1,17 @@
 import type { EventStart } from '../cluster/events-follow.ts';
 import { AgentError } from '../domain/errors.ts';
-import type { ClusterEvent } from '../domain/event.ts';
+import { type ClusterEvent, type EventNode, phaseOfEvent } from '../domain/event.ts';
 import { parseDurationMs } from '../domain/quantity.ts';
+import type { Filter } from './listing-filter.ts';
 
 /** What a follower asks for. */
 export interface EventQuery {
   /** After an event's ID, or a revision; or from a time on; or of the last so long. Absent: what is to come, or all that is kept. */
   readonly since?: string | undefined;
   readonly workload?: string | undefined;
-  readonly node?: string | undefined;
-  /** Either. */
+  /** Either this workload or instance, or this node. */
   readonly about?: string | undefined;
+  readonly filter?: Filter;
   readonly follow?: string | undefined;
   /** An event stream's own way to say `since`. */
   readonly lastEventId?: string | undefined;
@@ -21,6 +22,7 @@ export interface EventQuery {
 export interface EventWish {
   readonly start: EventStart;
   readonly follow: boolean;
+  /** By all but labels: these the event itself doesn't have. */
   wants(this: void, event: ClusterEvent): boolean;
 }
 
@@ -28,7 +30,7 @@ export interface EventWish {
 export function parseEventQuery(query: EventQuery, now: Date): EventWish {
   const follow = parseFollow(query.follow, query.isEventStream);
   const { start, fromIso } = parseSince(query.lastEventId ?? query.since, follow, now);
-  const { workload, node, about } = query;
+  const { workload, about, filter } = query;
   return {
     start,
     follow,
@@ -36,7 +38,7 @@ export function parseEventQuery(query: EventQuery, now: Date): EventWish {
       if (event.type === 'events.lost') return true;
       if (fromIso !== undefined && event.at < fromIso) return false;
       if (workload !== undefined && !isOfWork(event, workload)) return false;
-      if (node !== undefined && !isOfNode(event, node)) return false;
+      if (filter !== undefined && !isWanted(event, filter)) return false;
       return about === undefined || isOfWork(event, about) || isOfNode(event, about);
     },
   };
@@ -46,7 +48,24 @@ function isOfWork({ workload, instance, subject }: ClusterEvent, name: string): 
   return workload !== undefined && (workload === name || instance === name || subject === name);
 }
 
-function isOfNode({ node, from, to }: ClusterEvent, name: string): boolean {
+/** By node and phase. A node is known by what it's called: also one that is long gone has events. */
+export function isWanted(event: WhereAndWhat, { node, phases }: Pick<Filter, 'node' | 'phases'>): boolean {
+  if (node !== undefined && !isOfNode(event, node)) return false;
+  const phase = phaseOfEvent(event.type);
+  return phases.length === 0 || (phase !== undefined && phases.includes(phase));
+}
+
+interface Where {
+  readonly node?: EventNode;
+  readonly from?: EventNode;
+  readonly to?: EventNode;
+}
+
+interface WhereAndWhat extends Where {
+  readonly type: string;
+}
+
+function isOfNode({ node, from, to }: Where, name: string): boolean {
   return [node, from, to].some((each) => {
     return (
       each !== undefined &&

@@ -1,4 +1,5 @@
-import { followEvents } from '../cluster/events-follow.ts';
+import { type EventSink, followEvents } from '../cluster/events-follow.ts';
+import { readEventLabels } from '../cluster/events-labels.ts';
 import type { ClusterEvent } from '../domain/event.ts';
 import { ChildAbort } from '../loop/child-abort.ts';
 import type { ApiDeps } from './api-deps.ts';
@@ -29,15 +30,23 @@ function eventStream(requestId: string): Format {
 }
 
 /** `GET /v1/events`: what the store's history tells, then what happens. */
-export function openEvents(
+export async function openEvents(
   deps: ApiDeps,
   query: EventQuery,
   { requestId, signal }: { readonly requestId: string; readonly signal: AbortSignal },
-): AsyncIterable<PreparedLines> {
+): Promise<AsyncIterable<PreparedLines>> {
   const wish = parseEventQuery(query, deps.clock.wallTime());
   const format = query.isEventStream ? eventStream(requestId) : lines;
-  const queue = new EventQueue(deps.clock, (event) => (wish.wants(event) ? format.event(event) : undefined));
-  const follow = async (during: AbortSignal) => followEvents(deps.store, wish, queue, during);
+  const labels = await readEventLabels(deps.store, query.filter?.labels ?? [], signal);
+  const wants = (event: ClusterEvent) =>
+    wish.wants(event) && (labels === undefined || event.type === 'events.lost' || labels.has(event));
+  const queue = new EventQueue(deps.clock, (event) => (wants(event) ? format.event(event) : undefined));
+  const sink: EventSink = {
+    see: (changes) => labels?.see(changes),
+    take: (events, isHistory) => queue.take(events, isHistory),
+    untilRoom: async (during) => queue.untilRoom(during),
+  };
+  const follow = async (during: AbortSignal) => followEvents(deps.store, wish, sink, during);
   return stream({ deps, queue, format, follow }, signal);
 }
 

@@ -9,41 +9,59 @@ import type { Move } from '../domain/spec.ts';
 import type { HistoryAnswer, HistoryEntry } from '../wire/event-answers.ts';
 import type { ApiDeps } from './api-deps.ts';
 import { nodeRef } from './copy-rows.ts';
+import { isWanted } from './events-query.ts';
+import { type Filter, nodeLabels } from './listing-filter.ts';
 
 /** The last so many entries are told. */
 const ENTRIES_LIMIT = 2_000;
 
 /** `GET /v1/workloads/:name/history`: each instance's own record of its moves, and around it what the store's history still tells. */
-export async function getHistory(deps: ApiDeps, name: WorkloadName, signal: AbortSignal): Promise<HistoryAnswer> {
+export async function getHistory(
+  deps: ApiDeps,
+  { name, filter }: { readonly name: WorkloadName; readonly filter: Filter },
+  signal: AbortSignal,
+): Promise<HistoryAnswer> {
   const [{ state }, { state: nodes }, events] = await Promise.all([
     readWorkloadState(deps.store, [name], signal),
     readState(deps.store, ['nodes'], signal),
-    readEvents(deps, name, signal),
+    readEvents(deps, { name, filter }, signal),
   ]);
   const recorded = [...state.instancesOf(name)].flatMap(([key, { moves }]) =>
     moves.map((move) => moveEntry(nodes, key, move)),
   );
   const entries = [...recorded, ...events.mine.flatMap((event) => eventEntry(event, recorded) ?? [])];
-  if (entries.length === 0 && !state.workloads.has(name)) {
+  if (entries.length === 0 && !events.areAny && !state.workloads.has(name)) {
     throw new AgentError('NOT_FOUND', `Cannot find workload "${name}", nor anything of it in the history that is kept`);
   }
+  const hasLabels = labelFilter(nodes, state.workloads.get(name)?.value.labels ?? {}, filter);
+  const wanted = entries.filter((entry) => isWanted({ ...entry, type: `instance.${entry.what}` }, filter));
   return {
     name,
-    entries: entries.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)).slice(-ENTRIES_LIMIT),
+    entries: wanted
+      .filter(hasLabels)
+      .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
+      .slice(-ENTRIES_LIMIT),
     ...(events.firstAt === undefined ? {} : { completeFrom: events.firstAt }),
     problems: state.problems,
   };
 }
 
-/** The workload's own events, the last of them where there are very many; and when the first of all events was. */
-async function readEvents({ store }: ApiDeps, name: WorkloadName, signal: AbortSignal) {
+/** The workload's own events that are wanted, the last of them where there are very many; and when the first of all events was. */
+async function readEvents(
+  { store }: ApiDeps,
+  { name, filter }: { readonly name: WorkloadName; readonly filter: Filter },
+  signal: AbortSignal,
+) {
   const mine: ClusterEvent[] = [];
   let firstAt: string | undefined;
+  let areAny = false;
   const sink: EventSink = {
     take: (events) => {
       for (const event of events) {
         firstAt ??= event.at;
         if (event.workload !== name || event.instance === undefined) continue;
+        areAny = true;
+        if (!isWanted(event, filter)) continue;
         mine.push(event);
         if (mine.length > 2 * ENTRIES_LIMIT) mine.splice(0, ENTRIES_LIMIT);
       }
@@ -52,7 +70,16 @@ async function readEvents({ store }: ApiDeps, name: WorkloadName, signal: AbortS
     untilRoom: () => Promise.resolve(),
   };
   await followEvents(store, { start: 'oldest', follow: false, withoutLeaders: true }, sink, signal);
-  return { mine, firstAt };
+  return { mine, firstAt, areAny };
+}
+
+/** By labels as they are now: the workload's, or those of a node that an entry is about. */
+function labelFilter(state: DesiredState, own: Readonly<Record<string, string>>, { labels }: Filter) {
+  return ({ node, from, to }: HistoryEntry): boolean => {
+    if (labels.length === 0) return true;
+    const there = [node, from, to].flatMap((each) => (each === undefined ? [] : [nodeLabels(state, each.id)]));
+    return labels.every(([key, value]) => [own, ...there].some((set) => set[key] === value));
+  };
 }
 
 function moveEntry(state: DesiredState, key: InstanceKey, { at, from, to, reason }: Move): HistoryEntry {

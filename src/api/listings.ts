@@ -13,7 +13,8 @@ import type {
 import { compareSlots } from '../wire/client.ts';
 import { type RowFacts, readRows } from './copy-rows.ts';
 import { countAssignments, nodeRow, workloadRow } from './details.ts';
-import { copyFilter, isEmptyFilter, nodeFilter, parseFilter, workloadFilter } from './listing-filter.ts';
+import { parseFilter } from './filter-query.ts';
+import { copyFilter, isEmptyFilter, nodeFilter, workloadFilter } from './listing-filter.ts';
 import { compareTexts, type Order, type Page, paginate } from './pagination.ts';
 import { candidateWorkloads, rowsNamed } from './resolve-name.ts';
 import type { RouteRequest } from './route.ts';

@@ -5,6 +5,7 @@ import { makeAllowedMethods } from './allowed-methods.ts';
 import type { ApiDeps } from './api-deps.ts';
 import { type Caller, socketCaller } from './caller.ts';
 import { openUpgrade, type Upgrades } from './exec-upgrade.ts';
+import { refuseFilters } from './filter-query.ts';
 import { fleetError, isFleetPath } from './fleet/answers.ts';
 import { RecentStops } from './fleet/recent-stops.ts';
 import { lineStream } from './line-stream.ts';
@@ -80,6 +81,7 @@ async function respond(
   try {
     refuseRole(route, request.caller);
     refuseForeignPage(route, request.caller, { origin: request.header('origin'), host: request.header('host') });
+    refuseFilters(route, request);
     if (route.unjoined !== true) refuseUnjoined(deps);
     const response = await call(route, request, scope);
     isOpen = route.kind === 'stream';

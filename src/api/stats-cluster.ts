@@ -1,7 +1,7 @@
 import { readState } from '../cluster/desired-read.ts';
 import type { DesiredState } from '../cluster/desired-state.ts';
 import { AgentError, errorText } from '../domain/errors.ts';
-import type { NodeId } from '../domain/ids.ts';
+import type { InstanceKey, NodeId } from '../domain/ids.ts';
 import { ChildAbort } from '../loop/child-abort.ts';
 import type { NodeRef } from '../wire/answers.ts';
 import { parseProblem } from '../wire/problem.ts';
@@ -9,6 +9,7 @@ import type { NodeStatsAnswer, SilentNode, StatsAnswer } from '../wire/stats-ans
 import type { ApiDeps } from './api-deps.ts';
 import type { Caller } from './caller.ts';
 import { readRows } from './copy-rows.ts';
+import { copyFilter, type Filter, hostFilter, isEmptyFilter } from './listing-filter.ts';
 import { everything } from './listings.ts';
 import { getNodeStats } from './stats-node.ts';
 
@@ -17,10 +18,22 @@ const AT_ONCE = 16;
 /** A node that takes longer is shown without figures. */
 const NODE_LIMIT_MS = 3_000;
 
-/** What every present node and its instances use: each node is asked, a few at a time; those that don't answer are named. */
-export async function getStats(deps: ApiDeps, caller: Caller, signal: AbortSignal): Promise<StatsAnswer> {
+/**
+ * What present nodes and their instances use: each node is asked, a few at a time; those that don't answer are named. Narrowed, it's
+ * the instances that are wanted, and the nodes that are wanted for themselves or for one of these; no other node is asked.
+ */
+export async function getStats(
+  deps: ApiDeps,
+  { caller, filter }: { readonly caller: Caller; readonly filter: Filter },
+  signal: AbortSignal,
+): Promise<StatsAnswer> {
   const { state } = await readState(deps.store, everything, signal);
-  const nodes = presentNodes(state).sort((a, b) => (a.hostname < b.hostname ? -1 : 1));
+  const all = state.names().flatMap((name) => readRows(state, name).map(({ row }) => row));
+  const rows = all.filter(copyFilter(state, filter));
+  const isNodeWanted = hostFilter(state, filter, rows);
+  const nodes = presentNodes(state)
+    .filter(({ id }) => isNodeWanted(id))
+    .sort((a, b) => (a.hostname < b.hostname ? -1 : 1));
   const answers: (NodeStatsAnswer | SilentNode)[] = [];
   let next = 0;
   const work = async () => {
@@ -30,8 +43,14 @@ export async function getStats(deps: ApiDeps, caller: Caller, signal: AbortSigna
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
-  const rows = state.names().flatMap((name) => readRows(state, name).map(({ row }) => row));
-  return { nodes: answers, rows, problems: state.problems };
+  const keys = isEmptyFilter(filter) ? undefined : new Set(rows.map(({ key }) => key));
+  return { nodes: keys === undefined ? answers : answers.map(onlyOf(keys)), rows, problems: state.problems };
+}
+
+/** What a node says of instances that are not wanted is left out. */
+function onlyOf(keys: ReadonlySet<InstanceKey>) {
+  return (answer: NodeStatsAnswer | SilentNode): NodeStatsAnswer | SilentNode =>
+    'problem' in answer ? answer : { ...answer, instances: answer.instances.filter(({ key }) => keys.has(key)) };
 }
 
 function presentNodes(state: DesiredState): NodeRef[] {

@@ -1,9 +1,15 @@
 import type { Context } from './context.ts';
 
-/** An option of a command. A `string` takes a value, named by `value` in the help. */
+/** An option of a command. A `string` takes a value, named by `value` in the help; `words`: all that it can be, for completion. */
 export type OptionSpec =
   | { readonly type: 'boolean'; readonly short?: string; readonly help: string }
-  | { readonly type: 'string'; readonly short?: string; readonly value: string; readonly help: string };
+  | {
+      readonly type: 'string';
+      readonly short?: string;
+      readonly value: string;
+      readonly words?: readonly string[];
+      readonly help: string;
+    };
 
 /** A positional argument. `many`: one or more (none or more when `optional`). */
 export interface ArgumentSpec {

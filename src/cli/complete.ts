@@ -4,7 +4,6 @@ import { type ArgumentSpec, type Command, globalOptions, type OptionSpec, option
 import { type CommandPath, commandPaths, commands } from './commands.ts';
 import type { Terminal } from './context.ts';
 import { findTarget } from './find-target.ts';
-import { listablePhases, nodeStates } from './listing.ts';
 
 /** What may stand where the cursor is. */
 export interface Candidate {
@@ -57,7 +56,10 @@ async function complete(words: readonly string[], terminal: Terminal, signal: Ab
   const open = optionOf(before.at(-1) ?? '', options);
   const ask = async (kind: NameKind) => askNames(kind, before, terminal, signal);
   if (line.isLost) return nothing;
-  if (open?.type === 'string') return completeValue(open.value, open.help, ask);
+  if (open?.type === 'string') {
+    const words = open.words?.map((word) => ({ word }));
+    return words === undefined ? completeValue(open.value, open.help, ask) : { candidates: words, files: false };
+  }
   if (typed.startsWith('-')) return { candidates: optionCandidates(options), files: false };
   if (command === undefined) return { candidates: await commandCandidates(line.words), files: false };
   const more = await commandCandidates(line.words);
@@ -142,10 +144,6 @@ async function completeValue(placeholder: string, help: string, ask: Ask): Promi
     case 'DIR':
     case 'FOLDER':
       return { candidates: [], files: true };
-    case 'PHASE':
-      return list(listablePhases);
-    case 'STATE':
-      return list(nodeStates);
     case 'SHELL':
       return list(['bash', 'zsh', 'fish']);
     case 'DURATION':

@@ -1,3 +1,4 @@
+import { TOLD_PHASES } from '../domain/event.ts';
 import type { ListingFilter } from '../wire/listing-filter.ts';
 import type { Invocation, OptionSpec } from './command.ts';
 import { Misuse } from './misuse.ts';
@@ -32,13 +33,20 @@ const node = {
   help: 'Only what is on this node',
 } as const satisfies OptionSpec;
 
+const phase = {
+  type: 'string',
+  value: 'PHASE',
+  words: listablePhases,
+  help: `Only what is ${listablePhases.join(', ')}; given again, any of them`,
+} as const satisfies OptionSpec;
+
 const wide = { type: 'boolean', help: 'More columns, with exact times' } as const satisfies OptionSpec;
 
 /** Options of the listings of workloads and instances. */
 export const listingOptions = {
   label,
   node,
-  phase: { type: 'string', value: 'PHASE', help: `Only what is ${listablePhases.join(', ')}` },
+  phase,
   wide,
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 
@@ -46,21 +54,45 @@ export const listingOptions = {
 export const nodeListingOptions = {
   label,
   node: { ...node, help: 'Only this node' },
-  phase: { type: 'string', value: 'STATE', help: `Only nodes that are ${nodeStates.join(', ')}` },
+  phase: {
+    type: 'string',
+    value: 'STATE',
+    words: nodeStates,
+    help: `Only nodes that are ${nodeStates.join(', ')}; given again, any of them`,
+  },
   wide,
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 
+/** Options of what is used: as of the listing of instances. */
+export const usageOptions = { label, node, phase } as const satisfies Readonly<Record<string, OptionSpec>>;
+
+/** Options of what happens and what has happened. */
+export const eventOptions = {
+  label: { ...label, help: 'Only what is about a workload or a node that has this label; given again, all of them' },
+  node: { ...node, help: 'Only what is about this node; also one that is gone' },
+  phase: {
+    type: 'string',
+    value: 'PHASE',
+    words: TOLD_PHASES,
+    help: `Only what tells that an instance is ${TOLD_PHASES.join(', ')}; given again, any of them`,
+  },
+} as const satisfies Readonly<Record<string, OptionSpec>>;
+
+const phasesOf = { instances: listablePhases, nodes: nodeStates, events: TOLD_PHASES } as const;
+
 /** What those options say, for the API. */
 export function filterOf(
-  { value, values }: Pick<Invocation<keyof typeof listingOptions>, 'value' | 'values'>,
-  of: 'instances' | 'nodes' = 'instances',
+  { values }: Pick<Invocation<keyof typeof usageOptions>, 'values'>,
+  of: keyof typeof phasesOf = 'instances',
 ): ListingFilter {
   const labels = values('label').map(checkLabel);
-  const [node, phase] = [value('node'), checkPhase(value('phase'), of === 'nodes' ? nodeStates : listablePhases)];
+  const phases = values('phase').map((text) => checkPhase(text, phasesOf[of]));
+  const [node, other] = values('node');
+  if (other !== undefined) throw new Misuse(`Cannot use --node "${other}" too: expected one node`);
   return {
     ...(labels.length === 0 ? {} : { label: labels }),
     ...(node === undefined ? {} : { node }),
-    ...(phase === undefined ? {} : { phase }),
+    ...(phases.length === 0 ? {} : { phase: phases }),
   };
 }
 
@@ -74,8 +106,8 @@ function checkLabel(text: string): string {
   throw new Misuse(`Cannot read --label "${text}": expected KEY=VALUE`, `--label ${text}=VALUE`);
 }
 
-function checkPhase(text: string | undefined, known: readonly string[]): string | undefined {
-  if (text === undefined || known.includes(text)) return text;
+function checkPhase(text: string, known: readonly string[]): string {
+  if (known.includes(text)) return text;
   const near = suggestWord(text, known);
   throw new Misuse(
     `Cannot read --phase "${text}": expected one of ${known.join(', ')}`,

@@ -1,4 +1,5 @@
-import { AgentError, errorCodeOf } from '../domain/errors.ts';
+import { AgentError, errorCodeOf, errorText } from '../domain/errors.ts';
+import type { ListingFilter } from '../wire/listing-filter.ts';
 import type { Context } from './context.ts';
 import { suggestWord } from './suggest.ts';
 
@@ -7,9 +8,19 @@ export async function unlessMissing<T>(asked: Promise<T>): Promise<T | undefined
   try {
     return await asked;
   } catch (error) {
-    if (!['NOT_FOUND', 'INVALID_INPUT'].includes(errorCodeOf(error))) throw error;
+    if (!isMissing(error)) throw error;
     return undefined;
   }
+}
+
+/** There is no such thing, or nothing of the kind can have such a name. */
+export function isMissing(error: unknown): boolean {
+  return ['NOT_FOUND', 'INVALID_INPUT'].includes(errorCodeOf(error));
+}
+
+/** What isn't there is the node that a listing was to be narrowed to. */
+export function isNodeMissing(error: unknown): boolean {
+  return errorCodeOf(error) === 'NOT_FOUND' && errorText(error).startsWith('Cannot find node ');
 }
 
 /** What a name may stand for. */
@@ -20,6 +31,13 @@ export async function makeNotFound(context: Context, what: Expected, name: strin
   const near = suggestWord(name, await namesOf(context, what));
   const hint = near === undefined ? '' : ` (did you mean "${near}"?)`;
   return new AgentError('NOT_FOUND', `Cannot find "${name}": expected ${what}${hint}`);
+}
+
+/** For the answer to a listing: of a node that isn't there the near one is said. */
+export function explainNode(context: Context, { node }: ListingFilter): (error: unknown) => Promise<never> {
+  return async (error) => {
+    throw node !== undefined && isNodeMissing(error) ? await makeNotFound(context, 'a node', node) : error;
+  };
 }
 
 /** All that could have been meant, as far as the agent tells. */

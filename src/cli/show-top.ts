@@ -5,15 +5,16 @@ import { phaseCell } from './show-instances.ts';
 import { formatBytes } from './show-nodes.ts';
 import { type Cell, renderTable } from './table.ts';
 
-const keys = ['cpu', 'memory', 'restarts', 'name'] as const;
+/** By what instances can be sorted. */
+export const sortKeys = ['cpu', 'memory', 'restarts', 'name'] as const;
 /** By what instances are sorted. */
-export type SortKey = (typeof keys)[number];
+export type SortKey = (typeof sortKeys)[number];
 
 /** The key that an option names. */
 export function parseSortKey(text: string): SortKey {
-  const key = keys.find((each) => each === text);
+  const key = sortKeys.find((each) => each === text);
   if (key !== undefined) return key;
-  throw new Misuse(`Cannot sort by "${text}": expected one of ${keys.join(', ')}`);
+  throw new Misuse(`Cannot sort by "${text}": expected one of ${sortKeys.join(', ')}`);
 }
 
 /** Most first; by name among equals. */

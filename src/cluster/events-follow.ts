@@ -11,6 +11,8 @@ export type EventStart = 'oldest' | 'present' | { readonly after: Revision; read
 
 /** Who is told. */
 export interface EventSink {
+  /** Sees what one revision has changed, before it's told what that means. */
+  see?(changes: readonly WatchEvent[]): void;
   /** Takes what one revision tells. False: it has enough of history for now; what is new is told all the same. */
   take(events: readonly ClusterEvent[], isHistory: boolean): boolean;
   /** Resolves once more of history may be told, or the signal aborts. */
@@ -165,6 +167,7 @@ class Telling {
       const isHistory = revision <= present;
       if (!this.#parts.options.follow && !isHistory) continue;
       this.#next = revision + 1;
+      this.#parts.sink.see?.(changes);
       const drafts = maker.derive(changes, revision);
       const events = this.#dates.date(drafts, revision, isHistory ? undefined : this.#nowIso);
       hasRoom = this.#give(this.#skip > 0 ? events.slice(this.#skip) : events, isHistory) && hasRoom;

@@ -43,6 +43,24 @@ export const EVENT_TYPES = [
 
 export type EventType = (typeof EVENT_TYPES)[number];
 
+/** The phase that an event tells an instance to be in; of the others none. */
+export const PHASES_BY_EVENT = {
+  'instance.pending': 'pending',
+  'instance.started': 'running',
+  'instance.healthy': 'running',
+  'instance.unhealthy': 'running',
+  'instance.failed': 'failed',
+  'instance.stopped': 'stopped',
+} as const satisfies Readonly<Partial<Record<EventType, Phase>>>;
+
+/** The phases that events tell of, and so the only ones that events and histories can be narrowed to. */
+export const TOLD_PHASES: readonly Phase[] = [...new Set(Object.values(PHASES_BY_EVENT))];
+
+/** Undefined for a type that tells of no instance's phase. */
+export function phaseOfEvent(type: string): Phase | undefined {
+  return Object.hasOwn(PHASES_BY_EVENT, type) ? PHASES_BY_EVENT[type as keyof typeof PHASES_BY_EVENT] : undefined;
+}
+
 /** A node that an event is about. */
 export interface EventNode {
   readonly id: NodeId;

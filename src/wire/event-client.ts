@@ -1,14 +1,14 @@
 import type { EventLine, HistoryAnswer } from './event-answers.ts';
 import type { Http } from './http.ts';
+import type { ListingFilter } from './listing-filter.ts';
 
-/** Which events to tell. */
-export interface EventsQuery {
+/** Which events to tell. Of phases those that events tell of. */
+export interface EventsQuery extends ListingFilter {
   /** After an event's ID or a revision; from a time (ISO 8601) on; or of the last so long (`1h`). */
   readonly since?: string;
   /** Only about this workload, instance or node. */
   readonly about?: string;
   readonly workload?: string;
-  readonly node?: string;
   /** Goes on with what happens. */
   readonly follow: boolean;
 }
@@ -17,14 +17,16 @@ export interface EventsQuery {
 export interface EventClient {
   events(query: EventsQuery, signal: AbortSignal): AsyncIterable<EventLine>;
   /** `NOT_FOUND` for a workload that nothing is known of. */
-  history(name: string, signal: AbortSignal): Promise<HistoryAnswer>;
+  history(name: string, filter: ListingFilter, signal: AbortSignal): Promise<HistoryAnswer>;
 }
 
 /** That part of a client. */
 export function makeEventClient(http: Pick<Http, 'json' | 'stream'>): EventClient {
   return {
     events: (query, signal) => http.stream({ method: 'GET', path: '/v1/events', query: { ...query } }, signal),
-    history: (name, signal) =>
-      http.json({ method: 'GET', path: `/v1/workloads/${encodeURIComponent(name)}/history` }, signal),
+    history: (name, filter, signal) => {
+      const path = `/v1/workloads/${encodeURIComponent(name)}/history`;
+      return http.json({ method: 'GET', path, query: { ...filter } }, signal);
+    },
   };
 }

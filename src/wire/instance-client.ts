@@ -1,6 +1,7 @@
 import type { ExecChannel } from './exec-client.ts';
 import type { ExecStart } from './exec-frames.ts';
 import type { Http } from './http.ts';
+import type { ListingFilter } from './listing-filter.ts';
 import type { LogEntry, LogQuery } from './log-answers.ts';
 import type { StatsAnswer } from './stats-answers.ts';
 import type { ClientTarget } from './target.ts';
@@ -13,7 +14,7 @@ export interface InstanceClient {
     signal: AbortSignal,
   ): AsyncIterable<LogEntry>;
   /** What nodes and instances use now: two answers make a rate. */
-  stats(signal: AbortSignal): Promise<StatsAnswer>;
+  stats(filter: ListingFilter, signal: AbortSignal): Promise<StatsAnswer>;
   /** Runs a command beside an instance; it ends with the signal. Rejects where it can't be run. */
   exec(
     query: { readonly workload: string; readonly slot: string },
@@ -36,7 +37,7 @@ export function makeInstanceClient(
       const path = slot === undefined ? ofAll : pathOf(workload, slot, 'logs');
       return http.stream({ method: 'GET', path, query: { tail, since, follow } }, signal);
     },
-    stats: (signal) => http.json({ method: 'GET', path: '/v1/stats' }, signal),
+    stats: (filter, signal) => http.json({ method: 'GET', path: '/v1/stats', query: { ...filter } }, signal),
     exec: async ({ workload, slot }, start, signal) => {
       const { openExec } = await import('./exec-client.ts'); // ws is heavy, and few commands need it
       return openExec({ target, path: pathOf(workload, slot, 'exec'), timeoutMs }, start, signal);

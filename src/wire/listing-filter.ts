@@ -4,5 +4,6 @@ export interface ListingFilter {
   readonly label?: readonly string[];
   /** A node's ID, its first digits, or its hostname. */
   readonly node?: string;
-  readonly phase?: string;
+  /** Any of them. */
+  readonly phase?: readonly string[];
 }

@@ -1,5 +1,6 @@
 import { parseWorkloadName } from '../../domain/ids.ts';
 import { openEvents } from '../events.ts';
+import { eventFilterQuery, parseFilter } from '../filter-query.ts';
 import { getHistory } from '../history.ts';
 import type { Route, RouteRequest } from '../route.ts';
 
@@ -25,7 +26,7 @@ export const eventRoutes: readonly Route[] = [
         example: '1h',
       },
       workload: { summary: 'only about this workload or instance', example: 'web' },
-      node: { summary: 'only about this node', example: 'node1' },
+      ...eventFilterQuery,
       about: { summary: 'only about this workload, instance or node', example: 'web.0' },
       follow: {
         summary: 'goes on with what happens; as server-sent events it does, unless told otherwise',
@@ -36,8 +37,9 @@ export const eventRoutes: readonly Route[] = [
     handle: async (request) => {
       const { deps, query, header, requestId, signal } = request;
       const asked = {
-        ...{ since: query('since'), workload: query('workload'), node: query('node') },
+        ...{ since: query('since'), workload: query('workload') },
         ...{ about: query('about'), follow: query('follow') },
+        filter: parseFilter(request, 'events'),
         lastEventId: header('last-event-id'),
         isEventStream: wantsEventStream(request),
       };
@@ -50,6 +52,11 @@ export const eventRoutes: readonly Route[] = [
     path: '/v1/workloads/:name/history',
     role: 'viewer',
     summary: 'Where its instances have been, and what became of them, as far back as is known.',
-    handle: async ({ deps, param, signal }) => getHistory(deps, parseWorkloadName(param('name')), signal),
+    query: eventFilterQuery,
+    handle: async (request) => {
+      const { deps, param, signal } = request;
+      const filter = parseFilter(request, 'events');
+      return getHistory(deps, { name: parseWorkloadName(param('name')), filter }, signal);
+    },
   },
 ];

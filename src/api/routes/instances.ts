@@ -1,4 +1,4 @@
-import { filterQuery } from '../listing-filter.ts';
+import { filterQuery } from '../filter-query.ts';
 import { getInstances } from '../listings.ts';
 import type { Route } from '../route.ts';
 

@@ -1,5 +1,5 @@
 import { getNode } from '../cluster-routes.ts';
-import { nodeFilterQuery } from '../listing-filter.ts';
+import { nodeFilterQuery } from '../filter-query.ts';
 import { getNodes } from '../listings.ts';
 import { nodeState, watchNode } from '../node-state.ts';
 import type { Route } from '../route.ts';

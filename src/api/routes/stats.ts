@@ -1,3 +1,4 @@
+import { filterQuery, parseFilter } from '../filter-query.ts';
 import type { Route } from '../route.ts';
 import { getStats } from '../stats-cluster.ts';
 import { getNodeStats } from '../stats-node.ts';
@@ -9,8 +10,13 @@ export const statsRoutes: readonly Route[] = [
     method: 'GET',
     path: '/v1/stats',
     role: 'viewer',
-    summary: 'What every present node and each instance uses, asked of the nodes.',
-    handle: async ({ deps, caller, signal }) => getStats(deps, caller, signal),
+    summary:
+      'What every present node and each instance uses, asked of the nodes. Narrowed: the instances that match, and the nodes that do or that have one of these.',
+    query: { label: filterQuery.label, node: filterQuery.node, phase: filterQuery.phase },
+    handle: async (request) => {
+      const { deps, caller, signal } = request;
+      return getStats(deps, { caller, filter: parseFilter(request, 'copies') }, signal);
+    },
   },
   {
     kind: 'answer',

@@ -4,7 +4,7 @@ import { applyAll } from '../apply-all.ts';
 import { nameOf, order, restart, rollback, scale } from '../change-workload.ts';
 import { explain, getWorkload } from '../cluster-routes.ts';
 import { parseConditions } from '../conditions.ts';
-import { filterQuery } from '../listing-filter.ts';
+import { filterQuery } from '../filter-query.ts';
 import { getWorkloads } from '../listings.ts';
 import { plan } from '../plan.ts';
 import { specTag } from '../problem-response.ts';

@@ -5,6 +5,7 @@ import { exitCodes, makeCommand } from '../command.ts';
 import type { Context, Tone } from '../context.ts';
 import { formatTime } from '../durations.ts';
 import { pause } from '../follow-rollout.ts';
+import { eventOptions, filterOf, isEverything } from '../listing.ts';
 import { printable } from '../table.ts';
 
 /** An agent that restarts is back in about a second. */
@@ -18,10 +19,12 @@ export const events = makeCommand({
   summary: 'Show what happened in the cluster: what moved, failed, joined, was lost, and why',
   details: [
     'As far back as etcd keeps its history: with the configuration that comes with muster, an hour or two. A time with "~" before it is about right: what happened then has recorded no time. With --json each line is one JSON value; its id can be given to --since, to go on after it.',
+    'With several filters, all must hold. A phase is that of an instance: what tells of nodes, workloads or a move has none. Labels are those of now, and of what is gone the last that are known. What was lost to a reader is told whatever is asked for.',
     'With -f the command goes on with what happens until Ctrl-C, also when the agent restarts. A reader that is too slow is told how much it lost, and from which revision on to read it again.',
   ],
   args: [{ name: 'NAME', help: 'Only what is about this workload, instance or node', optional: true }],
   options: {
+    ...eventOptions,
     follow: { type: 'boolean', short: 'f', help: 'Go on with what happens, until Ctrl-C' },
     since: {
       type: 'string',
@@ -33,9 +36,13 @@ export const events = makeCommand({
     { line: 'muster events', does: 'what happened within the last hour' },
     { line: 'muster events -f', does: 'what happens' },
     { line: 'muster events node2 --since 10m', does: 'what a node has to do with' },
+    { line: 'muster events --phase failed --label team=shop', does: 'what of a team has failed' },
     { line: 'muster events web -f --json', does: 'for programs' },
   ],
-  async run(context, { args: [name], flag, value }) {
+  async run(context, input) {
+    const { flag, value } = input;
+    const [name] = input.args;
+    const filter = filterOf(input, 'events');
     const follow = flag('follow');
     const since = value('since') ?? (follow ? undefined : '1h');
     let shown = 0;
@@ -44,6 +51,7 @@ export const events = makeCommand({
     for (;;) {
       const query = {
         follow,
+        ...filter,
         ...(last === undefined ? {} : { since: last }),
         ...(name === undefined ? {} : { about: name }),
       };
@@ -62,7 +70,8 @@ export const events = makeCommand({
       await pause(context, reconnectMs, context.signal);
       context.signal.throwIfAborted();
     }
-    if (shown === 0 && !context.json && !context.quiet) context.stdout.write('Nothing happened.\n');
+    if (shown === 0 && !context.json && !context.quiet)
+      context.stdout.write(isEverything(filter) ? 'Nothing happened.\n' : 'Nothing that matches happened.\n');
     return exitCodes.done;
   },
 });

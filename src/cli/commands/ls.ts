@@ -3,6 +3,7 @@ import { exitCodes, makeCommand } from '../command.ts';
 import type { Context, Tone } from '../context.ts';
 import { formatAge, formatTime } from '../durations.ts';
 import { filterOf, isEverything, listingOptions } from '../listing.ts';
+import { explainNode } from '../not-found.ts';
 import { printJson, printNames, printTable, printWarnings } from '../print-answer.ts';
 import type { Cell, Column } from '../table.ts';
 
@@ -24,7 +25,7 @@ export const ls = makeCommand({
   async run(context, input) {
     const filter = filterOf(input);
     const client = await context.client();
-    const answer = await client.workloads(filter, context.signal);
+    const answer = await client.workloads(filter, context.signal).catch(explainNode(context, filter));
     const sorted = answer.workloads.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
     if (context.json) printJson(context, answer);
     else if (context.quiet)

@@ -3,6 +3,7 @@ import { exitCodes, makeCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatAge, formatTime } from '../durations.ts';
 import { filterOf, isEverything, nodeListingOptions } from '../listing.ts';
+import { explainNode } from '../not-found.ts';
 import { printJson, printNames, printTable, printWarnings } from '../print-answer.ts';
 import { formatBytes, formatLabels, formatRuntimes, nodeStateCell } from '../show-nodes.ts';
 import type { Cell, Column } from '../table.ts';
@@ -23,7 +24,7 @@ export const nodeLs = makeCommand({
   async run(context, input) {
     const filter = filterOf(input, 'nodes');
     const client = await context.client();
-    const answer = await client.nodes(filter, context.signal);
+    const answer = await client.nodes(filter, context.signal).catch(explainNode(context, filter));
     const sorted = answer.nodes.toSorted((a, b) => (`${a.hostname} ${a.id}` < `${b.hostname} ${b.id}` ? -1 : 1));
     if (context.json) printJson(context, answer);
     else if (context.quiet)

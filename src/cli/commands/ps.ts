@@ -1,8 +1,9 @@
 import { byInstance } from '../../wire/client.ts';
+import type { ListingFilter } from '../../wire/listing-filter.ts';
 import { exitCodes, makeCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { filterOf, isEverything, listingOptions } from '../listing.ts';
-import { makeNotFound, unlessMissing } from '../not-found.ts';
+import { explainNode, isMissing, isNodeMissing, makeNotFound } from '../not-found.ts';
 import { printJson, printNames, printTable, printWarnings } from '../print-answer.ts';
 import { instanceCells, instanceColumns } from '../show-instances.ts';
 
@@ -52,13 +53,12 @@ export const ps = makeCommand({
   },
 });
 
-/** A mistyped name is answered with the near one. */
-async function ask(context: Context, filter: { readonly workload?: string; readonly name?: string }) {
+/** A mistyped name, or node, is answered with the near one. */
+async function ask(context: Context, filter: ListingFilter & { readonly workload?: string; readonly name?: string }) {
   const client = await context.client();
   const name = filter.name ?? filter.workload;
-  if (name === undefined) return client.instances(filter, context.signal);
-  const answer = await unlessMissing(client.instances(filter, context.signal));
-  if (answer === undefined)
+  return client.instances(filter, context.signal).catch(async (error: unknown) => {
+    if (name === undefined || isNodeMissing(error) || !isMissing(error)) return explainNode(context, filter)(error);
     throw await makeNotFound(context, filter.name === undefined ? 'a workload' : 'a workload or an instance', name);
-  return answer;
+  });
 }

@@ -1,11 +1,14 @@
+import type { ListingFilter } from '../../wire/listing-filter.ts';
 import type { StatsAnswer } from '../../wire/stats-answers.ts';
 import { exitCodes, makeCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { pause } from '../follow-rollout.ts';
+import { filterOf, usageOptions } from '../listing.ts';
 import { openScreen } from '../live-screen.ts';
+import { explainNode } from '../not-found.ts';
 import { printJson, printWarnings } from '../print-answer.ts';
 import { rates } from '../rates.ts';
-import { parseSortKey, renderTop, type SortKey, sortedRates } from '../show-top.ts';
+import { parseSortKey, renderTop, type SortKey, sortedRates, sortKeys } from '../show-top.ts';
 
 /** Between two looks. */
 const everyMs = 1_500;
@@ -21,21 +24,32 @@ export const top = makeCommand({
   details: [
     'Shown again every 1.5 s on a screen of its own. Keys: c, m and r sort by processor, memory and restarts, n by name; q quits.',
     'A share of a node is of all its processors; one of an instance, of one processor: 150% is one and a half. The nodes are asked only while this runs. Off a terminal, and with --once or --json, it looks for one second and ends.',
+    'With filters it shows the instances that match, as muster ps does, and the nodes that they are on or that match themselves; RUNNING counts those shown. Only these nodes are asked. With several filters, all must hold.',
   ],
   args: [],
   options: {
+    ...usageOptions,
     once: { type: 'boolean', help: 'Show it once and end' },
-    sort: { type: 'string', short: 's', value: 'KEY', help: 'By cpu (the default), memory, restarts or name' },
+    sort: {
+      type: 'string',
+      short: 's',
+      value: 'KEY',
+      words: sortKeys,
+      help: 'By cpu (the default), memory, restarts or name',
+    },
   },
   examples: [
     { line: 'muster top', does: 'live, until q' },
     { line: 'muster top --once --sort memory', does: 'what uses most memory, once' },
+    { line: 'muster top --node node2 --label team=shop', does: 'what of a team is on one node' },
   ],
-  async run(context, { flag, value }) {
+  async run(context, input) {
+    const { flag, value } = input;
     const sort = parseSortKey(value('sort') ?? 'cpu');
+    const filter = filterOf(input);
     const keys = flag('once') || context.json ? undefined : context.keys?.();
-    if (keys === undefined) return showOnce(context, sort);
-    const view = { sort, isOver: false, code: exitCodes.done as number };
+    if (keys === undefined) return showOnce(context, sort, filter);
+    const view = { sort, filter, isOver: false, code: exitCodes.done as number };
     const look = new Wakeup();
     keys.setRaw(true);
     const reading = readKeys(context, view, look);
@@ -52,16 +66,17 @@ export const top = makeCommand({
 
 interface View {
   sort: SortKey;
+  readonly filter: ListingFilter;
   isOver: boolean;
   code: number;
 }
 
-async function showOnce(context: Context, sort: SortKey): Promise<number> {
+async function showOnce(context: Context, sort: SortKey, filter: ListingFilter): Promise<number> {
   const client = await context.client();
-  const before = await client.stats(context.signal);
+  const before = await client.stats(filter, context.signal).catch(explainNode(context, filter));
   await pause(context, onceMs, context.signal);
   context.signal.throwIfAborted();
-  const now = await client.stats(context.signal);
+  const now = await client.stats(filter, context.signal);
   const seen = sortedRates(rates(before, now), sort);
   if (context.json) printJson(context, { ...seen, problems: now.problems });
   else context.stdout.write(renderTop(context, seen, sort));
@@ -80,7 +95,7 @@ async function showLive(context: Context, view: View, look: Wakeup): Promise<voi
       if (context.clock.monotonicMs() - askedMs >= everyMs) {
         askedMs = context.clock.monotonicMs();
         before = now;
-        now = await client.stats(context.signal);
+        now = await client.stats(view.filter, context.signal).catch(explainNode(context, view.filter));
       }
       if (now !== undefined) screen.show(renderTop(context, sortedRates(rates(before, now), view.sort), view.sort));
       await look.wait(context, everyMs - (context.clock.monotonicMs() - askedMs));
@@ -91,12 +106,12 @@ async function showLive(context: Context, view: View, look: Wakeup): Promise<voi
   }
 }
 
-const sortKeys: Readonly<Record<string, SortKey>> = { c: 'cpu', m: 'memory', r: 'restarts', n: 'name' };
+const sortedBy: Readonly<Record<string, SortKey>> = { c: 'cpu', m: 'memory', r: 'restarts', n: 'name' };
 
 async function readKeys({ stdin }: Context, view: View, look: Wakeup): Promise<void> {
   for await (const piece of stdin) {
     for (const key of Buffer.from(piece).toString('latin1')) {
-      view.sort = sortKeys[key] ?? view.sort;
+      view.sort = sortedBy[key] ?? view.sort;
       view.isOver ||= key === 'q' || key === '\u0003';
       if (key === '\u0003') view.code = interruptedCode;
     }

@@ -214,7 +214,7 @@ test('history is an instance’s recorded moves and what became of it besides, b
   await assign(fixture, node1, key);
   await report(fixture, node1, key, { since: '2026-01-01T00:00:01.000Z' });
   await report(fixture, node1, key, { phase: 'failed', lastError: 'exit code 3', since: '2026-01-01T00:00:09.000Z' });
-  const { entries } = await fixture.client.history('web', t.signal);
+  const { entries } = await fixture.client.history('web', {}, t.signal);
   assert.deepEqual(
     entries.map(({ display, what, to, node, why }) => [display, what, (to ?? node)?.hostname, why]),
     [
@@ -225,11 +225,11 @@ test('history is an instance’s recorded moves and what became of it besides, b
     ],
   );
   fixture.store.compact();
-  const later = await fixture.client.history('web', t.signal);
+  const later = await fixture.client.history('web', {}, t.signal);
   assert.deepEqual(
     later.entries.map(({ what }) => what),
     ['placed'],
     'what is recorded outlives the store’s history',
   );
-  await assert.rejects(fixture.client.history('nobody', t.signal), /Cannot find workload "nobody"/);
+  await assert.rejects(fixture.client.history('nobody', {}, t.signal), /Cannot find workload "nobody"/);
 });

@@ -2,8 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ApiRuntime } from '../../../src/api/api-deps.ts';
 import { parseMachine } from '../../../src/api/stats-node.ts';
+import { nodeSettingsCodec } from '../../../src/cluster/codecs.ts';
 import type { InstanceKey } from '../../../src/domain/ids.ts';
-import { assign, type Fixture, makeDocument, node1, node2, report } from '../../unit/api/api-fixture.ts';
+import type { ListingFilter } from '../../../src/wire/listing-filter.ts';
+import {
+  assign,
+  container,
+  type Fixture,
+  layout,
+  makeDocument,
+  node1,
+  node2,
+  report,
+} from '../../unit/api/api-fixture.ts';
 import { openTwoNodes } from '../../unit/api/two-nodes.ts';
 
 const web0 = 'web/0' as InstanceKey;
@@ -32,7 +43,7 @@ test('the figures of all nodes come through one, and a node that is away is name
     await assign(store as Fixture, node, key);
     await report(store as Fixture, node, key, { restarts: 3 });
   }
-  const stats = await nodes[0].client.stats(t.signal);
+  const stats = await nodes[0].client.stats({}, t.signal);
   assert.deepEqual(
     stats.nodes.map((node) => ('problem' in node ? node.problem : [node.node.hostname, node.instances])),
     [
@@ -51,7 +62,7 @@ test('the figures of all nodes come through one, and a node that is away is name
     ],
   );
   setReachable(node2, false);
-  const [, silent] = (await nodes[0].client.stats(t.signal)).nodes;
+  const [, silent] = (await nodes[0].client.stats({}, t.signal)).nodes;
   assert.match(silent !== undefined && 'problem' in silent ? silent.problem : '', /Cannot reach node 2222/);
 });
 
@@ -62,7 +73,7 @@ test('a node that takes too long and a runtime that fails hold nobody up', async
   );
   const failing = runtimeOf(web0, () => Promise.reject(new Error('dockerd is away')));
   const { nodes } = await openTwoNodes(t, [failing, hanging]);
-  const stats = await nodes[0].client.stats(t.signal);
+  const stats = await nodes[0].client.stats({}, t.signal);
   const [first, second] = stats.nodes;
   assert.deepEqual(first !== undefined && !('problem' in first) ? first.problems : undefined, ['dockerd is away']);
   assert.match(second !== undefined && 'problem' in second ? second.problem : '', /within 3000 ms/);
@@ -80,4 +91,49 @@ test('parseMachine() reads what the kernel shows, and nothing as nothing', () =>
   });
   const nothing = { cpus: 0, cpuMs: 0, memoryBytes: 0, memoryTotalBytes: 0, load: 0 };
   assert.deepEqual(parseMachine('', '', ''), nothing);
+});
+
+test('figures are narrowed as instances are; a node is there for itself or for one of them, and no other is asked', async (t) => {
+  let asked = 0;
+  const counting = runtimeOf(web1, async () => {
+    asked += 1;
+    return [
+      { key: web1, cpuNs: 1n, memoryBytes: 1 },
+      { key: 'other/0' as InstanceKey, cpuNs: 1n, memoryBytes: 1 },
+    ];
+  });
+  const { nodes, store } = await openTwoNodes(t, [runtimeOf(web0), counting]);
+  const { client } = nodes[0];
+  const shop = { ...container, labels: { team: 'shop' } };
+  await client.apply(makeDocument('web', { run: shop, scale: { kind: 'replicas', replicas: 2 } }), t.signal);
+  const settings = { cordoned: false, draining: false, labels: { zone: 'b' } };
+  await store.put(layout.nodeSettings(node2), nodeSettingsCodec.encode(settings));
+  for (const [node, key] of [
+    [node1, web0],
+    [node2, web1],
+  ] as const)
+    await report(store as Fixture, node, key, { assignmentRevision: await assign(store as Fixture, node, key) });
+  const seen = async (filter: ListingFilter) => {
+    const { nodes: answers, rows } = await client.stats(filter, t.signal);
+    return [answers.map(({ node }) => node.hostname), rows.map(({ display }) => display)];
+  };
+  assert.deepEqual(await seen({ node: 'node1' }), [['node1'], ['web.0']]);
+  assert.equal(asked, 0, 'node2 was asked for nothing');
+  assert.deepEqual(await seen({ label: ['zone=b'] }), [['node2'], ['web.1']]);
+  assert.deepEqual(await seen({ label: ['team=shop'] }), [
+    ['node1', 'node2'],
+    ['web.0', 'web.1'],
+  ]);
+  assert.deepEqual(await seen({ phase: ['failed'] }), [[], []]);
+  await report(store as Fixture, node2, web1, { phase: 'failed', healthy: false });
+  assert.deepEqual(await seen({ phase: ['failed', 'lost'] }), [['node2'], ['web.1']]);
+  const [only] = (await client.stats({ node: 'node2' }, t.signal)).nodes;
+  assert.ok(only !== undefined && !('problem' in only));
+  assert.deepEqual(
+    only.instances.map(({ key }) => key),
+    [web1],
+    'what was not asked for is not told',
+  );
+  await assert.rejects(client.stats({ node: 'nosuch' }, t.signal), /Cannot find node "nosuch"/);
+  await assert.rejects(client.stats({ phase: ['up'] }, t.signal), /expected one of pending/);
 });

@@ -18,6 +18,13 @@ const cases: [name: string, asked: RawRequest, status: number, code: string, exp
     'INVALID_INPUT',
     /DELETE, GET, HEAD, PUT/,
   ],
+  [
+    'a filter that means nothing to what is asked for',
+    { path: '/v1/workloads/web/revisions?phase=failed' },
+    400,
+    'INVALID_INPUT',
+    /none of label, node, phase/,
+  ],
   ['a body that is no JSON', { method: 'POST', path: '/v1/apply', body: '{' }, 400, 'INVALID_INPUT', /JSON/],
   [
     'a body of another type',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { textWidth } from '../../../src/cli/text-width.ts';
+import { AgentError } from '../../../src/domain/errors.ts';
 import type { Slot, WorkloadName } from '../../../src/domain/ids.ts';
 import type { NodeRow } from '../../../src/wire/answers.ts';
 import type { Client } from '../../../src/wire/client.ts';
@@ -121,10 +122,14 @@ const listings: [argv: string[], asks: keyof Client, filter: object][] = [
   [
     ['ls', '--label', 'tier=db', '-l', 'zone=a', '--phase', 'failed', '--node', 'node2'],
     'workloads',
-    { label: ['tier=db', 'zone=a'], phase: 'failed', node: 'node2' },
+    { label: ['tier=db', 'zone=a'], phase: ['failed'], node: 'node2' },
   ],
-  [['ps', 'web', '-n', 'node2', '--phase', 'running'], 'instances', { name: 'web', node: 'node2', phase: 'running' }],
-  [['node', 'ls', '-l', 'zone=a', '--phase', 'lost'], 'nodes', { label: ['zone=a'], phase: 'lost' }],
+  [
+    ['ps', 'web', '-n', 'node2', '--phase', 'running', '--phase', 'starting'],
+    'instances',
+    { name: 'web', node: 'node2', phase: ['running', 'starting'] },
+  ],
+  [['node', 'ls', '-l', 'zone=a', '--phase', 'lost'], 'nodes', { label: ['zone=a'], phase: ['lost'] }],
 ];
 for (const [argv, asks, filter] of listings) {
   test(`muster ${argv.join(' ')} hands its filters to the API, and says that nothing matches`, async () => {
@@ -144,6 +149,10 @@ const wrong: [argv: string[], says: RegExp][] = [
   [['ps', '--phase', 'runing'], /expected one of pending.*\n {2}hint: did you mean running\?/],
   [['node', 'ls', '--phase', 'failed'], /expected one of up, leaving/],
   [['ls', '--label', 'zone'], /expected KEY=VALUE\n {2}hint: --label zone=VALUE/],
+  [['ps', '--node', 'node1', '--node', 'node2'], /Cannot use --node "node2" too: expected one node/],
+  [['top', '--phase', 'up'], /expected one of pending/],
+  [['events', '--phase', 'pulling'], /expected one of pending, running, failed, stopped/],
+  [['history', 'web', '--phase', 'failed', '--moves'], /a move has no phase/],
 ];
 for (const [argv, says] of wrong) {
   test(`muster ${argv.join(' ')} is misuse`, async () => {
@@ -152,6 +161,40 @@ for (const [argv, says] of wrong) {
     assert.match(terminal.stderr(), says);
   });
 }
+
+test('muster events and muster history hand their filters to the API, and say that nothing matches', async () => {
+  const given: unknown[] = [];
+  const terminal = makeFakeTerminal({
+    client: {
+      events: async function* (query) {
+        await Promise.resolve(given.push(query));
+        yield* [];
+      },
+      history: (name, filter) => {
+        given.push([name, filter]);
+        return Promise.resolve({ name: name as WorkloadName, entries: [], problems: [] });
+      },
+    },
+  });
+  const filters = ['-l', 'zone=a', '-n', 'node2', '--phase', 'failed', '--phase', 'stopped'];
+  assert.equal(await terminal.run('events', 'web', ...filters), 0);
+  assert.equal(await terminal.run('history', 'web', ...filters), 0);
+  const filter = { label: ['zone=a'], node: 'node2', phase: ['failed', 'stopped'] };
+  assert.deepEqual(given, [{ follow: false, since: '1h', about: 'web', ...filter }, ['web', filter]]);
+  assert.equal(terminal.stdout(), 'Nothing that matches happened.\nNothing matches.\n');
+});
+
+test('a listing of a node that does not exist suggests the near one, not another name', async () => {
+  const refuse = () => Promise.reject(new AgentError('NOT_FOUND', 'Cannot find node "nod1"'));
+  const nodes: Client['nodes'] = ({ node: asked }) =>
+    asked === undefined ? Promise.resolve({ nodes: [node], problems: [] }) : refuse();
+  const client: Partial<Client> = { nodes, workloads: refuse, instances: refuse, stats: refuse };
+  for (const argv of [['ls'], ['ps'], ['ps', 'web'], ['node', 'ls'], ['top', '--once']]) {
+    const terminal = makeFakeTerminal({ client });
+    assert.equal(await terminal.run(...argv, '--node', 'nod1'), 1);
+    assert.match(terminal.stderr(), /Cannot find "nod1": expected a node \(did you mean "node1"\?\)/, argv.join(' '));
+  }
+});
 
 test('--quiet leaves the names alone, each once, also where there are none', async () => {
   const client: Partial<Client> = {

@@ -88,6 +88,20 @@ test('muster top sorts by what is asked for, off a terminal without --once too',
   assert.equal((await runTop('--sort', 'beauty')).code, 2);
 });
 
+test('muster top hands its filters to the API, each time', async () => {
+  const given: unknown[] = [];
+  const stats = (filter: unknown) => {
+    given.push(filter);
+    return Promise.resolve(given.length === 1 ? before : after);
+  };
+  const terminal = makeFakeTerminal({ client: { stats } });
+  const code = terminal.run('top', '--once', '-l', 'zone=a', '-n', 'node1', '--phase', 'running');
+  await terminal.clock.advance(1_000);
+  assert.equal(await code, 0);
+  const filter = { label: ['zone=a'], node: 'node1', phase: ['running'] };
+  assert.deepEqual(given, [filter, filter]);
+});
+
 test('muster top --json gives shares and bytes', async () => {
   const { stdout } = await runTop('--json');
   const { instances, nodes } = JSON.parse(stdout) as { instances: { cpuShare?: number }[]; nodes: object[] };
