@@ -1,4 +1,4 @@
-import { AgentError, errorCodeOf } from '../domain/errors.ts';
+import { AgentError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { Compare, KeyValue, Kv, LeaseId } from '../etcd/port.ts';
 import { backoffMs } from '../loop/backoff.ts';
@@ -11,11 +11,10 @@ import { isLeadingStill, type Term } from './commit-as-leader.ts';
 import type { Layout } from './layout.ts';
 import { LeaseWatch } from './lease-watch.ts';
 import type { StorePulse } from './store-pulse.ts';
+import { untilCandidacyOver } from './until-candidacy-over.ts';
 
 /** More foreign keys than this are left alone in silence. */
 const MOST_REPORTED = 20;
-/** Compacted past, a watch is begun anew: not at full speed, should that happen again and again. */
-const COMPACTED_PAUSE_MS = 100;
 
 /** What a leader is told of its term. */
 export interface Leadership {
@@ -47,7 +46,7 @@ export interface ElectionOptions {
 }
 
 /**
- * Candidates queue by create revision, and each watches only the one before it: no stampede. The first leads until its key is gone
+ * Candidates queue by create revision, and each watches only the one before it, and its own: no stampede. The first leads until its key is gone
  * or written over. What is no candidacy, as text that somebody put there by hand, is reported and has no place in the queue.
  *
  * A leader may die with etcd's leader: nobody leads then who could notice it (see LeaseWatch). So the next in the queue, and no other,
@@ -139,8 +138,7 @@ export class Election {
       }
       if (before === undefined) return undefined;
       predecessor = nodeOf(before);
-      if (at === 1) await this.#untilLeaderOver(before, predecessor, revision + 1, signal);
-      else await this.#untilOver(before.key, revision + 1, signal);
+      await this.#untilMoved({ before, predecessor, leads: at === 1, fromRevision: revision + 1 }, signal);
       if (signal.aborted) return undefined;
     }
   }
@@ -168,7 +166,23 @@ export class Election {
       throw new AgentError('FENCED', 'Cannot stand for leader: expected the presence to be this process’s');
   }
 
-  /** The same as {@link #untilOver}, for the candidacy that leads: its lease is revoked when it's seen that its node is dead. */
+  /**
+   * Until the candidacy before this one is over, or this one itself: deleted by hand, or by a withdrawal of its own that was given up
+   * and is applied late.
+   */
+  async #untilMoved({ before, predecessor, leads, fromRevision }: Place, signal: AbortSignal): Promise<void> {
+    using moved = new ChildAbort(signal);
+    const { signal: stop } = moved;
+    const ahead = leads
+      ? this.#untilLeaderOver(before, predecessor, fromRevision, stop)
+      : untilCandidacyOver(this.#options, before.key, fromRevision, stop);
+    const own = untilCandidacyOver(this.#options, this.#key, fromRevision, stop);
+    const ends = await Promise.allSettled([ahead, own].map((end) => end.finally(() => moved.abort())));
+    const failure = ends.find((end) => end.status === 'rejected');
+    if (failure !== undefined && !signal.aborted) throw failure.reason;
+  }
+
+  /** The same as {@link untilCandidacyOver}, for the one that leads: its lease is revoked when it's seen that its node is dead. */
   async #untilLeaderOver(
     { key, lease: leaseId, createRevision }: KeyValue,
     node: NodeId | undefined,
@@ -185,49 +199,11 @@ export class Election {
     using over = new ChildAbort(signal);
     const watching = watch.run(over.signal);
     try {
-      await this.#untilOver(key, fromRevision, signal);
+      await untilCandidacyOver(this.#options, key, fromRevision, signal);
     } finally {
       over.abort();
       await watching;
     }
-  }
-
-  /**
-   * Resolves when the candidacy is over: its key deleted, or written over, which no agent does. Also when the signal aborts. A watch
-   * that was compacted past is begun anew.
-   */
-  async #untilOver(key: string, fromRevision: number, signal: AbortSignal): Promise<void> {
-    using over = new ChildAbort(signal);
-    try {
-      for (let from: number | undefined = fromRevision; from !== undefined && !over.signal.aborted; ) {
-        from = await this.#watchUntilOver(key, from, over);
-      }
-    } catch (error) {
-      if (!over.signal.aborted) throw error;
-    }
-  }
-
-  /** One watch; aborts `over` when the candidacy is. Returns from where to go on, where the store has forgotten what came before. */
-  async #watchUntilOver(key: string, fromRevision: number, over: ChildAbort): Promise<number | undefined> {
-    const { kv, clock } = this.#options;
-    try {
-      await kv.watch(
-        { key },
-        fromRevision,
-        ({ events }) => {
-          if (events.length > 0) over.abort();
-        },
-        over.signal,
-      );
-      return undefined;
-    } catch (error) {
-      if (errorCodeOf(error) !== 'STALE') throw error;
-    }
-    await clock.sleep(COMPACTED_PAUSE_MS, over.signal);
-    over.signal.throwIfAborted();
-    const { kv: found, revision } = await kv.get(key, over.signal);
-    if (found === undefined || found.modRevision >= fromRevision) over.abort();
-    return revision + 1;
   }
 
   async #lead(leadership: Leadership, signal: AbortSignal): Promise<void> {
@@ -235,7 +211,7 @@ export class Election {
     this.#term = leadership.term;
     log.info({ term: leadership.term.createRevision, predecessor: leadership.predecessor }, 'elected leader');
     using end = new ChildAbort(signal);
-    const keyOver = this.#untilOver(this.#key, leadership.term.createRevision + 1, end.signal).then(
+    const keyOver = untilCandidacyOver(this.#options, this.#key, leadership.term.createRevision + 1, end.signal).then(
       () => end.abort(new AgentError('FENCED', 'Cannot go on leading: the candidacy is gone from the store')),
       (error: unknown) => end.abort(error),
     );
@@ -249,6 +225,16 @@ export class Election {
     }
     this.#term = undefined;
   }
+}
+
+/** A place in the queue that isn't the first. */
+interface Place {
+  readonly before: KeyValue;
+  readonly predecessor: NodeId | undefined;
+  /** The one before it leads. */
+  readonly leads: boolean;
+  /** From where on changes count. */
+  readonly fromRevision: number;
 }
 
 /** As an agent writes it: once, bound to the lease that the key names. One that no lease ends would keep its place for ever. */
