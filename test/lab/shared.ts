@@ -6,6 +6,8 @@ import { resetCluster } from './scenario/reset.ts';
 
 /** Long enough for any scenario; each wait inside has its own deadline. */
 const scenarioLimitMs = 240_000;
+/** They mostly wait: for what must run for some seconds to be well, for a restart's delay. */
+const SIDE_BY_SIDE = 8;
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -66,28 +68,46 @@ async function reset(options: ScenarioOptions): Promise<Cluster> {
 /** Registers one scenario: a sentence, and what shows that it holds. */
 export type DefineScenario = (sentence: string, run: (cluster: Cluster) => Promise<void>) => void;
 
-/** A file of scenarios, each of which begins with three nodes that are joined, led and without work. */
+/** Registers scenarios that go on in one cluster at the same time: each has work of its own, looks at that alone, and breaks nothing. */
+export type DefineSideBySide = (define: (scenario: DefineScenario) => void) => void;
+
+function defineOne(sentence: string, begin: () => Promise<Cluster>, run: (cluster: Cluster) => Promise<void>): void {
+  test(sentence, { timeout: scenarioLimitMs }, async () => {
+    const cluster = await begin();
+    try {
+      await run(cluster);
+    } catch (error) {
+      say(await describeTrouble(cluster));
+      await hold();
+      throw error;
+    }
+  });
+}
+
+/** A file of scenarios, each of which, or those side by side, begin with three nodes that are joined, led and without work. */
 export function scenarios(
   title: string,
-  define: (scenario: DefineScenario) => void,
+  define: (scenario: DefineScenario, sideBySide: DefineSideBySide) => void,
   options: ScenarioOptions = {},
 ): void {
   suite(title, () => {
     let beganMs: number | undefined;
-    define((sentence, run) => {
-      test(sentence, { timeout: scenarioLimitMs }, async () => {
-        await sharedCluster(options);
-        beganMs ??= performance.now();
-        const cluster = await reset(options);
-        try {
-          await run(cluster);
-        } catch (error) {
-          say(await describeTrouble(cluster));
-          await hold();
-          throw error;
-        }
+    const begin = async (): Promise<Cluster> => {
+      await sharedCluster(options);
+      beganMs ??= performance.now();
+      return reset(options);
+    };
+    const sideBySide: DefineSideBySide = (defineAll) => {
+      let begun: Promise<Cluster> | undefined;
+      const beginOnce = async (): Promise<Cluster> => {
+        begun ??= begin();
+        return begun;
+      };
+      suite('side by side', { concurrency: SIDE_BY_SIDE }, () => {
+        defineAll((sentence, run) => defineOne(sentence, beginOnce, run));
       });
-    });
+    };
+    define((sentence, run) => defineOne(sentence, begin, run), sideBySide);
     after(() => {
       if (beganMs !== undefined) say(`# ${title}: ${((performance.now() - beganMs) / 1000).toFixed(1)} s`);
     });

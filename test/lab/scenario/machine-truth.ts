@@ -22,7 +22,8 @@ for file in /run/systemd/system/*.*; do
 done | xargs -r systemctl show --timestamp=us --property=${unitProperties} --
 echo ==
 docker ps --all --quiet --no-trunc --filter label=muster.managed=true |
-  xargs -r docker inspect --format '{{.Name}} {{.Id}} {{.State.Pid}} {{.State.Running}} {{.State.StartedAt}} {{.State.FinishedAt}}' --
+  xargs -r docker inspect --format '{{.Name}} {{.Id}} {{.State.Pid}} {{.State.Running}} {{.State.StartedAt}} {{.State.FinishedAt}}' -- ||
+  true # one may go in between
 `;
 
 /** All units and containers of muster's on these machines, by node and name, in a fixed order. */
