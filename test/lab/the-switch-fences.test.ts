@@ -4,7 +4,7 @@ import type { LabNode } from './lab-node.ts';
 import type { Cluster } from './scenario/cluster.ts';
 import { identities, type Runner } from './scenario/machine-truth.ts';
 import { placeOn, walled } from './scenario/place-on.ts';
-import { containerYaml, sleeper } from './scenario/workload-texts.ts';
+import { containerYaml, sleeper, sleepingContainer } from './scenario/workload-texts.ts';
 import { scenarios } from './shared.ts';
 
 /** What dies only by SIGKILL: an orderly stop would take it ten seconds. */
@@ -16,15 +16,12 @@ async function begin(cluster: Cluster, node: LabNode): Promise<Runner[]> {
   await cluster.keepEtcdLeadOff(node);
   const section = ['[X-Muster]', `Conflicts=${walled}`];
   const placement = `placement: {conflicts: ["${walled}"]}`;
-  const container = (name: string, mode: string) => {
-    const lines = ['image: busybox:1', `command: [sh, -c, "${deaf}"]`, 'stopGrace: 10s'];
-    return containerYaml(name, lines, [placement, `disconnect: {mode: ${mode}}`]);
-  };
+  const lines = ['image: busybox:1', `command: [sh, -c, "${deaf}"]`, 'stopGrace: 10s'];
   await placeOn(cluster, node, {
     'keeps.service': sleeper([], section),
     'stops.service': sleeper([], [...section, 'Disconnect=stop']),
-    keeps: container('keeps', 'keep'),
-    stops: container('stops', 'stop'),
+    keeps: sleepingContainer('keeps', [placement]),
+    stops: containerYaml('stops', lines, [placement, 'disconnect: {mode: stop}']),
   });
   const here = (await cluster.runners([node])).filter(({ active }) => active);
   assert.deepEqual(here.map(({ name }) => name.replace(/^muster-|\.0$/g, '')).sort(), [...names].sort());
@@ -205,10 +202,11 @@ scenarios('the switch fences', (scenario) => {
 async function assertTakesWork(cluster: Cluster, node: LabNode): Promise<void> {
   // It was lost so often here that new work is kept off it for a while.
   await cluster.store.deletePrefix(`${cluster.root}nodes/${(await cluster.nodeRow(node)).id}/verdict`);
-  const lines = ['image: busybox:1', 'command: [sleep, infinity]', 'stopSignal: SIGKILL'];
   const policies = [`placement: {machineId: "${node.machineId}"}`, 'disconnect: {mode: stop}'];
-  await cluster.apply('again.service', sleeper([], ['[X-Muster]', `MachineID=${node.machineId}`, 'Disconnect=stop']));
-  await cluster.apply('again', containerYaml('again', lines, policies));
+  await cluster.applyAll({
+    'again.service': sleeper([], ['[X-Muster]', `MachineID=${node.machineId}`, 'Disconnect=stop']),
+    again: sleepingContainer('again', policies),
+  });
   await cluster.muster(['rm', 'again', 'again.service']);
 }
 
