@@ -4,6 +4,9 @@ import type { LabNode } from '../lab-node.ts';
 import { watchCalm } from '../scenario/calm.ts';
 import { begin, containerOn, type LocalFault, oldIdentities, passTime, unitOn, workOf } from './own-work.ts';
 
+/** What cannot be done is tried again within it, and once more not long after it. */
+const PASS_MS = 8_000;
+
 /** Writes until the file system takes no more. */
 async function fill(node: LabNode, folder: string): Promise<void> {
   const script = 'for bs in 1M 4k 1; do dd if=/dev/zero bs=$bs >>"$1" 2>/dev/null || true; done';
@@ -26,7 +29,7 @@ export const runFull: LocalFault = async (cluster, node) => {
     await cluster.awaitRows(newUnit, 'failed, with the reason', 15_000, ([row]) => {
       return row?.phase === 'failed' && /Cannot (write|start)/.test(row.lastError ?? '');
     });
-    await passTime('some seconds', 15_000);
+    await passTime('some seconds', PASS_MS);
     assert.deepEqual(await cluster.identities([node]), before, 'what ran is undisturbed');
     await cluster.awaitJoined(node);
     await empty(node, '/run');
@@ -53,7 +56,7 @@ export const varFull: LocalFault = async (cluster, node) => {
     const told = async () =>
       (await node.journal('muster.service', { since, output: 'cat' })).match(/last known orders not written/g)?.length;
     await eventually('told of', 10_000, async () => ((await told()) ?? 0) > 0);
-    await passTime('some seconds', 15_000);
+    await passTime('some seconds', PASS_MS);
     assert.equal(await told(), 1, 'once');
     await empty(node, folder);
     await eventually('kept', 60_000, async () => {
@@ -83,7 +86,7 @@ export const dockerFull: LocalFault = async (cluster, node) => {
     await cluster.awaitRows(newContainer, 'failed, with the reason', 30_000, ([row]) => {
       return row?.phase === 'failed' && /no space left/.test(row.lastError ?? '');
     });
-    await passTime('some seconds', 15_000);
+    await passTime('some seconds', PASS_MS);
     assert.deepEqual(await cluster.identities([node]), before, 'what ran is undisturbed');
     await empty(node, root);
     await cluster.awaitRunning(newContainer, 1, 90_000);

@@ -49,6 +49,15 @@ export async function assertWorks(cluster: Cluster, node: LabNode): Promise<void
   await cluster.muster(['rm', newUnit, newContainer], { on: node });
 }
 
+/** A new unit and a new container begin to run on the machine, and go: without waiting for how they do. */
+export async function assertStarts(cluster: Cluster, node: LabNode): Promise<void> {
+  const { newUnit, newContainer } = workOf(node);
+  const texts = { [newUnit]: unitOn(node), [newContainer]: containerOn(node, newContainer) };
+  await Promise.all(Object.entries(texts).map(async ([name, text]) => cluster.apply(name, text, ['--no-wait'])));
+  await Promise.all(Object.keys(texts).map(async (name) => cluster.awaitRunning(name, 1)));
+  await cluster.muster(['rm', newUnit, newContainer], { on: node });
+}
+
 /** What identifies the runs of all but the new ones. */
 export async function oldIdentities(cluster: Cluster, node: LabNode): Promise<readonly string[]> {
   return (await cluster.identities([node])).filter((line) => !line.includes('new-'));
