@@ -5,7 +5,7 @@ import { type Garbage, makeGarbage } from './scenario/garbage.ts';
 import { sleeper, sleepingContainer } from './scenario/workload-texts.ts';
 import { scenarios } from './shared.ts';
 
-scenarios('hostile input is survived', (scenario) => {
+scenarios('hostile input is survived', (scenario, sideBySide) => {
   scenario('hostile names are refused before anything is written', async (cluster) => {
     const names = [
       '../../etc/passwd.service',
@@ -23,21 +23,23 @@ scenarios('hostile input is survived', (scenario) => {
       '-.mount',
       '%i.service',
     ];
-    for (const name of names) {
+    const applyAsUnit = async (name: string): Promise<void> => {
       // As YAML, since a file's folders are not part of its name.
       const input = `name: ${JSON.stringify(name)}\nunit: |\n  [Service]\n  ExecStart=/bin/true\n`;
       const { exitCode, stderr } = await cluster.muster(['apply', '-', '--no-wait'], { input, reject: false });
       assert.equal(exitCode, 1, name);
       assert.match(stderr, /Cannot (use|apply|manage)/, name);
       assert.ok(stderr.length < 700, 'no message floods a terminal');
-    }
-    for (const name of ['UPPER', '../web', 'a b', 'x'.repeat(300), '-web', 'wéb']) {
+    };
+    const applyAsContainer = async (name: string): Promise<void> => {
       const { exitCode } = await cluster.muster(['apply', '-', '--no-wait'], {
         input: sleepingContainer(JSON.stringify(name)),
         reject: false,
       });
       assert.equal(exitCode, 1, name);
-    }
+    };
+    await Promise.all(names.map(applyAsUnit));
+    await Promise.all(['UPPER', '../web', 'a b', 'x'.repeat(300), '-web', 'wéb'].map(applyAsContainer));
     const past = await cluster.lab
       .node('node1')
       .run([
@@ -143,47 +145,49 @@ scenarios('hostile input is survived', (scenario) => {
     },
   );
 
-  scenario('a unit of the same name that the host has is refused and stays as it is', async (cluster) => {
-    const node = cluster.lab.node('node2');
-    const own = sleeper(['Environment=OWNER=host']);
-    await node.writeFile('/etc/systemd/system/hosts.service', own);
-    await node.run(['systemctl', 'start', 'hosts.service']);
-    const pid = await node.mainPid('hosts.service');
-    const text = sleeper([], ['[X-Muster]', `MachineID=${node.machineId}`]);
-    const { exitCode, stderr } = await cluster.muster(['apply', '--name', 'hosts.service', '-', '--give-up', '1s'], {
-      input: text,
-      reject: false,
+  sideBySide((scenario) => {
+    scenario('a unit of the same name that the host has is refused and stays as it is', async (cluster) => {
+      const node = cluster.lab.node('node2');
+      const own = sleeper(['Environment=OWNER=host']);
+      await node.writeFile('/etc/systemd/system/hosts.service', own);
+      await node.run(['systemctl', 'start', 'hosts.service']);
+      const pid = await node.mainPid('hosts.service');
+      const text = sleeper([], ['[X-Muster]', `MachineID=${node.machineId}`]);
+      const { exitCode, stderr } = await cluster.muster(['apply', '--name', 'hosts.service', '-', '--give-up', '1s'], {
+        input: text,
+        reject: false,
+      });
+      assert.equal(exitCode, 1);
+      assert.match(stderr, /hosts\.service failed: .*\/etc\/systemd\/system\/hosts\.service/);
+      await cluster.muster(['rm', 'hosts.service']);
+      assert.equal(await node.mainPid('hosts.service'), pid, 'it runs on');
+      assert.equal(await node.readFile('/etc/systemd/system/hosts.service'), own);
+      await node.run([
+        'sh',
+        '-c',
+        'systemctl stop hosts.service && rm /etc/systemd/system/hosts.service && systemctl daemon-reload',
+      ]);
     });
-    assert.equal(exitCode, 1);
-    assert.match(stderr, /hosts\.service failed: .*\/etc\/systemd\/system\/hosts\.service/);
-    await cluster.muster(['rm', 'hosts.service']);
-    assert.equal(await node.mainPid('hosts.service'), pid, 'it runs on');
-    assert.equal(await node.readFile('/etc/systemd/system/hosts.service'), own);
-    await node.run([
-      'sh',
-      '-c',
-      'systemctl stop hosts.service && rm /etc/systemd/system/hosts.service && systemctl daemon-reload',
-    ]);
-  });
 
-  scenario('a container of the same name that the host has is refused and stays as it is', async (cluster) => {
-    const node = cluster.lab.node('node3');
-    const run = ['docker', 'run', '-d', '--name', 'muster-theirs.0', 'busybox:1', 'sleep', 'infinity'];
-    const id = (await node.run(run)).stdout;
-    const input = sleepingContainer('theirs', [`placement: {machineId: "${node.machineId}"}`]);
-    const { exitCode, stderr } = await cluster.muster(['apply', '-', '--give-up', '1s'], { input, reject: false });
-    assert.equal(exitCode, 1);
-    assert.match(stderr, /theirs\.0 failed: .*muster-theirs\.0/);
-    await cluster.muster(['rm', 'theirs']);
-    const seen = await node.run([
-      'docker',
-      'inspect',
-      '-f',
-      '{{.Id}} {{.State.Running}} {{.RestartCount}}',
-      'muster-theirs.0',
-    ]);
-    assert.equal(seen.stdout, `${id} true 0`);
-    await node.run(['docker', 'rm', '-f', 'muster-theirs.0']);
+    scenario('a container of the same name that the host has is refused and stays as it is', async (cluster) => {
+      const node = cluster.lab.node('node3');
+      const run = ['docker', 'run', '-d', '--name', 'muster-theirs.0', 'busybox:1', 'sleep', 'infinity'];
+      const id = (await node.run(run)).stdout;
+      const input = sleepingContainer('theirs', [`placement: {machineId: "${node.machineId}"}`]);
+      const { exitCode, stderr } = await cluster.muster(['apply', '-', '--give-up', '1s'], { input, reject: false });
+      assert.equal(exitCode, 1);
+      assert.match(stderr, /theirs\.0 failed: .*muster-theirs\.0/);
+      await cluster.muster(['rm', 'theirs']);
+      const seen = await node.run([
+        'docker',
+        'inspect',
+        '-f',
+        '{{.Id}} {{.State.Running}} {{.RestartCount}}',
+        'muster-theirs.0',
+      ]);
+      assert.equal(seen.stdout, `${id} true 0`);
+      await node.run(['docker', 'rm', '-f', 'muster-theirs.0']);
+    });
   });
 });
 

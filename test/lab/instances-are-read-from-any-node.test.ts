@@ -168,10 +168,12 @@ scenarios('instances are read from any node', (scenario) => {
   scenario('logs, commands and figures come through any node; a slow reader is told what it lost', async (cluster) => {
     try {
       await serveTls(cluster);
-      await cluster.apply('writer.service', writer);
-      await cluster.apply('torrent.service', torrent);
       const container = ['image: busybox:1', `command: [sh, -c, '${writes}']`, 'stopGrace: 1s'];
-      await cluster.apply('chatter', containerYaml('chatter', container, ['replicas: 3']));
+      await cluster.applyAll({
+        'writer.service': writer,
+        'torrent.service': torrent,
+        chatter: containerYaml('chatter', container, ['replicas: 3']),
+      });
       await seeLogs(cluster);
       await seeCommands(cluster);
       await seeFollowing(cluster);
