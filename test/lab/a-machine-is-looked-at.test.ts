@@ -68,7 +68,7 @@ scenarios('a machine is looked at', (scenario) => {
       'source <(muster completion bash); COMP_LINE="muster node cordon n" COMP_POINT=20 COMP_WORDS=(muster); _muster; echo "${COMPREPLY[@]}"';
     assert.equal((await node.run(['bash', '-c', script])).stdout.trim(), 'node1 node2 node3');
     assert.match((await cluster.muster(['help', '--man'])).stdout, /^\.TH MUSTER 1/m);
-    const watched = command(node.commandLine(['timeout', '-s', 'INT', '8', 'muster', 'ps', '--watch', '-q']), {
+    const watched = command(node.commandLine(['timeout', '-s', 'INT', '5', 'muster', 'ps', '--watch', '-q']), {
       reject: false,
     });
     await eventually(

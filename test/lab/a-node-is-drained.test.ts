@@ -16,8 +16,8 @@ import { scenarios } from './shared.ts';
 
 /** Between two beats of a run on a busy machine. */
 const gapLimitMs = 400;
-/** What the slow one takes to stop. */
-const stopMs = 10_000;
+/** What the slow one takes to stop: longer than it takes to be seen stopping, and to power its machine off then. */
+const stopMs = 6_000;
 
 const conflicts = `Conflicts=${walled}`;
 const workloads: readonly string[] = ['spread@.service', 'pages', 'slow.service', 'each.service'];

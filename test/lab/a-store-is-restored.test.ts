@@ -76,9 +76,9 @@ scenarios('a store is restored', (scenario) => {
       await node.killProcess('muster');
       await eventually('the agent is back', 10_000, async () => (await node.mainPid('muster')) !== 0);
       await awaitDoubt(cluster);
-      const untilMs = performance.now() + 3 * cluster.ttlMs;
-      await eventually('three TTLs over', 60_000, () => performance.now() >= untilMs, 250);
-      await isUndisturbed('after three TTLs');
+      const untilMs = performance.now() + 2 * cluster.ttlMs;
+      await eventually('two TTLs over', 60_000, () => performance.now() >= untilMs, 250);
+      await isUndisturbed('after two TTLs');
       const said = await statusText(cluster);
       assert.match(said, /an older copy of it answers/);
       const journal = await cluster.nodes[1]?.journal('muster', { output: 'cat' });

@@ -123,8 +123,8 @@ scenarios('etcd fails', (scenario) => {
       });
       assert.equal(refused.exitCode, 1);
       assert.match(refused.stderr, /database space exceeded/);
-      const untilMs = performance.now() + 4 * cluster.ttlMs;
-      await eventually('four TTLs over', 60_000, () => performance.now() >= untilMs, 250);
+      const untilMs = performance.now() + 2 * cluster.ttlMs;
+      await eventually('two TTLs over', 60_000, () => performance.now() >= untilMs, 250);
       assert.deepEqual(await leases(cluster), before.leases, 'no lease was lost');
       assert.deepEqual(await terms(), candidates, 'nobody else leads');
       assert.deepEqual(await cluster.placements(), before.placements, 'nothing was moved');
