@@ -274,7 +274,12 @@ function removeLeftovers(): void {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
     const directory = join(tmpdir(), name);
     const owner = existsSync(join(directory, 'owner')) && readFileSync(join(directory, 'owner'), 'utf8');
-    if (owner && !existsSync(`/proc/${owner}`)) removeTraces(directory);
+    if (!owner || existsSync(`/proc/${owner}`)) continue;
+    try {
+      removeTraces(directory);
+    } catch {
+      // Another process is at it; or the next start is.
+    }
   }
 }
 

@@ -44,8 +44,10 @@ export async function lackedBySystemdMachine(): Promise<string | undefined> {
 /** Boots one from the lab's base tree, which is made first when there's none. One that is left by a killed process is removed by the next. */
 export async function bootSystemdMachine(options: { readonly cgroups?: 1 | 2 } = {}): Promise<SystemdMachine> {
   const progress = (line: string): void => console.error(line);
-  const [tree = ''] = await withHostLock(join(cacheRoot, 'lock'), async () => ensureBaseTree('3.4', progress));
-  await removeDeadGroups();
+  const [tree = ''] = await withHostLock(join(cacheRoot, 'lock'), async () => {
+    await removeDeadGroups();
+    return ensureBaseTree('3.4', progress);
+  });
   const directory = await mkdtemp(join(tmpdir(), 'muster-systemd-'));
   const group = new ControlGroup(`${groupPrefix}${process.pid}-${directory.slice(-6)}`, false);
   await group.create();
