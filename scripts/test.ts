@@ -1,5 +1,9 @@
 // npm test: everything CI runs, one suite after the other, each against its time budget.
 // npm test -- <suite> [pattern]: one suite, or those of its files (or else tests) whose name has the pattern.
+import { join } from 'node:path';
+import { ensureBaseTree } from '../test/lab/base-tree.ts';
+import { withHostLock } from '../test/lab/host-lock.ts';
+import { cacheRoot } from '../test/lab/paths.ts';
 import { installPackages } from './lib/apt.mjs';
 import { buildExecutable, verifyReproducible } from './lib/build-executable.ts';
 import { interruption, passSignalsOn } from './lib/children.ts';
@@ -21,19 +25,27 @@ interface Row extends Totals {
 const oneDone: Totals = { passed: 1, failed: 0, skipped: 0, output: '' };
 /** Suites that boot the built executable. */
 const withBuild: readonly string[] = ['lab', 'chaos', 'reliability'];
+/** Suites that boot machines. What these are made from is made before: no test has time for it. */
+const withMachines: readonly string[] = ['contract', ...withBuild];
 
 function makePreparation(chosen: readonly Suite[]): Part[] {
   const packages = [...new Set(chosen.flatMap((suite) => suite.packages))];
+  const needs = (names: readonly string[]) => chosen.some((suite) => names.includes(suite.name));
   const install = async () => installPackages(packages).then(() => oneDone);
+  const makeTree = async () => {
+    const say = (line: string) => process.stdout.write(`${line}\n`);
+    return withHostLock(join(cacheRoot, 'lock'), async () => ensureBaseTree('3.4', say)).then(() => oneDone);
+  };
   const build = async () =>
     buildExecutable()
       .then(verifyReproducible)
       .then(() => oneDone);
   return [
     ...(packages.length > 0 ? [{ name: 'packages', budgetSeconds: 300, run: install }] : []),
-    ...(chosen.some((suite) => withBuild.includes(suite.name))
-      ? [{ name: 'build', budgetSeconds: 60, run: build }]
+    ...(needs(withMachines) && process.getuid?.() === 0
+      ? [{ name: 'machines', budgetSeconds: 180, run: makeTree }]
       : []),
+    ...(needs(withBuild) ? [{ name: 'build', budgetSeconds: 60, run: build }] : []),
   ];
 }
 
@@ -95,7 +107,7 @@ async function runParts(parts: readonly Part[]): Promise<Row[]> {
     if (interruption() !== undefined) break;
     const row = await runPart(part);
     rows.push(row);
-    if (row.failed > 0 && (part.name === 'packages' || part.name === 'build')) break;
+    if (row.failed > 0 && ['packages', 'machines', 'build'].includes(part.name)) break;
   }
   return rows;
 }

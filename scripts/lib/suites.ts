@@ -9,8 +9,8 @@ import { pinnedNode, root } from './paths.ts';
 export interface Suite {
   readonly name: string;
   readonly budgetSeconds: number;
-  /** One process for all files, one after the other: they share the lab. */
-  readonly oneProcess: boolean;
+  /** How many of its files run side by side, each in a process of its own; or one after the other in one process: they share the lab. */
+  readonly filesAtOnce: number | 'one process';
   /** Run only when it's asked for by name. */
   readonly onDemand?: boolean;
   /** Debian packages that it needs on this machine. */
@@ -38,21 +38,23 @@ const contractPackages = [
   'prometheus',
 ];
 
+/** Twice as many as a small machine has CPUs: tests wait for time to pass, too. */
+const MANY = 4;
+/** What judges by fractions of a second shares the machine with one other file that mostly waits. */
+const PAIRS = 2;
+
 /** The suites in the order in which `npm test` runs them; `unit` runs within the check, those on demand by name alone. */
 export const suites: readonly Suite[] = [
-  { name: 'unit', budgetSeconds: 50, oneProcess: false, packages: [] },
-  { name: 'surface', budgetSeconds: 90, oneProcess: false, packages: ['zsh', 'fish', 'mandoc', 'groff', 'openssl'] },
-  { name: 'fuzz', budgetSeconds: 60, oneProcess: false, packages: [] },
-  { name: 'sim', budgetSeconds: 120, oneProcess: false, packages: [] },
-  { name: 'soak', budgetSeconds: 90, oneProcess: false, packages: ['etcd-server'] },
-  { name: 'contract', budgetSeconds: 180, oneProcess: true, packages: contractPackages },
-  { name: 'lab', budgetSeconds: 1_000, oneProcess: true, packages: hostPackages },
-  { name: 'chaos', budgetSeconds: 300, oneProcess: true, packages: hostPackages },
-  { name: 'reliability', budgetSeconds: 300, oneProcess: true, onDemand: true, packages: hostPackages },
+  { name: 'unit', budgetSeconds: 50, filesAtOnce: MANY, packages: [] },
+  { name: 'surface', budgetSeconds: 90, filesAtOnce: MANY, packages: ['zsh', 'fish', 'mandoc', 'groff', 'openssl'] },
+  { name: 'fuzz', budgetSeconds: 60, filesAtOnce: MANY, packages: [] },
+  { name: 'sim', budgetSeconds: 120, filesAtOnce: MANY, packages: [] },
+  { name: 'soak', budgetSeconds: 90, filesAtOnce: MANY, packages: ['etcd-server'] },
+  { name: 'contract', budgetSeconds: 180, filesAtOnce: PAIRS, packages: contractPackages },
+  { name: 'lab', budgetSeconds: 1_000, filesAtOnce: 'one process', packages: hostPackages },
+  { name: 'chaos', budgetSeconds: 300, filesAtOnce: 'one process', packages: hostPackages },
+  { name: 'reliability', budgetSeconds: 300, filesAtOnce: 'one process', onDemand: true, packages: hostPackages },
 ];
-
-/** Twice as many as a small machine has CPUs: tests wait for time to pass, too. */
-const FILES_AT_ONCE = 4;
 
 /** How many times its budget a suite may take before it is stopped and fails. */
 export const budgetExcess = 3;
@@ -66,11 +68,12 @@ export async function runSuite(suite: Suite, pattern: string | undefined, option
   const directory = mkdtempSync(join(tmpdir(), 'muster-test-'));
   try {
     const summary = join(directory, 'summary.json');
-    const runner = suite.oneProcess ? [join(root, 'scripts', 'lib', 'run-in-order.ts')] : [];
+    const inOrder = suite.filesAtOnce === 'one process';
+    const runner = inOrder ? [join(root, 'scripts', 'lib', 'run-in-order.ts')] : [];
     const command = [
       pinnedNode,
       '--disable-warning=ExperimentalWarning',
-      ...(suite.oneProcess ? [] : ['--test', `--test-concurrency=${FILES_AT_ONCE}`]),
+      ...(inOrder ? [] : ['--test', `--test-concurrency=${suite.filesAtOnce}`]),
       ...(pattern !== undefined && named.length === 0 ? [`--test-name-pattern=${pattern}`] : []),
       '--test-reporter=spec',
       '--test-reporter-destination=stdout',

@@ -3,13 +3,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import type { DeadMansSwitch } from '../../src/host/port.ts';
-import { systemClock } from '../../src/loop/system-clock.ts';
-import { eventually } from '../support/eventually.ts';
-import { graceMs, SwitchMachine } from '../support/switch-machine.ts';
-import { lackedBySystemdMachine } from '../support/systemd-machine.ts';
-
-/** The dead man's switch on real machines, of both versions of control groups. Nobody re-arms it: so it is with any agent that can't. */
+import type { DeadMansSwitch } from '../../../src/host/port.ts';
+import { systemClock } from '../../../src/loop/system-clock.ts';
+import { eventually } from '../../support/eventually.ts';
+import { graceMs, SwitchMachine } from '../../support/switch-machine.ts';
+import { lackedBySystemdMachine } from '../../support/systemd-machine.ts';
 
 const lacks = await lackedBySystemdMachine();
 const options = { timeout: 120_000, ...(lacks === undefined ? {} : { skip: `this machine lacks ${lacks}` }) };
@@ -289,6 +287,7 @@ function readChildren(machine: SwitchMachine, pid: string): string {
   return readFileSync(join(machine.machine.root, `proc/${pid}/task/${pid}/children`), 'utf8');
 }
 
-for (const cgroups of [2, 1] as const) {
+/** The dead man's switch on a real machine. Nobody re-arms it: so it is with any agent that can't. */
+export function switchContract(cgroups: 1 | 2): void {
   describe(`dead man's switch, version ${cgroups} of control groups`, options, () => define(cgroups));
 }

@@ -1,0 +1,3 @@
+import { switchContract } from './suite.ts';
+
+switchContract(2);
