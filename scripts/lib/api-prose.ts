@@ -74,6 +74,7 @@ role \`403\`. Each says why and is logged (docs/security.md).
 A workload's \`ETag\` is the number of its present spec. A change that is sent with \`If-Match: "12"\` is made only while spec 12 is the present
 one, else it's refused with \`412\` and what is there. \`If-Match: *\` asks for any, \`If-None-Match: *\` for none: with a \`PUT\` it creates and never
 replaces. A spec's number is never used twice, also not by a workload of the same name that was made anew.
+\`muster apply|start|stop|scale|restart|rollback|rm --if-spec 12\` sends it.
 
 ## Plans
 

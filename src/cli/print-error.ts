@@ -28,6 +28,10 @@ function hintFor(error: unknown): string | undefined {
       return '"muster context show" tells with which certificate you ask, and until when it is good';
     case 'INTERNAL':
       return error instanceof Error && 'code' in error ? undefined : 'MUSTER_DEBUG=1 shows where it came from';
+    case 'STALE':
+      return errorText(error).startsWith('Cannot change')
+        ? 'nothing was changed; muster inspect NAME shows what is there now'
+        : undefined;
     case 'NOT_FOUND':
       return 'muster ls and muster ps show what there is';
     default:

@@ -1,12 +1,6 @@
-import type { WorkloadDocument } from '../domain/document.ts';
-import type { AgentError } from '../domain/errors.ts';
 import type {
-  ApplyAllAnswer,
-  ApplyAnswer,
   ChangeFrame,
   ClusterAnswer,
-  DesiredAnswer,
-  ExplainAnswer,
   InstanceRow,
   InstancesAnswer,
   NodeAnswer,
@@ -14,25 +8,15 @@ import type {
   NodesAnswer,
   VersionAnswer,
   WatchFrame,
-  WorkloadAnswer,
-  WorkloadsAnswer,
 } from './answers.ts';
 import { type EventClient, makeEventClient } from './event-client.ts';
 import { type Http, openHttp } from './http.ts';
 import { type InstanceClient, makeInstanceClient } from './instance-client.ts';
 import type { ListingFilter } from './listing-filter.ts';
 import { makeNodeClient, type NodeClient } from './node-client.ts';
-import type { PlanAnswer, PlanRequest } from './plan-answers.ts';
-import { parseProblem } from './problem.ts';
-import type {
-  RestartAnswer,
-  RevisionAnswer,
-  RevisionsAnswer,
-  RollbackAnswer,
-  ScaleAnswer,
-} from './revision-answers.ts';
 import type { ReleaseHoldAnswer, StatusAnswer, StoreDoubtsAnswer } from './status-answers.ts';
 import type { ClientTarget } from './target.ts';
+import { makeWorkloadClient, type WorkloadClient } from './workload-client.ts';
 
 /** A workload as a watch shows it: the frame that came, and all its rows as of it. */
 export interface WatchedWorkload extends WatchFrame {
@@ -44,7 +28,7 @@ export interface WatchedWorkload extends WatchFrame {
  * The API of one agent, typed. Errors are `AgentError`s as the agent made them; `UNAVAILABLE` when it can't be reached.
  * On abort the signal's reason is thrown. Streams end when the loop over them is left.
  */
-export interface Client extends NodeClient, EventClient, InstanceClient {
+export interface Client extends WorkloadClient, NodeClient, EventClient, InstanceClient {
   version(signal: AbortSignal): Promise<VersionAnswer>;
   /** The node that answers. Works while it has not joined. */
   node(signal: AbortSignal): Promise<NodeStateAnswer>;
@@ -62,25 +46,6 @@ export interface Client extends NodeClient, EventClient, InstanceClient {
   nodes(filter: ListingFilter, signal: AbortSignal): Promise<NodesAnswer>;
   /** @param node its ID, the ID's first digits, or its hostname */
   inspectNode(node: string, signal: AbortSignal): Promise<NodeAnswer>;
-  workloads(filter: ListingFilter, signal: AbortSignal): Promise<WorkloadsAnswer>;
-  workload(name: string, signal: AbortSignal): Promise<WorkloadAnswer>;
-  explain(name: string, signal: AbortSignal): Promise<ExplainAnswer>;
-  apply(document: WorkloadDocument, signal: AbortSignal): Promise<ApplyAnswer>;
-  /** Several in one request: what became of each, in their order; rejects when none could be answered for. */
-  applyAll(documents: readonly WorkloadDocument[], signal: AbortSignal): Promise<readonly (ApplyAnswer | AgentError)[]>;
-  start(name: string, signal: AbortSignal): Promise<DesiredAnswer>;
-  stop(name: string, signal: AbortSignal): Promise<DesiredAnswer>;
-  remove(name: string, signal: AbortSignal): Promise<DesiredAnswer>;
-  /** What would happen, were these applied or removed. */
-  plan(request: PlanRequest, signal: AbortSignal): Promise<PlanAnswer>;
-  /** `CONFLICT` for a global workload. */
-  scale(name: string, replicas: number, signal: AbortSignal): Promise<ScaleAnswer>;
-  /** All instances one after the other; `instance`: only that one. */
-  restart(name: string, instance: string | undefined, signal: AbortSignal): Promise<RestartAnswer>;
-  /** `to` left out: the last spec that differs from the present one. */
-  rollback(name: string, to: number | undefined, signal: AbortSignal): Promise<RollbackAnswer>;
-  revisions(name: string, signal: AbortSignal): Promise<RevisionsAnswer>;
-  revision(name: string, spec: number, signal: AbortSignal): Promise<RevisionAnswer>;
   /** `name`: a workload's or an instance's name as people type it; `NOT_FOUND` when there's neither. */
   instances(
     filter: ListingFilter & { readonly workload?: string; readonly name?: string },
@@ -123,57 +88,6 @@ export function openClient(target: ClientTarget, options: ClientOptions = {}): C
     ...makeEventClient(http),
     ...makeInstanceClient(http, target, timeoutMs),
     close: () => http.close(),
-  };
-}
-
-type WorkloadClient = Pick<
-  Client,
-  | 'workloads'
-  | 'workload'
-  | 'explain'
-  | 'apply'
-  | 'applyAll'
-  | 'start'
-  | 'stop'
-  | 'remove'
-  | 'plan'
-  | 'scale'
-  | 'restart'
-  | 'rollback'
-  | 'revisions'
-  | 'revision'
->;
-
-/** What is desired. */
-function makeWorkloadClient(http: Http): WorkloadClient {
-  const get = <T>(path: string, signal: AbortSignal) => http.json<T>({ method: 'GET', path }, signal);
-  const post = <T>(path: string, signal: AbortSignal) => http.json<T>({ method: 'POST', path }, signal);
-  const workloadPath = (name: string) => `/v1/workloads/${encodeURIComponent(name)}`;
-  return {
-    workloads: (filter, signal) => http.json({ method: 'GET', path: '/v1/workloads', query: { ...filter } }, signal),
-    workload: (name, signal) => get(workloadPath(name), signal),
-    explain: (name, signal) => get(`${workloadPath(name)}/explain`, signal),
-    apply: (document, signal) =>
-      http.json({ method: 'PUT', path: workloadPath(document.name), body: document }, signal),
-    applyAll: async (documents, signal) => {
-      const call = { method: 'POST', path: '/v1/apply', body: { documents } } as const;
-      const { outcomes } = await http.json<ApplyAllAnswer>(call, signal);
-      return outcomes.map((outcome) => ('problem' in outcome ? parseProblem(outcome.problem, 0) : outcome));
-    },
-    start: (name, signal) => post(`${workloadPath(name)}/start`, signal),
-    stop: (name, signal) => post(`${workloadPath(name)}/stop`, signal),
-    remove: (name, signal) => http.json({ method: 'DELETE', path: workloadPath(name) }, signal),
-    plan: (request, signal) => http.json({ method: 'POST', path: '/v1/plan', body: request }, signal),
-    scale: (name, replicas, signal) =>
-      http.json({ method: 'POST', path: `${workloadPath(name)}/scale`, body: { replicas } }, signal),
-    restart: (name, instance, signal) =>
-      http.json({ method: 'POST', path: `${workloadPath(name)}/restart`, query: { instance } }, signal),
-    rollback: (name, to, signal) => {
-      const body = to === undefined ? {} : { to };
-      return http.json({ method: 'POST', path: `${workloadPath(name)}/rollback`, body }, signal);
-    },
-    revisions: (name, signal) => get(`${workloadPath(name)}/revisions`, signal),
-    revision: (name, spec, signal) => get(`${workloadPath(name)}/revisions/${spec}`, signal),
   };
 }
 

@@ -13,6 +13,7 @@ export interface Call {
   readonly path: string;
   readonly query?: Readonly<Record<string, QueryValue | readonly QueryValue[] | undefined>>;
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Requests to one agent over kept connections. */
@@ -89,7 +90,7 @@ function sendCall(
       signal,
       method: call.method,
       path: call.path + queryText(call.query),
-      headers: { host: 'muster', accept: 'application/json', ...headers },
+      headers: { host: 'muster', accept: 'application/json', ...call.headers, ...headers },
     });
     const onTimeout = () => {
       const name = 'url' in target ? target.url : target.socketPath;

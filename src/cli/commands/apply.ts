@@ -2,9 +2,12 @@ import type { WorkloadDocument } from '../../domain/document.ts';
 import { AgentError } from '../../domain/errors.ts';
 import { parseInput } from '../../input/parse-input.ts';
 import type { ApplyAnswer } from '../../wire/answers.ts';
+import type { Client } from '../../wire/client.ts';
+import type { SpecCondition, WorkloadChanges } from '../../wire/workload-client.ts';
 import { exitCodes, makeCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { followRollout } from '../follow-rollout.ts';
+import { ifSpecApplyOption, parseIfSpec } from '../if-spec.ts';
 import { printJson, printWarnings } from '../print-answer.ts';
 import { printError } from '../print-error.ts';
 import { makeProgress } from '../progress.ts';
@@ -26,6 +29,7 @@ export const apply = makeCommand({
   args: [{ name: 'FILE', help: 'A unit file, a YAML file, a directory, or - for standard input', many: true }],
   options: {
     ...waitOptions,
+    ...ifSpecApplyOption,
     name: {
       type: 'string',
       value: 'NAME',
@@ -36,13 +40,19 @@ export const apply = makeCommand({
     { line: 'muster apply hello.service', does: 'run a unit, wait until it is healthy' },
     { line: 'muster apply web.yaml redis.yaml --timeout 10m', does: 'several at once' },
     { line: 'muster apply --no-wait ./workloads', does: 'all of a directory, without waiting' },
+    { line: 'muster apply web.yaml --if-spec 12', does: 'only if nobody has changed it since spec 12' },
+    {
+      line: 'muster apply ./workloads --if-spec none',
+      does: 'what is not there yet; what is there is refused, and stays as it is',
+    },
     { line: 'muster apply --name hello.service - < unit.txt', does: 'a unit from standard input' },
   ],
   async run(context, { args, flag, value }) {
     const patience = patienceOf(value);
     const files = await readFiles({ paths: args, stdinName: value('name') }, context.stdin);
     const { documents, warnings } = await parseInput(files);
-    const { answers, failed } = await submit(context, documents);
+    const condition = conditionOf(value('if-spec'), documents);
+    const { answers, failed } = await submit(context, documents, condition);
     printWarnings(context, [...warnings, ...answers.flatMap((answer) => answer.warnings)]);
     if (!context.json)
       for (const answer of answers)
@@ -63,13 +73,17 @@ export const apply = makeCommand({
 async function submit(
   context: Context,
   documents: readonly WorkloadDocument[],
+  condition: SpecCondition | undefined,
 ): Promise<{ readonly answers: readonly ApplyAnswer[]; readonly failed: number }> {
   const client = await context.client();
+  const send: Client['applyAll'] =
+    condition === undefined ? async (...args) => client.applyAll(...args) : applyEach(client.onlyIf(condition));
   const accepted: ApplyAnswer[] = [];
   let unreachable: AgentError | undefined;
-  for (const request of chunksOf(documents)) {
+  const requests = condition === undefined ? chunksOf(documents) : documents.map((document) => [document]);
+  for (const request of requests) {
     try {
-      for (const outcome of await client.applyAll(request, context.signal)) {
+      for (const outcome of await send(request, context.signal)) {
         if (outcome instanceof AgentError) printError(context, outcome);
         else accepted.push(outcome);
       }
@@ -86,6 +100,25 @@ async function submit(
     printError(context, new AgentError('UNAVAILABLE', message, { cause: unreachable }));
   }
   return { answers: accepted, failed: documents.length - accepted.length };
+}
+
+/** A condition is said of one workload: each is a request of its own. */
+function applyEach(changes: WorkloadChanges): Client['applyAll'] {
+  return async (documents, signal) =>
+    Promise.all(
+      documents.map(async (document) =>
+        changes.apply(document, signal).catch((error: unknown) => {
+          if (error instanceof AgentError && error.code !== 'UNAVAILABLE') return error;
+          throw error;
+        }),
+      ),
+    );
+}
+
+function conditionOf(typed: string | undefined, documents: readonly WorkloadDocument[]): SpecCondition | undefined {
+  if (typed === undefined) return undefined;
+  const names = documents.map(({ name }) => name);
+  return parseIfSpec(typed, names, ['any', 'none']);
 }
 
 function chunksOf(documents: readonly WorkloadDocument[]): WorkloadDocument[][] {

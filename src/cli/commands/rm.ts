@@ -1,5 +1,6 @@
 import { changeWorkloads } from '../change-workloads.ts';
 import { makeCommand } from '../command.ts';
+import { changesUnder, ifSpecOption } from '../if-spec.ts';
 import { waitOptions } from '../report-rollout.ts';
 
 /** `muster rm`. */
@@ -8,14 +9,14 @@ export const rm = makeCommand({
   summary: 'Stop workloads and forget them',
   details: ['Named volumes stay on the nodes where they are.'],
   args: [{ name: 'NAME', help: 'A workload', many: true }],
-  options: waitOptions,
+  options: { ...waitOptions, ...ifSpecOption },
   examples: [
     { line: 'muster rm web', does: 'stop and forget it' },
     { line: 'muster rm web redis --no-wait', does: 'only have it accepted' },
   ],
   async run(context, input) {
-    const client = await context.client();
-    const order = async (name: string) => client.remove(name, context.signal);
+    const changes = changesUnder(await context.client(), input.value('if-spec'), input.args);
+    const order = async (name: string) => changes.remove(name, context.signal);
     return changeWorkloads(context, input, { state: 'gone', accepted: 'to be removed', order });
   },
 });

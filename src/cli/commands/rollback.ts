@@ -1,6 +1,7 @@
 import type { RollbackAnswer } from '../../wire/revision-answers.ts';
 import { changeWorkloads } from '../change-workloads.ts';
 import { makeCommand } from '../command.ts';
+import { changesUnder, ifSpecOption } from '../if-spec.ts';
 import { Misuse } from '../misuse.ts';
 import { waitOptions } from '../report-rollout.ts';
 
@@ -14,6 +15,7 @@ export const rollback = makeCommand({
   args: [{ name: 'NAME', help: 'A workload' }],
   options: {
     ...waitOptions,
+    ...ifSpecOption,
     to: { type: 'string', value: 'SPEC', help: "The spec's number" },
   },
   examples: [
@@ -24,9 +26,9 @@ export const rollback = makeCommand({
     const to = input.value('to');
     if (to !== undefined && !/^\d{1,15}$/.test(to))
       throw new Misuse(`Cannot roll back to "${to}": expected a spec's number, as 12`);
-    const client = await context.client();
+    const changes = changesUnder(await context.client(), input.value('if-spec'), input.args);
     const order = async (name: string) =>
-      client.rollback(name, to === undefined ? undefined : Number(to), context.signal);
+      changes.rollback(name, to === undefined ? undefined : Number(to), context.signal);
     const accepted = (answer: RollbackAnswer) => `spec ${answer.to} is back as spec ${answer.spec}`;
     return changeWorkloads(context, input, { state: 'run', accepted, order });
   },

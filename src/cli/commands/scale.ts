@@ -2,6 +2,7 @@ import { LIMITS } from '../../domain/limits.ts';
 import type { ScaleAnswer } from '../../wire/revision-answers.ts';
 import { changeWorkloads } from '../change-workloads.ts';
 import { makeCommand } from '../command.ts';
+import { changesUnder, ifSpecOption } from '../if-spec.ts';
 import { Misuse } from '../misuse.ts';
 import { waitOptions } from '../report-rollout.ts';
 
@@ -13,15 +14,15 @@ export const scale = makeCommand({
     'Nothing that runs is restarted: instances are added, or those with the highest numbers stopped. A later apply sets the number that its file says.',
   ],
   args: [{ name: 'NAME=N', help: 'A workload, and how many instances it is to have', many: true }],
-  options: waitOptions,
+  options: { ...waitOptions, ...ifSpecOption },
   examples: [
     { line: 'muster scale web=5', does: 'have five, and wait until all are healthy' },
     { line: 'muster scale web=0 worker@.service=3 --no-wait', does: 'several, only accepted' },
   ],
   async run(context, input) {
     const wanted = new Map(input.args.map(parseScale));
-    const client = await context.client();
-    const order = async (name: string) => client.scale(name, wanted.get(name) ?? 0, context.signal);
+    const changes = changesUnder(await context.client(), input.value('if-spec'), [...wanted.keys()]);
+    const order = async (name: string) => changes.scale(name, wanted.get(name) ?? 0, context.signal);
     const accepted = ({ replicas }: ScaleAnswer) => `to have ${replicas} ${replicas === 1 ? 'instance' : 'instances'}`;
     return changeWorkloads(context, input, { names: [...wanted.keys()], accepted, order });
   },
