@@ -1,7 +1,8 @@
 import type { CertificateSigner } from '../api/certificate-signer.ts';
-import { AgentError } from '../domain/errors.ts';
+import { AgentError, errorText } from '../domain/errors.ts';
 import { formatDurationMs } from '../domain/quantity.ts';
 import type { Self } from '../host/run-self.ts';
+import { REQUEST_REFUSED } from '../pki/request.ts';
 
 export interface SignerOptions {
   readonly self: Self;
@@ -39,5 +40,18 @@ async function signOne(
   signal.throwIfAborted();
   const args = ['pki', 'sign', '-', '--role', 'node', '--name', node, '--ca-cert', ca, '--ca-key', caKey];
   args.push('--lifetime', formatDurationMs(lifetimeMs), `--address=${addresses.join(',')}`);
-  return `${await self.run(args, request, signal)}\n`;
+  try {
+    return `${await self.run(args, request, signal)}\n`;
+  } catch (error) {
+    throw refusalOf(error) ?? error;
+  }
+}
+
+/** The process fails whoever is to blame; that it was the request is in what it said. */
+function refusalOf(error: unknown): AgentError | undefined {
+  const said = errorText(error);
+  const at = said.indexOf(REQUEST_REFUSED);
+  if (at === -1) return undefined;
+  const [line = ''] = said.slice(at).split('\n');
+  return new AgentError('INVALID_INPUT', line);
 }

@@ -8,6 +8,7 @@ import { openSigner } from '../../../src/agent/certificate-signer.ts';
 import type { CertificateSigner } from '../../../src/api/certificate-signer.ts';
 import { certificateIdentity } from '../../../src/domain/certificate-identity.ts';
 import { AgentError } from '../../../src/domain/errors.ts';
+import { openSelf } from '../../../src/host/run-self.ts';
 import { makeKeys } from '../../../src/pki/keys.ts';
 import { makeRequest } from '../../../src/pki/request.ts';
 import type { CertificateAnswer } from '../../../src/wire/certificate-answers.ts';
@@ -17,11 +18,11 @@ import type { TestCertificate } from '../../support/test-pki.ts';
 import { addNode, node1, node2, openFixture } from './api-fixture.ts';
 import { openTlsFixture } from './tls-fixture.ts';
 
-async function openSigning(t: TestContext) {
+async function openSigning(t: TestContext, self = openSelfInProcess()) {
   const folder = await mkdtemp(join(tmpdir(), 'muster-sign-'));
   t.after(async () => rm(folder, { recursive: true }));
   const [ca, caKey] = [join(folder, 'ca.pem'), join(folder, 'ca-key.pem')];
-  const signer = openSigner({ self: openSelfInProcess(), ca, caKey, lifetimeMs: 3_600_000 });
+  const signer = openSigner({ self, ca, caKey, lifetimeMs: 3_600_000 });
   const fixture = await openFixture(t, [], { certificates: signer });
   await addNode(fixture, node1, 'node1');
   const tls = await openTlsFixture(t, { api: { fetch: fixture.fetch } });
@@ -35,7 +36,7 @@ async function openSigning(t: TestContext) {
       http.close();
     }
   };
-  return { fixture, tls, ask };
+  return { folder, fixture, tls, ask };
 }
 
 const refused = (code: string, says: RegExp) => (error: unknown) =>
@@ -77,11 +78,27 @@ test('what is no request is refused', async (t) => {
     { request: begin, name: 'root' },
   ])
     await assert.rejects(ask(present, body), refused('INVALID_INPUT', /expected {"request": PKCS #10 in PEM}/));
-  await assert.rejects(
-    ask(present, { request: `${begin}\nAAAA\n-----END CERTIFICATE REQUEST-----` }),
-    /expected PKCS #10/,
-  );
 });
+
+const main = join(import.meta.dirname, '..', '..', '..', 'src', 'main.ts');
+for (const [how, self] of [
+  ['in this process', openSelfInProcess()],
+  ['in a process of its own', openSelf([process.execPath, main])],
+] as const) {
+  test(`what only looks like a request is refused, read ${how}; a CA that cannot sign is not the client's fault`, async (t) => {
+    const { folder, tls, ask } = await openSigning(t, self);
+    const present = await tls.pki.issue({ role: 'node', name: node1 });
+    const request = await makeRequest(await makeKeys());
+    const forged = request.replace(/(?<=^.{64}\n.{10})./m, (char) => (char === 'A' ? 'B' : 'A'));
+    assert.notEqual(forged, request);
+    const says = /^Cannot sign the request: expected PKCS #10 in PEM, signed with an ECDSA key on P-256/;
+    const short = '-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----';
+    for (const wrong of [short, `${request.slice(0, 120)}\n-----END CERTIFICATE REQUEST-----\n`, forged])
+      await assert.rejects(ask(present, { request: wrong }), refused('INVALID_INPUT', says));
+    await writeFile(join(folder, 'ca-key.pem'), 'no key');
+    await assert.rejects(ask(present, { request }), refused('UNAVAILABLE', /ca-key\.pem/));
+  });
+}
 
 test('a node without the CA’s key says so', async (t) => {
   const fixture = await openFixture(t);
