@@ -51,7 +51,8 @@ export const placementRules: readonly PlacementRule[] = [
   {
     name: 'calm',
     of: 'node',
-    fits: (_seeker, node) => node.calm === undefined,
+    // A global instance has nowhere else to go: to keep it off would heal nothing.
+    fits: ({ workload }, node) => node.calm === undefined || workload.scale.kind === 'global',
     why: (_seeker, { calm }) =>
       calm === undefined ? '' : `was lost ${calm.flaps} times of late, gets new work from ${clockText(calm.until)}`,
   },

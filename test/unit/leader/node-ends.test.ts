@@ -93,6 +93,27 @@ test('that a node is drained outlives its loss and its return, as do its losses 
   assert.deepEqual(Object.keys(fixture.verdictOf(a) ?? {}).sort(), ['calmUntil', 'flaps']);
 });
 
+test('a node that comes and goes has its global instance again as soon as it takes work, and other work only when it was calm', async () => {
+  const fixture = await open();
+  fixture.setWorkload('log', { global: true });
+  await fixture.settle();
+  for (let loss = 0; loss < 3; loss += 1) {
+    fixture.delete(layout.presence(a));
+    await fixture.clock.advance(3_000);
+    fixture.setPresence(a, 'up');
+    await fixture.clock.advance(100);
+  }
+  fixture.setSettings(a, { cordoned: true, draining: true, drain: { since } });
+  await fixture.settle();
+  assert.ok(!fixture.orders().includes(`log/${a} a run`));
+  fixture.setSettings(a, {});
+  await fixture.settle();
+  assert.ok(fixture.orders().includes(`log/${a} a run`));
+  fixture.setWorkload('web', { replicas: 6 });
+  await fixture.settle();
+  assert.ok(!fixture.orders().some((order) => order.startsWith('web/') && order.endsWith(' a run')));
+});
+
 test('at a forced deadline what is left is stopped, though nobody changes anything then', async () => {
   const fixture = await open();
   fixture.setWorkload('data', { sticky: true });
