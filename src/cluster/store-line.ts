@@ -19,7 +19,8 @@ export function isContinuation(earlier: StoreLine, later: StoreLine): boolean {
 }
 
 /**
- * What is known once the store has been found at a line. It's in doubt when it isn't the continuation of what was known. That ends
+ * What is known once the store has been found at a line. It's in doubt when it isn't the continuation of what was known, or doesn't know
+ * the last confirmation: a copy from before that may have come further than the store that was confirmed. That ends
  * when its settings carry an epoch higher than any known and a confirmed line of which it is the continuation: what was known is
  * then forgotten. A store of another cluster ID is also out of doubt once the known one answers again; one that went back isn't
  * when it has grown past what was known: it has become another on the way.
@@ -31,7 +32,7 @@ export function judgeStore(
 ): KnownStore {
   if (known === undefined) return { line: found, epoch: settings.epoch };
   const { line, doubt } = known;
-  const goesOn = isContinuation(line, found);
+  const goesOn = isContinuation(line, found) && settings.epoch >= known.epoch;
   const trusted = { line: found, epoch: Math.max(known.epoch, settings.epoch) };
   if (doubt === undefined && goesOn) return trusted;
   if (isConfirmed(known, found, settings)) return trusted;

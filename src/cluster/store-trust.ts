@@ -168,11 +168,11 @@ export class StoreTrust {
     if (settings !== undefined) await this.judge(settings, signal);
   }
 
-  /** The settings have changed: an operator may have confirmed the store. */
+  /** The settings as they are now: an operator may have confirmed the store, or it knows nothing of a confirmation that was. */
   noteSettings(settings: Settings): void {
-    const isNewEpoch = settings.epoch > this.epoch;
+    const isOtherEpoch = settings.epoch !== this.epoch;
     this.#settings = settings;
-    if (isNewEpoch) this.#suspect();
+    if (isOtherEpoch) this.#suspect();
   }
 
   /** What a member said of the store in passing. It may lag behind; a term may be of an election that isn't over. */

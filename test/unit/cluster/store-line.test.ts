@@ -80,7 +80,13 @@ const cases: [name: string, before: KnownStore | undefined, found: StoreLine, se
       known({ doubt: at(40, 2) }),
     ],
     ['learns a higher epoch', known(), at(100), confirmed(3, at(50)), known({ epoch: 3 })],
-    ['keeps the highest epoch', known({ epoch: 4 }), at(101), plain, known({ line: at(101), epoch: 4 })],
+    [
+      'doubts one that knows nothing of the last confirmation, however far it has come',
+      known({ epoch: 4 }),
+      at(900, 9),
+      plain,
+      known({ epoch: 4, doubt: at(900, 9) }),
+    ],
   ];
 for (const [name, before, found, settings, after] of cases) {
   test(`judgeStore() ${name}`, () => assert.deepEqual(judgeStore(before, found, settings), after));
