@@ -66,6 +66,11 @@ export class CertificateKeeper {
     return this.#current?.material;
   }
 
+  /** What is in use, for whoever asks until when it's good; undefined while there is none. */
+  get certificate(): NodeCertificate | undefined {
+    return this.#current;
+  }
+
   /** Until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const watchers = this.#watchFolders();

@@ -7,6 +7,7 @@ import type { Self } from '../host/run-self.ts';
 import type { CertificateAnswer } from '../wire/certificate-answers.ts';
 import { openHttp } from '../wire/http.ts';
 import { CertificateKeeper, type KeeperOptions } from './certificate-keeper.ts';
+import { readCertificate } from './certificate-readings.ts';
 import { openSigner } from './certificate-signer.ts';
 import type { Agent } from './compose-agent.ts';
 import { findSigners } from './find-signers.ts';
@@ -16,7 +17,7 @@ import type { Ports } from './ports.ts';
 /** What serving over TCP needs of the agent. */
 export interface TlsServiceOptions {
   readonly config: Config;
-  readonly agent: Pick<Agent, 'layout' | 'kv'>;
+  readonly agent: Pick<Agent, 'layout' | 'kv' | 'metrics'>;
   readonly ports: Ports;
   readonly identity: Pick<HostIdentity, 'nodeId' | 'hostname'>;
   readonly self: Self;
@@ -41,6 +42,7 @@ export class TlsService {
     const { apiTlsCa: ca, pkiCaKey: caKey, pkiLifetimeMs: lifetimeMs } = config;
     this.#signer = caKey === undefined ? undefined : openSigner({ self, ca, caKey, lifetimeMs });
     this.#keeper = new CertificateKeeper(this.#keeperOptions());
+    agent.metrics.addSource(() => readCertificate(this.#keeper.certificate));
     const { clock } = ports;
     this.peers = openPeers({ kv: agent.kv, layout: agent.layout, clock, material: () => this.#keeper.material });
   }

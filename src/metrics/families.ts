@@ -84,6 +84,19 @@ export const families = {
   ),
   muster_api_open_streams: gauge([], 'Streams of the API that are open.'),
 
+  muster_certificate_renewal_timestamp_seconds: gauge(
+    [],
+    "When this node's certificate is due for renewal, in seconds since 1970; absent while it has none.",
+  ),
+  muster_certificate_expiry_timestamp_seconds: gauge(
+    [],
+    "When this node's certificate ends, in seconds since 1970; absent while it has none.",
+  ),
+  muster_ca_expiry_timestamp_seconds: gauge(
+    [],
+    "When the CA of this node's certificate ends, in seconds since 1970; absent while it has none.",
+  ),
+
   process_cpu_seconds_total: counter([], 'CPU time of the agent, user and system.'),
   process_resident_memory_bytes: gauge([], 'Resident memory of the agent.'),
   process_resident_anonymous_memory_bytes: gauge([], 'The part of it that is no page of a file.'),
