@@ -5,7 +5,10 @@ export interface LossClockOptions {
   readonly ttlMs: number;
   /** Monotonic. */
   readonly termBeganMs: number;
-  /** Its candidacy was watched to its end by this leader: it ended with its presence, as the term began. */
+  /**
+   * Its candidacy was watched to its end by this leader, as the term began: it was there until then. It may have resigned, and its
+   * presence ended later, with another lease.
+   */
   readonly predecessor: NodeId | undefined;
 }
 
@@ -38,10 +41,7 @@ export class LossClock {
     this.#traces.set(node, { seenPresent: true, sinceMs: undefined, trustedFromMs: 0 });
   }
 
-  /**
-   * The node's presence isn't there; the first word of it counts. True where this leader has seen it before, or knows that it went
-   * with its candidacy: then it knows what lease it was bound to.
-   */
+  /** The node's presence isn't there; the first word of it counts. True where this leader has seen it before, and so its lease. */
   absent(node: NodeId, nowMs: number, hasVerdict: boolean): boolean {
     const trace = this.#traces.get(node);
     if (trace?.sinceMs !== undefined) return true;
@@ -50,10 +50,10 @@ export class LossClock {
     const isKnown = trace?.seenPresent === true || isPredecessor || hasVerdict;
     this.#traces.set(node, {
       seenPresent: trace?.seenPresent ?? false,
-      sinceMs: isPredecessor ? termBeganMs : nowMs,
+      sinceMs: nowMs,
       trustedFromMs: isKnown ? nowMs : termBeganMs + ttlMs,
     });
-    return trace?.seenPresent === true || isPredecessor;
+    return trace?.seenPresent === true;
   }
 
   /** Undefined for a node that is present, or of which nothing was said. */

@@ -37,10 +37,10 @@ test('LossClock trusts an earlier verdict', () => {
   assert.deepEqual(clock.absence(a, 6_100), { forMs: 1_000, trustInMs: 0 });
 });
 
-test('LossClock counts the predecessor’s absence from the beginning of the term, but only its first', () => {
+test('LossClock trusts the first absence of the predecessor, from when it is seen: it may have gone after its candidacy', () => {
   const clock = make();
   clock.absent(b, 5_100, false);
-  assert.deepEqual(clock.absence(b, 6_000), { forMs: 1_000, trustInMs: 0 });
+  assert.deepEqual(clock.absence(b, 6_100), { forMs: 1_000, trustInMs: 0 });
   clock.present(b);
   clock.absent(b, 9_000, false);
   assert.deepEqual(clock.absence(b, 9_500), { forMs: 500, trustInMs: 0 });
