@@ -66,7 +66,8 @@ export async function execBesideUnit(target: ExecTarget, order: ExecOrder): Prom
 }
 
 function scopeCommand({ unit, slice }: ExecTarget, scope: string): string[] {
-  const properties = [`BindsTo=${unit}`, `After=${unit}`, 'SendSIGHUP=yes', 'TimeoutStopSec=2s'];
+  const word = unit.replaceAll('\\', '\\\\'); // a list of units is read as words, in which a backslash escapes
+  const properties = [`BindsTo=${word}`, `After=${word}`, 'SendSIGHUP=yes', 'TimeoutStopSec=2s'];
   return [
     ...[programs.run, '--scope', '--quiet', '--collect', `--unit=${scope}`, `--slice=${slice}`],
     ...['--description=Command of muster exec', ...properties.map((property) => `--property=${property}`), '--'],

@@ -45,7 +45,8 @@ class SystemdHarness implements RuntimeHarness {
   }
 
   key(stem: string): InstanceKey {
-    return makeInstanceKey(parseWorkloadName(`${stem}.service`), parseSlot('0'));
+    const escaped = stem.replaceAll('-', '\\x2d'); // as systemd-escape makes names: a backslash must go through everything
+    return makeInstanceKey(parseWorkloadName(`${escaped}.service`), parseSlot('0'));
   }
 
   sleeping(variant = 1): UnitSpec {

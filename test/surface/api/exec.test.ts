@@ -22,20 +22,18 @@ async function openCluster(t: TestContext, options: { readonly on?: NodeId; read
   const execs: FakeExecs = { open: 0, bytes: 0 };
   const asked: string[] = [];
   const runtimeOf = (name: string) => ({
-    runtimes: [
-      {
-        kind: 'docker' as const,
-        logs: () => {
-          throw new Error('not used');
-        },
-        resolveImage: async () => undefined,
-        exec: async (key: InstanceKey, order: ExecOrder) => {
-          asked.push(`${name} ${key} ${order.command[0]}`);
-          if (order.command[0] === 'refused') throw new AgentError('CONFLICT', 'Cannot run a command: it is paused');
-          return execHere(order, execs);
-        },
+    runtimes: (['docker', 'systemd'] as const).map((kind) => ({
+      kind,
+      logs: () => {
+        throw new Error('not used');
       },
-    ],
+      resolveImage: async () => undefined,
+      exec: async (key: InstanceKey, order: ExecOrder) => {
+        asked.push(`${name} ${key} ${order.command[0]}`);
+        if (order.command[0] === 'refused') throw new AgentError('CONFLICT', 'Cannot run a command: it is paused');
+        return execHere(order, execs);
+      },
+    })),
   });
   const twins = await openTwoNodes(t, [runtimeOf('node1'), runtimeOf('node2')], options.peers ?? true);
   await twins.nodes[0].client.apply(makeDocument('web'), t.signal);
@@ -54,6 +52,16 @@ async function ran(channel: ExecChannel): Promise<{ stdout: string; stderr: stri
 }
 
 const shell = (script: string) => ['sh', '-c', script];
+
+test('a name with a backslash, as systemd-escape makes it, reaches the other node as it is', async (t) => {
+  const { nodes, store, asked } = await openCluster(t);
+  const workload = 'a\\x2db@c\\x5cd.service';
+  await nodes[0].client.apply(makeDocument(workload), t.signal);
+  await assign(store as Fixture, node2, `${workload}/0` as InstanceKey);
+  const start = { command: ['true'], input: false };
+  assert.equal((await ran(await nodes[0].client.exec({ workload, slot: '0' }, start, t.signal))).code, 0);
+  assert.deepEqual(asked, [`node2 ${workload}/0 true`]);
+});
 
 for (const [where, on] of [
   ['this node', node1],

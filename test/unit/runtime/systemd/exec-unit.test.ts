@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseEnvironment, stopUnit } from '../../../../src/runtime/systemd/exec-unit.ts';
+import { execBesideUnit, parseEnvironment, stopUnit } from '../../../../src/runtime/systemd/exec-unit.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
 test('parseEnvironment() takes the variables of a unit, and none by which it could act as root', () => {
@@ -19,6 +19,27 @@ test('parseEnvironment() takes the variables of a unit, and none by which it cou
     EMPTY: '',
     TEXT: 'a=b\nc',
   });
+});
+
+/** What begins a command, as it's called: a program that says its arguments stands before it. */
+async function commandBeside(unit: string): Promise<readonly string[]> {
+  const enter = ['/usr/bin/printf', '%s\\n'];
+  const target = { unit, pid: process.pid, slice: 'system.slice', root: '', enter, stopScope: async () => {} };
+  const session = await execBesideUnit(target, { command: ['true'], input: false });
+  const texts: string[] = [];
+  for await (const { data } of session.output) texts.push(Buffer.from(data).toString());
+  assert.equal(await session.exitCode(), 0);
+  await session.close();
+  return texts.join('').split('\n');
+}
+
+test('a command is bound to its unit also where the name has a backslash, which systemd-run takes for an escape', async () => {
+  const plain = await commandBeside('web@1.service');
+  for (const property of ['BindsTo', 'After'])
+    assert.ok(plain.includes(`--property=${property}=web@1.service`), property);
+  const escaped = await commandBeside('a\\x2db.service');
+  for (const property of ['BindsTo', 'After'])
+    assert.ok(escaped.includes(`--property=${property}=a\\\\x2db.service`), escaped.join(' '));
 });
 
 test('stopUnit() waits until the unit is gone, not for ever, and takes one that is unknown as gone', async () => {
