@@ -21,6 +21,7 @@ import { planDrained } from './drained.ts';
 import { EarlyLoss } from './early-loss.ts';
 import { LossClock } from './loss-clock.ts';
 import { calmSettings, massLossSettings } from './mass-loss.ts';
+import { PassDeadline } from './pass-deadline.ts';
 import { commitRemovals } from './removals.ts';
 import { logVerdict, planLosses, planReturns, type VerdictChange } from './verdicts.ts';
 import { WakeTimes } from './wake-times.ts';
@@ -67,11 +68,10 @@ export class LeaderTerm {
   readonly #calm: CalmSettings;
   readonly #loop: ReconcileLoop;
   readonly #reports: ReportOnce;
+  readonly #deadline: PassDeadline;
   readonly #wakes = new WakeTimes();
   readonly #end = new AbortController();
   #endedBy: Error | undefined;
-  #cancelDeadline: (() => void) | undefined;
-  #lastFailure: unknown;
   #lostCompares = 0;
   #hasBegun = false;
   #isDoubted = false;
@@ -81,6 +81,7 @@ export class LeaderTerm {
     this.#options = options;
     this.#leadership = leadership;
     this.#reports = new ReportOnce(clock);
+    this.#deadline = new PassDeadline(clock, RESIGN_AFTER_TTLS * ttlMs, (error) => this.#endTerm(error));
     const { pulse = new StorePulse(clock), settings = {}, timing = usualTiming } = options;
     this.#calm = calmSettings(settings);
     const lossClock = new LossClock({ ttlMs, termBeganMs: clock.monotonicMs(), predecessor: leadership.predecessor });
@@ -125,7 +126,7 @@ export class LeaderTerm {
       await Promise.all([this.#mirror.run(end), this.#loop.run(end), early]);
     } finally {
       this.#end.abort();
-      this.#cancelDeadline?.();
+      this.#deadline.spare();
       signal.removeEventListener('abort', onAbort);
     }
     if (this.#endedBy !== undefined) throw this.#endedBy;
@@ -164,13 +165,13 @@ export class LeaderTerm {
   }
 
   async #pass(signal: AbortSignal): Promise<void> {
-    this.#armDeadline();
+    this.#deadline.arm();
     if (!this.#mirror.synced) return;
     await this.#committer.settle(signal);
     signal.throwIfAborted();
     this.#logBeginning();
     if (!this.#seesDoubt() && (await this.#judgeNodes(signal))) await this.#plan(signal);
-    this.#succeeded();
+    this.#deadline.succeeded();
   }
 
   /** Which nodes are back, and what of the others is held. False: that has just changed; the next pass sees it. */
@@ -265,30 +266,10 @@ export class LeaderTerm {
     this.#options.log.info({ ...fields, nodes: this.#state.nodes.size }, 'leading');
   }
 
-  #armDeadline(): void {
-    const { clock, ttlMs } = this.#options;
-    const limitMs = RESIGN_AFTER_TTLS * ttlMs;
-    this.#cancelDeadline ??= clock.after(limitMs, () => {
-      const message = `Cannot go on leading: expected a pass to succeed within ${limitMs} ms`;
-      this.#endTerm(new AgentError('UNAVAILABLE', message, { cause: this.#lastFailure }));
-    });
-  }
-
-  #succeeded(): void {
-    this.#spare();
-    this.#lastFailure = undefined;
-  }
-
-  /** The time in which a pass must succeed begins anew with the next one. */
-  #spare(): void {
-    this.#cancelDeadline?.();
-    this.#cancelDeadline = undefined;
-  }
-
   #failed(error: unknown, failures: number): void {
-    this.#lastFailure = error;
+    this.#deadline.failed(error);
     if (error instanceof AgentError && error.code === 'FENCED') this.#endTerm(error);
-    else if (error instanceof AgentError && error.code === 'FULL') this.#spare(); // another leader could write no more
+    else if (error instanceof AgentError && error.code === 'FULL') this.#deadline.spare(); // another leader could write no more
     if (this.#end.signal.aborted) return;
     if (failures === 1 || failures % 20 === 0) this.#options.log.warn({ err: error, failures }, 'pass failed');
   }
