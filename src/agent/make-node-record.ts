@@ -1,4 +1,4 @@
-import { FORMAT } from '../cluster/codecs.ts';
+import { FORMAT } from '../cluster/codec.ts';
 import type { ListenAddress } from '../config/api-settings.ts';
 import type { Config } from '../config/read-config.ts';
 import type { NodeRecord } from '../domain/node.ts';

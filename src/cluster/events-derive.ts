@@ -1,8 +1,8 @@
 import type { EventDraft, EventNode } from '../domain/event.ts';
 import { type NodeId, parseWorkloadName } from '../domain/ids.ts';
 import type { KeyValue, Revision, WatchEvent } from '../etcd/port.ts';
+import type { Codec } from './codec.ts';
 import {
-  type Codec,
   clusterSettingsCodec,
   holdCodec,
   instanceCodec,

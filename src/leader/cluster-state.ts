@@ -1,6 +1,6 @@
+import type { Codec } from '../cluster/codec.ts';
 import {
   assignmentCodec,
-  type Codec,
   holdCodec,
   instanceCodec,
   nodeRecordCodec,

@@ -1,6 +1,6 @@
+import type { Codec } from '../../src/cluster/codec.ts';
 import {
   assignmentCodec,
-  type Codec,
   candidateCodec,
   clusterSettingsCodec,
   holdCodec,

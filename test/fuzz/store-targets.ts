@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { Codec } from '../../src/cluster/codecs.ts';
+import type { Codec } from '../../src/cluster/codec.ts';
 import { makeLayout, parseInstancePath, parseNodeInstancePath, parseNodeKey } from '../../src/cluster/layout.ts';
 import { type InstanceKey, type NodeId, parseClusterId, parseInstanceKey } from '../../src/domain/ids.ts';
 import { codecSamples } from './codec-samples.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import type { Codec } from '../../../src/cluster/codec.ts';
 import {
-  type Codec,
   candidateCodec,
   clusterSettingsCodec,
   holdCodec,

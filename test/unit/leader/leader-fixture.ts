@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
+import type { Codec } from '../../../src/cluster/codec.ts';
 import {
   assignmentCodec,
-  type Codec,
   candidateCodec,
   holdCodec,
   instanceCodec,
