@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { PeerSocket } from '../api/peers.ts';
 import type { AgentError } from '../domain/errors.ts';
+import { EXEC_MESSAGE_LIMIT_BYTES } from '../wire/exec-frames.ts';
 import { parseProblem } from '../wire/problem.ts';
 import { type TlsTarget, tlsOptions } from '../wire/target.ts';
 
@@ -27,6 +28,7 @@ export async function openPeerSocket(options: PeerSocketOptions, signal: AbortSi
     headers: { ...headers, host: 'muster' },
     handshakeTimeout: limitMs,
     perMessageDeflate: false,
+    maxPayload: EXEC_MESSAGE_LIMIT_BYTES,
   });
   return new Promise((resolve, reject) => {
     const onAbort = () => socket.terminate();

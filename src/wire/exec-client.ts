@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { type RawData, WebSocket } from 'ws';
 import { AgentError } from '../domain/errors.ts';
 import {
+  EXEC_MESSAGE_LIMIT_BYTES,
   EXEC_PIECE_BYTES,
   EXEC_PROTOCOL,
   type ExecRequest,
@@ -55,7 +56,8 @@ export async function openExec(asked: ExecTarget, start: ExecStart, signal: Abor
 }
 
 function open({ target, path, timeoutMs }: ExecTarget): WebSocket {
-  const options = { handshakeTimeout: timeoutMs, perMessageDeflate: false, headers: { host: 'muster' } };
+  const limits = { handshakeTimeout: timeoutMs, maxPayload: EXEC_MESSAGE_LIMIT_BYTES };
+  const options = { ...limits, perMessageDeflate: false, headers: { host: 'muster' } };
   if (!('url' in target)) {
     const createConnection = () => connect(target.socketPath);
     return new WebSocket(`ws://muster${path}`, [EXEC_PROTOCOL], { ...options, createConnection });

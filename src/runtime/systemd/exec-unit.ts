@@ -92,12 +92,13 @@ async function readContext({ unit, pid, root }: ExecTarget): Promise<ProcessCont
 
 /**
  * What a process could use to have its say in programs that run as root before the command does (those that glibc takes from set-user-ID
- * programs, and systemd's), and what is meant for the unit's own process alone. A service may have rewritten its environment.
+ * programs, OpenSSL's and systemd's), and what is meant for the unit's own process alone. A service may have rewritten its environment.
  */
 const withheld = new RegExp(
   [
-    '^(LD_|GLIBC_|GCONV_|GETCONF_|MALLOC_|RES_|RESOLV_|NIS_|DBUS_|SYSTEMD_|BASH_FUNC_|LISTEN_|WATCHDOG_|MEMORY_PRESSURE_)',
-    '^(HOSTALIASES|LOCALDOMAIN|LOCPATH|NLSPATH|TMPDIR|TZDIR|BASH_ENV|ENV|NOTIFY_SOCKET|JOURNAL_STREAM|MAINPID)$',
+    '^(LD_|GLIBC_|GCONV_|GETCONF_|MALLOC_|RES_|RESOLV_|NIS_|OPENSSL_|DBUS_|SYSTEMD_|BASH_FUNC_|LISTEN_|WATCHDOG_)',
+    '^MEMORY_PRESSURE_',
+    '^(HOSTALIASES|LANGUAGE|LOCALDOMAIN|LOCPATH|NLSPATH|TMPDIR|TZDIR|BASH_ENV|ENV|NOTIFY_SOCKET|JOURNAL_STREAM|MAINPID)$',
   ].join('|'),
 );
 

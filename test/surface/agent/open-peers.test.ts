@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:https';
+import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { WebSocketServer } from 'ws';
@@ -8,6 +8,7 @@ import type { TlsMaterial } from '../../../src/api/open-tls.ts';
 import { nodeRecordCodec } from '../../../src/cluster/codecs.ts';
 import { AgentError } from '../../../src/domain/errors.ts';
 import { systemClock } from '../../../src/loop/system-clock.ts';
+import { EXEC_MESSAGE_LIMIT_BYTES } from '../../../src/wire/exec-frames.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { TestPki } from '../../support/test-pki.ts';
 import { layout, node1, node2, openFixture } from '../../unit/api/api-fixture.ts';
@@ -224,8 +225,8 @@ test('a new certificate is shown with the next request', async (t) => {
   await answer.text();
 });
 
-test('a WebSocket goes to that node alone, and a refusal comes as the node made it', async (t) => {
-  const two = await openTwo(t);
+/** Node1 as a server of WebSockets that answers what it hears; refuses `/refused`. */
+async function openEcho(t: TestContext, two: Two): Promise<Server> {
   const certificate = await two.tls.pki.issue({ role: 'node', name: node1 });
   const server = createServer({ ...certificate, requestCert: true });
   const sockets = new WebSocketServer({ noServer: true });
@@ -249,6 +250,29 @@ test('a WebSocket goes to that node alone, and a refusal comes as the node made 
   });
   const { port } = server.address() as AddressInfo;
   await two.move(`127.0.0.1:${port}`);
+  return server;
+}
+
+test('a message of another node that is larger than any of ours ends the connection, and is not held', async (t) => {
+  const two = await openTwo(t);
+  await openEcho(t, two);
+  const socket = await two.peers.connect(node1, { path: '/exec', onBehalfOf: anna }, two.signal);
+  const heard = new Promise<string>((resolve) => {
+    socket.once('message', (data: Buffer) => resolve(String(data)));
+  });
+  const largest = 'x'.repeat(EXEC_MESSAGE_LIMIT_BYTES - 'heard '.length);
+  socket.send(largest);
+  assert.equal((await heard).length, EXEC_MESSAGE_LIMIT_BYTES);
+  const failed = new Promise<Error>((resolve) => {
+    socket.once('error', resolve);
+  });
+  socket.send(`${largest}x`);
+  assert.match((await failed).message, /Max payload size exceeded/);
+});
+
+test('a WebSocket goes to that node alone, and a refusal comes as the node made it', async (t) => {
+  const two = await openTwo(t);
+  const server = await openEcho(t, two);
   const stop = new AbortController();
   const socket = await two.peers.connect(node1, { path: '/exec', onBehalfOf: anna }, stop.signal);
   const heard = new Promise((resolve) => {

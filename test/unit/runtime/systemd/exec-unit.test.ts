@@ -11,11 +11,13 @@ test('parseEnvironment() takes the variables of a unit, and none by which it cou
     'nothing',
     '=none',
     ...['LD_PRELOAD=/tmp/evil.so', 'LD_LIBRARY_PATH=/tmp', 'GLIBC_TUNABLES=x', 'GCONV_PATH=/tmp', 'BASH_ENV=/tmp/evil'],
+    ...['LANGUAGE=../../tmp', 'OPENSSL_CONF=/tmp/evil', 'OPENSSL_MODULES=/tmp', 'OPENSSL_ENGINES=/tmp', 'LANG=C.UTF-8'],
     ...['SYSTEMD_LOG_TARGET=x', 'DBUS_SYSTEM_BUS_ADDRESS=unix:path=/tmp/x', 'NOTIFY_SOCKET=/run/x', 'LISTEN_FDS=1'],
     '',
   ];
   assert.deepEqual(parseEnvironment(Buffer.from(given.join('\0'))), {
     HOME: '/var/lib/x',
+    LANG: 'C.UTF-8',
     EMPTY: '',
     TEXT: 'a=b\nc',
   });
