@@ -1,6 +1,6 @@
 import { Election, type Leadership } from '../cluster/election.ts';
 import { type Layout, makeLayout } from '../cluster/layout.ts';
-import { ObservedKv } from '../cluster/observed-kv.ts';
+import { observeStore } from '../cluster/observe-store.ts';
 import { Registration } from '../cluster/registration.ts';
 import type { Membership } from '../cluster/registration-options.ts';
 import { type StoreHealth, StoreHealthMonitor } from '../cluster/store-health.ts';
@@ -73,7 +73,7 @@ export class Agent {
     const { clock, log } = ports;
     this.#monitor = new StoreHealthMonitor(clock, log, () => this.#changed());
     this.kv = tapCalls(ports.kv, clock, this.#meters.call);
-    const observed = new ObservedKv(this.kv, this.#monitor, clock);
+    const observed = observeStore(this.kv, this.#monitor, clock);
     this.#pulse = new StorePulse(clock);
     this.#registration = this.#makeRegistration(tapRenewals(observed, this.#pulse));
     this.#trusted = new TrustedKv(observed, this.#registration.trust, clock);

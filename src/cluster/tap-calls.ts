@@ -1,4 +1,4 @@
-import type { Kv, Revision } from '../etcd/port.ts';
+import type { Kv, Revision, Transaction } from '../etcd/port.ts';
 import type { Clock } from '../loop/clock.ts';
 
 /** How a call to the store ended. */
@@ -13,6 +13,8 @@ export interface EndedCall {
     | 'revoke-lease'
     | 'identity';
   readonly tookMs: number;
+  /** Of a commit. */
+  readonly txn?: Transaction;
   /** Absent: it was answered. */
   readonly failure?: { readonly error: unknown; readonly wasAborted: boolean };
   /** A transaction that changed nothing: one of its compares was lost. */
@@ -20,6 +22,9 @@ export interface EndedCall {
   /** The store's revision, where the answer tells it. */
   readonly revision?: Revision;
 }
+
+/** What was called. */
+type Called = Pick<EndedCall, 'operation' | 'txn'>;
 
 /** What answers may tell beside what was asked. */
 interface Told {
@@ -30,21 +35,22 @@ interface Told {
 /** The store as it is, with the end of each call told; a watch is no call. Costs no caller any time. */
 export function tapCalls(kv: Kv, clock: Pick<Clock, 'monotonicMs'>, onCall: (call: EndedCall) => void): Kv {
   const tap = <T>(
-    operation: EndedCall['operation'],
+    called: EndedCall['operation'] | Called,
     signal: AbortSignal,
     answer: Promise<T>,
     told: (value: T) => Told = () => ({}),
   ): Promise<T> => {
     const beganMs = clock.monotonicMs();
+    const what = typeof called === 'string' ? { operation: called } : called;
     answer.then(
       (value) => {
         const { applied = true, revision } = told(value);
         const tookMs = clock.monotonicMs() - beganMs;
-        onCall({ operation, tookMs, isLost: !applied, ...(revision === undefined ? {} : { revision }) });
+        onCall({ ...what, tookMs, isLost: !applied, ...(revision === undefined ? {} : { revision }) });
       },
       (error: unknown) => {
         const failure = { error, wasAborted: signal.aborted };
-        onCall({ operation, tookMs: clock.monotonicMs() - beganMs, isLost: false, failure });
+        onCall({ ...what, tookMs: clock.monotonicMs() - beganMs, isLost: false, failure });
       },
     );
     return answer;
@@ -53,7 +59,7 @@ export function tapCalls(kv: Kv, clock: Pick<Clock, 'monotonicMs'>, onCall: (cal
   return {
     get: (key, signal) => tap('get', signal, kv.get(key, signal), same),
     list: (prefix, signal) => tap('list', signal, kv.list(prefix, signal), same),
-    commit: (txn, signal) => tap('commit', signal, kv.commit(txn, signal), same),
+    commit: (txn, signal) => tap({ operation: 'commit', txn }, signal, kv.commit(txn, signal), same),
     grantLease: (ttlMs, signal) => tap('grant-lease', signal, kv.grantLease(ttlMs, signal)),
     renewLease: (id, attemptMs, signal) =>
       tap('renew-lease', signal, kv.renewLease(id, attemptMs, signal), ({ store }) => ({ revision: store.revision })),

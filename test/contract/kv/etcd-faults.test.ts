@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { ObservedKv } from '../../../src/cluster/observed-kv.ts';
+import { observeStore } from '../../../src/cluster/observe-store.ts';
 import { StoreHealthMonitor } from '../../../src/cluster/store-health.ts';
 import { StoreTrust } from '../../../src/cluster/store-trust.ts';
 import { TrustedKv } from '../../../src/cluster/trusted-kv.ts';
@@ -42,7 +42,7 @@ function runSuite(): void {
     const wire = await TcpProxy.open(member?.clientPort ?? 0);
     closing.push(() => wire.close());
     const monitor = new StoreHealthMonitor(systemClock, silentLog, () => {});
-    const kv = new ObservedKv(open(`http://127.0.0.1:${wire.port}`), monitor, systemClock);
+    const kv = observeStore(open(`http://127.0.0.1:${wire.port}`), monitor, systemClock);
     await put(kv, '/hole/a');
     assert.equal(monitor.health.state, 'good');
     wire.stop();

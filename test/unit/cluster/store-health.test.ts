@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ObservedKv } from '../../../src/cluster/observed-kv.ts';
+import { observeStore } from '../../../src/cluster/observe-store.ts';
 import { StoreHealthMonitor } from '../../../src/cluster/store-health.ts';
 import { AgentError } from '../../../src/domain/errors.ts';
 import type { Log } from '../../../src/loop/log.ts';
@@ -20,7 +20,7 @@ function begin() {
   const monitor = new StoreHealthMonitor(clock, log, () => {
     changes += 1;
   });
-  const kv = new ObservedKv(raw, monitor, clock);
+  const kv = observeStore(raw, monitor, clock);
   const put = (key: string) => kv.commit({ compares: [], writes: [{ put: key, value: 'x' }] }, signal);
   const state = () => monitor.health.state;
   /** Until the call has ended, however. */

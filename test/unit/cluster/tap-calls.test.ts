@@ -18,7 +18,8 @@ function make() {
 test('the end of each call is told, with the revision where the answer has it', async () => {
   const { kv, calls } = make();
   const { id } = await kv.grantLease(4_000, signal);
-  const { revision } = await kv.commit({ compares: [], writes: [{ put: '/a', value: '1' }] }, signal);
+  const txn = { compares: [], writes: [{ put: '/a', value: '1' }] };
+  const { revision } = await kv.commit(txn, signal);
   await kv.get('/a', signal);
   await kv.list('/', signal);
   await kv.renewLease(id, 100, signal);
@@ -40,7 +41,7 @@ test('the end of each call is told, with the revision where the answer has it', 
     calls.map(({ operation }) => operation),
     operations,
   );
-  assert.deepEqual(calls[1], { operation: 'commit', tookMs: 0, isLost: false, revision });
+  assert.deepEqual(calls[1], { operation: 'commit', txn, tookMs: 0, isLost: false, revision });
   assert.equal(calls[4]?.revision, revision);
 });
 
