@@ -111,7 +111,7 @@ async function assertOrderedInTime(cluster: Cluster, { goneAtMs }: Loss): Promis
 
 scenarios('a dead node is replaced', (scenario) => {
   scenario('what it ran is elsewhere within the TTL and 1.5 s; back, it gives up its old copies', async (cluster) => {
-    await cluster.applyAll({
+    await cluster.startAll({
       'spread@.service': sleeper([], ['[X-Muster]', 'Replicas=3']),
       'strict@.service': sleeper([], ['[X-Muster]', 'Replicas=3', 'Disconnect=stop']),
       pages: sleepingContainer('pages', ['replicas: 3']),

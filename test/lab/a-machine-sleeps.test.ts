@@ -14,7 +14,7 @@ scenarios('a machine sleeps', (scenario) => {
     const [node] = cluster.nodes;
     assert.ok(node);
     const here = [`MachineID=${node.machineId}`];
-    await cluster.applyAll({
+    await cluster.startAll({
       'strict.service': sleeper([], ['[X-Muster]', ...here, 'Disconnect=stop']),
       box: sleepingContainer('box', ['disconnect: {mode: stop}', `placement: {machineId: ${node.machineId}}`]),
       'lasting.service': sleeper([], ['[X-Muster]', ...here]),

@@ -5,7 +5,7 @@ import { scenarios } from './shared.ts';
 
 scenarios('all nodes reboot', (scenario) => {
   scenario('three machines that lose power together come back to the same work on the same nodes', async (cluster) => {
-    await cluster.applyAll({
+    await cluster.startAll({
       'plain.service': sleeper(),
       'exact.service': sleeper([], ['[X-Muster]', 'Disconnect=stop']),
       'spread@.service': sleeper([], ['[X-Muster]', 'Replicas=3', 'Conflicts=spread@*.service']),

@@ -9,7 +9,7 @@ const stopMode = ['disconnect: {mode: stop}'];
 
 /** Units and containers of both modes on each node; returns what must not change. */
 async function begin(cluster: Cluster): Promise<{ identities: string[]; placements: string[] }> {
-  await cluster.applyAll({
+  await cluster.startAll({
     'each.service': sleeper([], ['[X-Muster]', 'Global=true']),
     'careful@.service': sleeper([], ['[X-Muster]', 'Replicas=3', 'Conflicts=careful@*.service', 'Disconnect=stop']),
     pair: sleepingContainer('pair', ['replicas: 3']),

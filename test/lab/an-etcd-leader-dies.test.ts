@@ -17,7 +17,7 @@ async function etcdLeader(cluster: Cluster): Promise<LabNode> {
 
 /** Power off, and all that ran there runs elsewhere in time, while nothing else is disturbed. */
 async function diesAndIsReplaced(cluster: Cluster, victim: LabNode): Promise<void> {
-  await cluster.applyAll({
+  await cluster.startAll({
     'each.service': sleeper([], ['[X-Muster]', 'Global=true']),
     'free@.service': sleeper([], ['[X-Muster]', 'Replicas=6']),
   });

@@ -13,7 +13,7 @@ interface Before {
 }
 
 async function begin(cluster: Cluster): Promise<Before> {
-  await cluster.applyAll({
+  await cluster.startAll({
     'each.service': sleeper([], ['[X-Muster]', 'Global=true']),
     'exact@.service': sleeper([], ['[X-Muster]', 'Replicas=3', 'Conflicts=exact@*.service', 'Disconnect=stop']),
     boxes: sleepingContainer('boxes', ['replicas: 3']),

@@ -70,7 +70,7 @@ scenarios('etcd fails', (scenario) => {
     const leader = await etcdLeader(cluster);
     const [follower] = cluster.others(leader);
     if (follower === undefined) throw new Error('three members');
-    await cluster.applyAll({ ...lasting, ...strict });
+    await cluster.startAll({ ...lasting, ...strict });
     const before = await look(cluster);
     await killMember(cluster, follower);
     await assertUndisturbed(cluster, before);
@@ -82,7 +82,7 @@ scenarios('etcd fails', (scenario) => {
   });
 
   scenario("etcd's leader frozen for 10 s costs no lease and disturbs nothing; work goes on", async (cluster) => {
-    await cluster.applyAll(lasting);
+    await cluster.startAll(lasting);
     const before = await look(cluster);
     const node = await etcdLeader(cluster);
     await node.freezeProcess('etcd');
@@ -147,7 +147,7 @@ scenarios('etcd fails', (scenario) => {
   scenario(
     'all of etcd away for 60 s: keep runs on, what ends is restarted, stop ends in time, nothing moves',
     async (cluster) => {
-      await cluster.applyAll({ ...lasting, ...strict });
+      await cluster.startAll({ ...lasting, ...strict });
       const before = await look(cluster);
       const isStrict = (line: string): boolean => line.startsWith('exact@');
       const kept = before.identities.filter((line) => !isStrict(line));

@@ -64,7 +64,7 @@ scenarios('hostile input is survived', (scenario, sideBySide) => {
   scenario(
     'garbage in the store is reported with its key, once, stops nobody, and leaves nothing behind',
     async (cluster) => {
-      await cluster.apply('steady.service', sleeper([], ['[X-Muster]', 'Global=true']));
+      await cluster.startAll({ 'steady.service': sleeper([], ['[X-Muster]', 'Global=true']) });
       const steady = await steadyRuns(cluster);
       const keysBefore = await sortedKeys(cluster);
       const garbage = await spoil(cluster);
@@ -76,7 +76,7 @@ scenarios('hostile input is survived', (scenario, sideBySide) => {
         await awaitReports(cluster, garbage);
         const small = garbage.filter(({ value }) => value.length < 100);
         for (let round = 0; round < 10; round += 1) await write(cluster, small);
-        await cluster.apply('again.service', sleeper());
+        await cluster.startAll({ 'again.service': sleeper() });
         assertCalm(await reports(cluster), garbage, 3);
         // A new leader and agents that list everything anew cope, too: also twice, when everybody stands behind the garbage.
         for (const name of ['later', 'last']) {
@@ -110,7 +110,7 @@ scenarios('hostile input is survived', (scenario, sideBySide) => {
   scenario(
     'what an agent has written itself can be spoilt: it is written anew, and what runs is not disturbed',
     async (cluster) => {
-      await cluster.apply('steady.service', sleeper([], ['[X-Muster]', 'Global=true']));
+      await cluster.startAll({ 'steady.service': sleeper([], ['[X-Muster]', 'Global=true']) });
       const steady = await steadyRuns(cluster);
       const node = cluster.nodes[1]!;
       const { id } = await cluster.nodeRow(node);

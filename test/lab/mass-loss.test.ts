@@ -24,7 +24,7 @@ interface Halves {
 async function fillFourNodes(cluster: Cluster): Promise<Halves> {
   const fourth = await cluster.lab.addNode();
   await cluster.awaitJoined(fourth);
-  await cluster.applyAll(work);
+  await cluster.startAll(work);
   const leader = await cluster.leader();
   const members = cluster.nodes.slice(0, 3);
   const member = members.find((node) => node !== leader);

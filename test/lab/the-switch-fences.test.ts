@@ -203,7 +203,7 @@ async function assertTakesWork(cluster: Cluster, node: LabNode): Promise<void> {
   // It was lost so often here that new work is kept off it for a while.
   await cluster.store.deletePrefix(`${cluster.root}nodes/${(await cluster.nodeRow(node)).id}/verdict`);
   const policies = [`placement: {machineId: "${node.machineId}"}`, 'disconnect: {mode: stop}'];
-  await cluster.applyAll({
+  await cluster.startAll({
     'again.service': sleeper([], ['[X-Muster]', `MachineID=${node.machineId}`, 'Disconnect=stop']),
     again: sleepingContainer('again', policies),
   });

@@ -35,10 +35,10 @@ export function containerOn(node: LabNode, name: string): string {
   return sleepingContainer(name, [`placement: {machineId: "${node.machineId}"}`]);
 }
 
-/** One of each kind on the machine, healthy. What identifies their runs. */
+/** One of each kind on the machine. What identifies their runs. */
 export async function begin(cluster: Cluster, node: LabNode): Promise<readonly string[]> {
   const { unit, container } = workOf(node);
-  await cluster.applyAll({ [unit]: unitOn(node), [container]: containerOn(node, container) });
+  await cluster.startAll({ [unit]: unitOn(node), [container]: containerOn(node, container) });
   return cluster.identities([node]);
 }
 
@@ -52,9 +52,7 @@ export async function assertWorks(cluster: Cluster, node: LabNode): Promise<void
 /** A new unit and a new container begin to run on the machine, and go: without waiting for how they do. */
 export async function assertStarts(cluster: Cluster, node: LabNode): Promise<void> {
   const { newUnit, newContainer } = workOf(node);
-  const texts = { [newUnit]: unitOn(node), [newContainer]: containerOn(node, newContainer) };
-  await Promise.all(Object.entries(texts).map(async ([name, text]) => cluster.apply(name, text, ['--no-wait'])));
-  await Promise.all(Object.keys(texts).map(async (name) => cluster.awaitRunning(name, 1)));
+  await cluster.startAll({ [newUnit]: unitOn(node), [newContainer]: containerOn(node, newContainer) });
   await cluster.muster(['rm', newUnit, newContainer], { on: node });
 }
 

@@ -71,6 +71,17 @@ export class Cluster {
     await Promise.all(Object.entries(texts).map(async ([name, text]) => this.apply(name, text, [], options)));
   }
 
+  /** Applies several and waits until all run: only after some seconds of it would they count as healthy. */
+  async startAll(texts: Readonly<Record<string, string>>): Promise<void> {
+    await Promise.all(Object.entries(texts).map(async ([name, text]) => this.apply(name, text, ['--no-wait'])));
+    await eventually('all of it to run', 30_000, async () => {
+      const found = (await this.workloads()).filter(({ name }) => name in texts);
+      const short = found.filter(({ summary }) => summary.running < Math.max(1, summary.wanted));
+      if (found.length === Object.keys(texts).length && short.length === 0) return true;
+      throw new Error(JSON.stringify(short.map(({ name, summary }) => [name, summary])));
+    });
+  }
+
   /** Asks an agent over its socket, past the command. */
   async ask<T>(question: (client: Client, signal: AbortSignal) => Promise<T>, node = this.#anyNode()): Promise<T> {
     const socketPath = `/proc/${node.leaderPid}/root/run/muster/muster.sock`;

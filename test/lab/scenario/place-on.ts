@@ -13,6 +13,6 @@ export async function placeOn(cluster: Cluster, node: LabNode, texts: Readonly<R
   });
   await Promise.all(walls.map(async ({ name, text }) => cluster.apply(name, text, ['--no-wait'])));
   await Promise.all(walls.map(async ({ name }) => cluster.awaitRunning(name, 1)));
-  await cluster.applyAll(texts);
+  await cluster.startAll(texts);
   await cluster.muster(['rm', ...walls.map(({ name }) => name)]);
 }
