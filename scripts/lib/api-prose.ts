@@ -63,7 +63,7 @@ role \`403\`. Each says why and is logged (docs/security.md).
 | 405 | \`INVALID_INPUT\` | the path doesn't take this method; \`Allow\` has those that it does |
 | 409 | \`CONFLICT\` | it contradicts the present state: a start of what is being removed |
 | 412 | \`STALE\` | a condition doesn't hold; \`current\` and \`ETag\` say what is there |
-| 413, 429, 431 | \`LIMIT\` | too large; too often: \`Retry-After\` says when to ask again; headers too large |
+| 413, 429, 431 | \`LIMIT\` | too large; too often, or too much at once: \`Retry-After\` says when to ask again; headers too large |
 | 415 | \`INVALID_INPUT\` | the body is no JSON by its type |
 | 503 | \`UNAVAILABLE\`, \`FENCED\` | etcd, the node or another node doesn't answer now: the same request may be sent again |
 | 507 | \`FULL\` | etcd is out of space |

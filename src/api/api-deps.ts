@@ -5,10 +5,11 @@ import type { RuntimeKind } from '../domain/spec.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import type { Runtime } from '../runtime/port.ts';
+import type { BodyBudgets } from './body-budget.ts';
 import type { CertificateSigner } from './certificate-signer.ts';
 import type { RecentStops } from './fleet/recent-stops.ts';
+import type { HeavyWork } from './heavy-work.ts';
 import type { Peers } from './peers.ts';
-import type { Turns } from './turns.ts';
 
 /** What the node that answers stands at. */
 export interface LocalState {
@@ -78,8 +79,10 @@ export interface ApiDeps {
   readonly metrics?: ApiMetrics;
   /** What fleet's clients have just had stopped; the API keeps it itself. */
   readonly recentStops?: RecentStops;
-  /** In which plans are made; the API keeps them itself. */
-  readonly planTurns?: Turns;
+  /** What is held to so much at once; the API keeps it itself. */
+  readonly heavy?: HeavyWork;
+  /** In which bodies find room; the API keeps them itself. */
+  readonly bodies?: BodyBudgets;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -10,17 +10,25 @@ import type { HistoryAnswer, HistoryEntry } from '../wire/event-answers.ts';
 import type { ApiDeps } from './api-deps.ts';
 import { nodeRef } from './copy-rows.ts';
 import { isWanted } from './events-query.ts';
+import { makeHeavyWork } from './heavy-work.ts';
 import { type Filter, nodeLabels } from './listing-filter.ts';
 
 /** The last so many entries are told. */
 const ENTRIES_LIMIT = 2_000;
 
+/** Whose history is asked for, and what of it. */
+export interface HistoryWish {
+  readonly name: WorkloadName;
+  readonly filter: Filter;
+}
+
 /** `GET /v1/workloads/:name/history`: each instance's own record of its moves, and around it what the store's history still tells. */
-export async function getHistory(
-  deps: ApiDeps,
-  { name, filter }: { readonly name: WorkloadName; readonly filter: Filter },
-  signal: AbortSignal,
-): Promise<HistoryAnswer> {
+export async function getHistory(deps: ApiDeps, wish: HistoryWish, signal: AbortSignal): Promise<HistoryAnswer> {
+  const { histories } = deps.heavy ?? makeHeavyWork();
+  return histories.take(async () => readHistory(deps, wish, signal), signal);
+}
+
+async function readHistory(deps: ApiDeps, { name, filter }: HistoryWish, signal: AbortSignal): Promise<HistoryAnswer> {
   const [{ state }, { state: nodes }, events] = await Promise.all([
     readWorkloadState(deps.store, [name], signal),
     readState(deps.store, ['nodes'], signal),
@@ -47,11 +55,7 @@ export async function getHistory(
 }
 
 /** The workload's own events that are wanted, the last of them where there are very many; and when the first of all events was. */
-async function readEvents(
-  { store }: ApiDeps,
-  { name, filter }: { readonly name: WorkloadName; readonly filter: Filter },
-  signal: AbortSignal,
-) {
+async function readEvents({ store }: ApiDeps, { name, filter }: HistoryWish, signal: AbortSignal) {
   const mine: ClusterEvent[] = [];
   let firstAt: string | undefined;
   let areAny = false;

@@ -3,18 +3,19 @@ import { type Context, Hono } from 'hono';
 import { AgentError, errorCodeOf } from '../domain/errors.ts';
 import { makeAllowedMethods } from './allowed-methods.ts';
 import type { ApiDeps } from './api-deps.ts';
+import type { BodyBudgets, BodyRoom } from './body-budget.ts';
 import { type Caller, socketCaller } from './caller.ts';
 import { openUpgrade, type Upgrades } from './exec-upgrade.ts';
 import { refuseFilters } from './filter-query.ts';
 import { fleetError, isFleetPath } from './fleet/answers.ts';
 import { RecentStops } from './fleet/recent-stops.ts';
+import { makeHeavyWork } from './heavy-work.ts';
 import { lineStream } from './line-stream.ts';
 import { measured } from './measured.ts';
 import { refuseUnjoined } from './node-state.ts';
 import { OpenRequests, type RequestScope } from './open-requests.ts';
-import { makePlanTurns } from './plan.ts';
 import { problemResponse } from './problem-response.ts';
-import { readBody } from './read-body.ts';
+import { makeBodyBudgets, readBody } from './read-body.ts';
 import { Refusal } from './refusal.ts';
 import { refuseForeignPage } from './refuse-foreign-page.ts';
 import { refuseRole } from './refuse-role.ts';
@@ -44,14 +45,15 @@ const unknownRoute = { method: 'other', route: 'unknown' } as const;
 
 /** The routes of version 1. Handlers parse, commit and answer; loops do the rest. */
 export function makeApi(given: ApiDeps): Api {
-  const deps: ApiDeps = { recentStops: new RecentStops(given.clock), planTurns: makePlanTurns(), ...given };
+  const deps: ApiDeps = { recentStops: new RecentStops(given.clock), heavy: makeHeavyWork(), ...given };
   const requests = new OpenRequests(deps.clock);
+  const bodies = deps.bodies ?? makeBodyBudgets();
   const app = new Hono<Handed>();
   deps.metrics?.watchStreams(() => requests.streams);
   for (const route of routes) {
     const { method, path } = route;
     app.on(method, path, async (context) =>
-      measured(deps, { method, route: path }, async () => respond(deps, requests, route, context)),
+      measured(deps, { method, route: path }, async () => respond({ deps, requests, bodies }, route, context)),
     );
   }
   const methodsOf = makeAllowedMethods(routes);
@@ -68,15 +70,19 @@ export function makeApi(given: ApiDeps): Api {
   };
 }
 
-async function respond(
-  deps: ApiDeps,
-  requests: OpenRequests,
-  route: Route,
-  context: Context<Handed>,
-): Promise<Response> {
+/** What all requests share. */
+interface Shared {
+  readonly deps: ApiDeps;
+  readonly requests: OpenRequests;
+  readonly bodies: BodyBudgets;
+}
+
+async function respond({ deps, requests, bodies }: Shared, route: Route, context: Context<Handed>): Promise<Response> {
+  const { caller } = context.env;
+  const room = bodies[caller.via].open(`${caller.role}/${caller.name}`);
   const limitMs = { answer: ANSWER_MS, stream: undefined, raw: 'limitMs' in route ? route.limitMs : undefined };
-  const scope = requests.begin(context.req.raw.signal, limitMs[route.kind]);
-  const request = makeRequest(deps, context, scope.signal);
+  const scope = requests.begin(context.req.raw.signal, limitMs[route.kind], () => room.free());
+  const request = makeRequest(deps, context, { room, signal: scope.signal });
   let isOpen = false;
   try {
     refuseRole(route, request.caller);
@@ -105,7 +111,11 @@ async function call(route: Route, request: RouteRequest, scope: RequestScope): P
   return new Response(body, { status: reply.status, headers });
 }
 
-function makeRequest(deps: ApiDeps, context: Context<Handed>, signal: AbortSignal): RouteRequest {
+function makeRequest(
+  deps: ApiDeps,
+  context: Context<Handed>,
+  { room, signal }: { readonly room: BodyRoom; readonly signal: AbortSignal },
+): RouteRequest {
   const { req } = context;
   return {
     deps,
@@ -116,7 +126,7 @@ function makeRequest(deps: ApiDeps, context: Context<Handed>, signal: AbortSigna
     query: (name) => req.query(name),
     queries: (name) => req.queries(name) ?? [],
     header: (name) => req.header(name),
-    body: async (type) => readBody(req.raw, type),
+    body: async (type) => readBody(req.raw, room, type),
   };
 }
 

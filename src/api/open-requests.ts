@@ -34,8 +34,11 @@ export class OpenRequests {
     return this.#streams;
   }
 
-  /** Ends when the client goes, when the API closes, or after `limitMs`. */
-  begin(client: AbortSignal, limitMs: number | undefined): RequestScope {
+  /**
+   * Ends when the client goes, when the API closes, or after `limitMs`.
+   * @param onEnd once its answer is complete
+   */
+  begin(client: AbortSignal, limitMs: number | undefined, onEnd = () => {}): RequestScope {
     const controller = new AbortController();
     let gone = false;
     const onGone = () => {
@@ -55,7 +58,9 @@ export class OpenRequests {
     const end = () => {
       cancel();
       client.removeEventListener('abort', onGone);
-      if (this.#open.delete(controller) && limitMs === undefined) this.#streams -= 1;
+      if (!this.#open.delete(controller)) return;
+      if (limitMs === undefined) this.#streams -= 1;
+      onEnd();
     };
     return {
       signal: controller.signal,

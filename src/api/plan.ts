@@ -17,11 +17,11 @@ import type { ProblemLine } from '../wire/problem.ts';
 import { parsePlanRequest } from '../wire/schemas.ts';
 import { parseApplied } from './apply.ts';
 import { nodeRef } from './copy-rows.ts';
+import { makeHeavyWork } from './heavy-work.ts';
 import { type PlannedChange, type PlanState, planApply, planRemove } from './plan-changes.ts';
 import { type PlanBasis, readPlanBasis } from './plan-read.ts';
 import { makeProblem } from './problem-response.ts';
 import type { RouteRequest } from './route.ts';
-import { Turns } from './turns.ts';
 
 /** So long a forecast may go on; an answer has 20 s. */
 const FORECAST_MS = 8_000;
@@ -29,22 +29,14 @@ const FORECAST_MS = 8_000;
 /** What changes may ask for together: a round of the planner lets nobody else have their turn. */
 const MOST_INSTANCES = LIMITS.replicas;
 
-/** So many wait at once: each of them holds the whole state. */
-const WAITING = 4;
-
-/** The turns in which an API's plans are made. */
-export function makePlanTurns(): Turns {
-  return new Turns(WAITING, 'plans');
-}
-
 type Outcome = PlannedChange | ProblemLine;
 
 /** `POST /v1/plan`: the leader's own planner on the present state, with the changes put in place. Nothing is written. */
 export async function plan(request: RouteRequest): Promise<PlanAnswer> {
   const { deps, signal } = request;
   const asked = parsePlanRequest(await request.body());
-  const turns = deps.planTurns ?? makePlanTurns();
-  return turns.take(async () => planNow(request, asked), signal);
+  const { plans } = deps.heavy ?? makeHeavyWork();
+  return plans.take(async () => planNow(request, asked), signal);
 }
 
 async function planNow(

@@ -9,6 +9,7 @@ import type { NodeStatsAnswer, SilentNode, StatsAnswer } from '../wire/stats-ans
 import type { ApiDeps } from './api-deps.ts';
 import type { Caller } from './caller.ts';
 import { readRows } from './copy-rows.ts';
+import { makeHeavyWork } from './heavy-work.ts';
 import { copyFilter, type Filter, hostFilter, isEmptyFilter } from './listing-filter.ts';
 import { everything } from './listings.ts';
 import { getNodeStats } from './stats-node.ts';
@@ -22,11 +23,18 @@ const NODE_LIMIT_MS = 3_000;
  * What present nodes and their instances use: each node is asked, a few at a time; those that don't answer are named. Narrowed, it's
  * the instances that are wanted, and the nodes that are wanted for themselves or for one of these; no other node is asked.
  */
-export async function getStats(
-  deps: ApiDeps,
-  { caller, filter }: { readonly caller: Caller; readonly filter: Filter },
-  signal: AbortSignal,
-): Promise<StatsAnswer> {
+export async function getStats(deps: ApiDeps, wish: StatsWish, signal: AbortSignal): Promise<StatsAnswer> {
+  const { stats } = deps.heavy ?? makeHeavyWork();
+  return stats.take(async () => askNodes(deps, wish, signal), signal);
+}
+
+/** Who asks for figures, and of what. */
+export interface StatsWish {
+  readonly caller: Caller;
+  readonly filter: Filter;
+}
+
+async function askNodes(deps: ApiDeps, { caller, filter }: StatsWish, signal: AbortSignal): Promise<StatsAnswer> {
   const { state } = await readState(deps.store, everything, signal);
   const all = state.names().flatMap((name) => readRows(state, name).map(({ row }) => row));
   const rows = all.filter(copyFilter(state, filter));

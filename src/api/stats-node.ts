@@ -2,13 +2,19 @@ import { readFile } from 'node:fs/promises';
 import { errorText } from '../domain/errors.ts';
 import type { NodeStatsAnswer, UsageRow } from '../wire/stats-answers.ts';
 import type { ApiDeps } from './api-deps.ts';
+import { makeHeavyWork } from './heavy-work.ts';
 
 /** The kernel shows times in hundredths of a second, whatever it counts in. */
 const TICK_MS = 10;
 const KIBI = 1_024;
 
-/** What this node uses at this moment. Nothing is counted but when it's asked for. */
+/** What this node uses at this moment. Nothing is counted but when it's asked for, and then once for all who ask meanwhile. */
 export async function getNodeStats(deps: ApiDeps, signal: AbortSignal): Promise<NodeStatsAnswer> {
+  const { usage } = deps.heavy ?? makeHeavyWork();
+  return usage.read('', async (during) => countUsage(deps, during), signal);
+}
+
+async function countUsage(deps: ApiDeps, signal: AbortSignal): Promise<NodeStatsAnswer> {
   const problems: string[] = [];
   const usages = await Promise.all(
     deps.runtimes.map(async (runtime) => {
