@@ -113,12 +113,22 @@ class Program {
             self: ownCommandLine(),
             ...version,
             monotonicUs,
+            killProcess,
             write: (text) => process.stdout.write(text),
           },
           signal,
         );
       },
     };
+  }
+}
+
+/** One that has ended already is as good as killed. */
+function killProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
   }
 }
 

@@ -19,6 +19,8 @@ export interface ProcessFacts {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** CLOCK_MONOTONIC in microseconds: systemd's timestamps are on it. */
   readonly monotonicUs: () => number;
+  /** SIGKILL, to a process of this machine that may be gone by now. */
+  readonly killProcess: (pid: number) => void;
 }
 
 /** The ports, and the way to close what they hold. */
@@ -76,7 +78,7 @@ export async function openPorts(config: Config, facts: ProcessFacts, clock: Cloc
 
 function openRuntimes(
   config: Config,
-  { monotonicUs }: ProcessFacts,
+  { monotonicUs, killProcess }: ProcessFacts,
   bus: Bus,
   clock: Clock,
   log: Log,
@@ -90,6 +92,7 @@ function openRuntimes(
       clock,
       log,
       random: Math.random,
+      killProcess,
     }),
   ];
 }

@@ -35,6 +35,8 @@ export interface RunAgentOptions {
   readonly version: string;
   readonly commit: string;
   readonly monotonicUs: () => number;
+  /** SIGKILL, to a process of this machine that may be gone by now. */
+  readonly killProcess: (pid: number) => void;
   /** To standard output. */
   readonly write: (text: string) => void;
 }
@@ -69,7 +71,8 @@ export async function runAgent(options: RunAgentOptions, signal: AbortSignal): P
 async function runLocked(config: Config, options: RunAgentOptions, log: Log, signal: AbortSignal): Promise<number> {
   const uptime = openUptime();
   const clock: Clock = countSuspension(systemClock, uptime.readMs);
-  const facts: ProcessFacts = { pid: options.pid, environment: options.env, monotonicUs: options.monotonicUs };
+  const { pid, env: environment, monotonicUs, killProcess } = options;
+  const facts: ProcessFacts = { pid, environment, monotonicUs, killProcess };
   const { ports, close } = await openPorts(config, facts, clock, log);
   const identity = await ports.host.identity();
   const { cpus } = await ports.host.capacity();

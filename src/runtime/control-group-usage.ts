@@ -106,7 +106,7 @@ async function findProcesses(groups: Groups, pid: number, root: string): Promise
     ...(named === undefined ? [] : [`${root}/sys/fs/cgroup/systemd${named}`]),
   ];
   for (const folder of folders) {
-    const pids = folder.endsWith('/') ? [] : await listProcesses(folder, 0);
+    const pids = folder.endsWith('/') ? [] : await listProcesses(folder);
     if (pids.length > 0) return pids;
   }
   return [String(pid)];
@@ -135,7 +135,8 @@ async function sumCpu(pids: readonly string[], root: string): Promise<bigint> {
 /** Nobody nests groups so deep that this matters. */
 const DEPTH_LIMIT = 8;
 
-async function listProcesses(folder: string, depth: number): Promise<string[]> {
+/** The processes of a control group and of those below it; none where there's no such group. */
+export async function listProcesses(folder: string, depth = 0): Promise<string[]> {
   const own = ((await read(join(folder, 'cgroup.procs'))) ?? '').split('\n').filter((pid) => /^\d+$/.test(pid));
   if (depth === DEPTH_LIMIT) return own;
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);

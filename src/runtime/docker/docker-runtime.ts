@@ -23,7 +23,9 @@ import { execInContainer } from './exec-container.ts';
 import { InTurn } from './in-turn.ts';
 import { isAlive, isAsOrdered } from './is-as-ordered.ts';
 import { readLabels } from './labels.ts';
+import { LostProcesses } from './lost-processes.ts';
 import { makeContainerBody } from './make-container-body.ts';
+import type { InspectedContainer } from './observe-container.ts';
 import { ObservedContainers } from './observed-containers.ts';
 import { pullImage } from './pull-image.ts';
 import { readLogs } from './read-logs.ts';
@@ -41,6 +43,8 @@ export interface DockerRuntimeOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
+  /** SIGKILL, to a process of this machine that may be gone by now. */
+  readonly killProcess: (pid: number) => void;
   /** A call that is answered from the daemon's memory may take so long: 15 s by default. */
   readonly callLimitMs?: number;
   /** Below which control group `stop` instances live where dockerd manages the groups itself: the slice's path by default. */
@@ -65,6 +69,7 @@ class DockerRuntime implements Runtime {
   readonly #engine: Engine;
   readonly #containers: Containers;
   readonly #observed: ObservedContainers;
+  readonly #lost: LostProcesses;
   readonly #turns = new InTurn();
   readonly #pulls: SharedPulls;
   readonly #closed = new AbortController();
@@ -74,7 +79,9 @@ class DockerRuntime implements Runtime {
     this.#options = options;
     this.#engine = openEngine({ socketPath, clock, limitMs: callLimitMs });
     this.#containers = new Containers(this.#engine, clusterId);
-    this.#observed = new ObservedContainers(this.#containers, clusterId, clock);
+    const { killProcess, log, root } = options;
+    this.#lost = new LostProcesses({ containers: this.#containers, killProcess, clock, log, root });
+    this.#observed = new ObservedContainers(this.#containers, this.#lost, clusterId, clock);
     const pullOptions = { engine: this.#engine, clock, auth: this.#auth, stallMs: pullStallMs };
     this.#pulls = new SharedPulls((image, onProgress, signal) => pullImage(image, pullOptions, onProgress, signal));
   }
@@ -171,6 +178,7 @@ class DockerRuntime implements Runtime {
       const message = `Cannot start container "${name}": the one that runs with disconnect "${owner.disconnect}" must be removed first`;
       throw new AgentError('CONFLICT', message);
     }
+    await this.#endLost(there, name, this.#closed.signal);
     if (isAlive(there) || isAsOrdered(there, owner, order)) return there.Id;
     // Dead, and made for an earlier order: its labels and environment can't be changed, so it's made anew.
     await this.#containers.remove(there.Id, name, this.#closed.signal);
@@ -188,6 +196,7 @@ class DockerRuntime implements Runtime {
       if (!container) continue;
       if (isAlive(container)) this.#observed.stopBegins(id);
       try {
+        await this.#endLost(container, containerName(key), signal);
         await this.#containers.stop(container, containerName(key), signal);
       } finally {
         this.#observed.stopEnds(id);
@@ -201,9 +210,18 @@ class DockerRuntime implements Runtime {
 
   async #remove(key: InstanceKey, signal: AbortSignal): Promise<void> {
     for (const { Id: id } of await this.#containers.list(signal, key)) {
+      const container = await this.#containers.inspect(id, signal);
+      if (container) await this.#endLost(container, containerName(key), signal);
       await this.#containers.remove(id, containerName(key), signal);
       this.#observed.forget(id);
     }
+  }
+
+  async #endLost(container: InspectedContainer, name: string, signal: AbortSignal): Promise<void> {
+    if (await this.#lost.end(container, signal)) return;
+    signal.throwIfAborted();
+    const message = `Cannot end what runs in container "${name}": Docker takes it for dead, expected its processes to end when they are killed`;
+    throw new AgentError('UNAVAILABLE', message);
   }
 
   logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<readonly LogLine[]> {

@@ -11,7 +11,7 @@ export interface InspectedContainer {
     readonly Env?: readonly string[] | null;
     readonly StopTimeout?: number;
   };
-  readonly HostConfig?: { readonly Memory?: number };
+  readonly HostConfig?: { readonly Memory?: number; readonly CgroupParent?: string };
   readonly State: {
     readonly Status: string;
     readonly Running?: boolean;

@@ -3,6 +3,7 @@ import type { ObservedInstance } from '../../domain/status.ts';
 import type { Clock } from '../../loop/clock.ts';
 import type { Containers, ListedContainer } from './containers.ts';
 import { readLabels } from './labels.ts';
+import type { LostProcesses } from './lost-processes.ts';
 import { observeContainer } from './observe-container.ts';
 
 interface Entry {
@@ -23,6 +24,7 @@ const listEveryMs = 50_000;
  */
 export class ObservedContainers {
   readonly #containers: Containers;
+  readonly #lost: Pick<LostProcesses, 'end'>;
   readonly #clusterId: ClusterId;
   readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
@@ -40,8 +42,9 @@ export class ObservedContainers {
   /** The stream of events, while there is one: what was asked for under another one is not kept. */
   #stream: object | undefined;
 
-  constructor(containers: Containers, clusterId: ClusterId, clock: Clock) {
+  constructor(containers: Containers, lost: Pick<LostProcesses, 'end'>, clusterId: ClusterId, clock: Clock) {
     this.#containers = containers;
+    this.#lost = lost;
     this.#clusterId = clusterId;
     this.#clock = clock;
   }
@@ -151,8 +154,10 @@ export class ObservedContainers {
       if (!owner) return undefined;
       const context = { wallMs: this.#clock.wallTime().getTime(), stopOrdered: this.#stopOrdered.has(id) };
       const observed = observeContainer(container, owner, context);
-      const entry = { token: tokenOf(item), atMs: this.#clock.monotonicMs(), observed };
-      if (this.#stream && !inspection.stale) this.#entries.set(id, entry);
+      const hasEnded = await this.#lost.end(container, signal);
+      const shown: ObservedInstance = hasEnded ? observed : { ...observed, phase: 'stopping' };
+      const entry = { token: tokenOf(item), atMs: this.#clock.monotonicMs(), observed: shown };
+      if (this.#stream && !inspection.stale && hasEnded) this.#entries.set(id, entry);
       return entry;
     } finally {
       if (this.#inspecting.get(id) === inspection) this.#inspecting.delete(id);

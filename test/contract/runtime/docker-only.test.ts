@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { ClusterId, InstanceKey } from '../../../src/domain/ids.ts';
@@ -32,6 +32,7 @@ function open(over: Partial<DockerRuntimeOptions> = {}): Runtime {
     clock: systemClock,
     log: silentLog,
     random: Math.random,
+    killProcess: (pid) => void process.kill(pid, 'SIGKILL'),
     stopGroupPath: daemon.stopGroupPath,
     ...over,
   });
@@ -364,6 +365,34 @@ describe('runtime docker, what only it does', {
     );
     await assert.rejects(begun, (error) => error === reason);
     await assert.rejects(observed('big/0'));
+  });
+
+  test('what runs in a container that a restarted daemon takes for dead is ended before that is told', async () => {
+    const run = makeContainerSpec(image, sleeps);
+    const lost = order('lost', run, { disconnect: 'stop' });
+    await runtime.start(lost, ignore, signal);
+    const { container: { id = '' } = {} } = await observed('lost/0');
+    const processes = () => {
+      const groups = ['', 'unified', 'systemd', 'memory', 'pids', 'cpu'].map((hierarchy) =>
+        join('/sys/fs/cgroup', hierarchy, daemon.stopGroupPath, id, 'cgroup.procs'),
+      );
+      return groups.filter(existsSync).flatMap((file) => readFileSync(file, 'utf8').split('\n').filter(Boolean));
+    };
+    assert.ok(processes().length > 0);
+    await daemon.stopDaemon('SIGKILL');
+    const file = join(daemon.root, daemon.directory, 'data', 'containers', id, 'config.v2.json');
+    const config = JSON.parse(readFileSync(file, 'utf8')) as { State: object };
+    config.State = { ...config.State, Running: false, Pid: 0 }; // as if it had ended in the middle of the start
+    writeFileSync(file, JSON.stringify(config));
+    await daemon.startDaemon();
+    assert.match(String(JSON.stringify(await daemon.must('GET', `/containers/${id}/json`))), /"Running":false/);
+    assert.ok(processes().length > 0, 'it runs unseen');
+
+    assert.notEqual((await observed('lost/0')).phase, 'running');
+    assert.deepEqual(processes(), []);
+    await runtime.start(lost, ignore, signal);
+    assert.equal((await observed('lost/0')).phase, 'running');
+    await away('lost/0');
   });
 
   test('a killed daemon is UNAVAILABLE at once, its containers live, and its return is told', async () => {

@@ -33,6 +33,7 @@ class DockerHarness implements RuntimeHarness {
       clock: systemClock,
       log: silentLog,
       random: Math.random,
+      killProcess: (pid) => void process.kill(pid, 'SIGKILL'),
       stopGroupPath: this.#daemon.stopGroupPath,
       root: this.#daemon.root,
       enter: this.#daemon.enter,

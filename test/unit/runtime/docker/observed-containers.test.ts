@@ -24,6 +24,7 @@ function setUp(count: number) {
   let gate: Promise<void> | undefined;
   let listGate: Promise<void> | undefined;
   let isFailing = false;
+  let hasEnded = true;
   const engine: Engine = {
     async call(call: EngineCall) {
       asked.push(call.path);
@@ -46,7 +47,12 @@ function setUp(count: number) {
     isAbsent: () => false,
     close: () => {},
   };
-  const observed = new ObservedContainers(new Containers(engine, cluster), cluster, clock);
+  const observed = new ObservedContainers(
+    new Containers(engine, cluster),
+    { end: async () => hasEnded },
+    cluster,
+    clock,
+  );
   const pass = async () => {
     asked.length = 0;
     const phases = (await observed.observe(signal)).map(({ key, phase }) => `${key} ${phase}`);
@@ -65,8 +71,23 @@ function setUp(count: number) {
   const fail = (isAway: boolean) => {
     isFailing = isAway;
   };
-  return { clock, states, observed, pass, hold, holdList, fail };
+  const setEnded = (ended: boolean) => {
+    hasEnded = ended;
+  };
+  return { clock, states, observed, pass, hold, holdList, fail, setEnded };
 }
+
+test('a container that is dead, and of which something runs, is stopping, and looked at until nothing does', async () => {
+  const { observed, states, pass, setEnded } = setUp(1);
+  observed.setEvents(true);
+  states.set('id0', { State: 'exited', Status: 'Exited (0)' });
+  setEnded(false);
+  assert.deepEqual((await pass()).phases, ['id0/0 stopping']);
+  assert.deepEqual(await pass(), { phases: ['id0/0 stopping'], asked: 1 });
+  setEnded(true);
+  assert.deepEqual((await pass()).phases, ['id0/0 stopped']);
+  assert.equal((await pass()).asked, 0);
+});
 
 test('an idle pass costs no call, an event one inspection', async () => {
   const { observed, pass } = setUp(20);

@@ -39,6 +39,7 @@ test('starting a container whose image is here costs two calls: it is created, a
     clock: systemClock,
     log: silentLog,
     random: Math.random,
+    killProcess: () => {},
   });
   context.after(() => runtime.close());
   const order = {
