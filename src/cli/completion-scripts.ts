@@ -44,7 +44,7 @@ _muster() {
   [[ -n $files ]] && _files
   return 0
 }
-compdef _muster muster
+if [[ \${funcstack[1]} == _muster ]]; then _muster "$@"; else compdef _muster muster; fi
 `,
   fish: `# muster completion for fish: put it in ~/.config/fish/completions/muster.fish
 function __muster_complete

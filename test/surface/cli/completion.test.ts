@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -149,6 +149,20 @@ test('zsh takes its script', { skip: has('zsh') ? false : 'lacks zsh (Debian: zs
   assert.match(stdout, /^hello@1\.service:run, 1 of 1 healthy$/m);
   assert.match(stdout, /^web:run/m);
   assert.match(stdout, /^files$/m);
+});
+
+test('zsh finds its script by itself in a folder of its path', {
+  skip: has('zsh') ? false : 'lacks zsh',
+}, async (t) => {
+  const { options, folder } = await makePlace(t, 'zsh');
+  renameSync(join(folder, 'script'), join(folder, '_muster'));
+  const script = [
+    'fpath=($PWD $fpath); autoload -U compinit; compinit -u -D',
+    '_describe() { print -l -- "${(@P)3}" }; _files() { print -- files }',
+    'print -- $_comps[muster]; words=(muster stop ""); CURRENT=3; _muster',
+  ].join('\n');
+  const { stdout } = await run('zsh', ['-f', '-c', script], options);
+  assert.match(stdout, /^_muster\nweb:run.*\nhello@1\.service:run, 1 of 1 healthy$/m);
 });
 
 test('fish completes by its script', { skip: has('fish') ? false : 'lacks fish (Debian: fish)' }, async (t) => {
