@@ -46,13 +46,13 @@ const PAIRS = 2;
 /** The suites in the order in which `npm test` runs them; `unit` runs within the check, those on demand by name alone. */
 export const suites: readonly Suite[] = [
   { name: 'unit', budgetSeconds: 50, filesAtOnce: MANY, packages: [] },
-  { name: 'surface', budgetSeconds: 90, filesAtOnce: MANY, packages: ['zsh', 'fish', 'mandoc', 'groff', 'openssl'] },
-  { name: 'fuzz', budgetSeconds: 60, filesAtOnce: MANY, packages: [] },
-  { name: 'sim', budgetSeconds: 120, filesAtOnce: MANY, packages: [] },
-  { name: 'soak', budgetSeconds: 90, filesAtOnce: MANY, packages: ['etcd-server'] },
-  { name: 'contract', budgetSeconds: 180, filesAtOnce: PAIRS, packages: contractPackages },
-  { name: 'lab', budgetSeconds: 1_000, filesAtOnce: 'one process', packages: hostPackages },
-  { name: 'chaos', budgetSeconds: 300, filesAtOnce: 'one process', packages: hostPackages },
+  { name: 'surface', budgetSeconds: 40, filesAtOnce: MANY, packages: ['zsh', 'fish', 'mandoc', 'groff', 'openssl'] },
+  { name: 'fuzz', budgetSeconds: 25, filesAtOnce: MANY, packages: [] },
+  { name: 'sim', budgetSeconds: 110, filesAtOnce: MANY, packages: [] },
+  { name: 'soak', budgetSeconds: 45, filesAtOnce: MANY, packages: ['etcd-server'] },
+  { name: 'contract', budgetSeconds: 150, filesAtOnce: PAIRS, packages: contractPackages },
+  { name: 'lab', budgetSeconds: 1_050, filesAtOnce: 'one process', packages: hostPackages },
+  { name: 'chaos', budgetSeconds: 220, filesAtOnce: 'one process', packages: hostPackages },
   { name: 'reliability', budgetSeconds: 300, filesAtOnce: 'one process', onDemand: true, packages: hostPackages },
 ];
 
