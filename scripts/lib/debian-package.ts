@@ -128,10 +128,11 @@ async function readEpochS(): Promise<number> {
   throw new Error('Cannot date the package: expected a git commit, or SOURCE_DATE_EPOCH in seconds since 1970');
 }
 
-/** The version of package.json; of a commit that isn't tagged with it, one before it that grows with the commits' times. */
+/** The version of package.json; of a commit that isn't tagged with it, one before it that grows with the commits' times. No commit: a release's files. */
 async function readVersion(epochS: number): Promise<string> {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   const changes = await git(['status', '--porcelain', '--', 'src', 'units', 'docs', 'packaging', 'package-lock.json']);
+  if (changes === undefined) return version;
   const tags = (await git(['tag', '--points-at', 'HEAD'])) ?? '';
   if (changes === '' && tags.split('\n').includes(`v${version}`)) return version;
   const commit = (await git(['rev-parse', '--short=12', 'HEAD'])) ?? 'unknown';
