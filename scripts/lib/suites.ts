@@ -34,6 +34,7 @@ const contractPackages = [
   'iproute2',
   'util-linux',
   'systemd-container',
+  'debootstrap',
   'dbus',
   'prometheus',
 ];
