@@ -1,3 +1,5 @@
+import { errorCodeOf } from '../../domain/errors.ts';
+import type { Client } from '../../wire/client.ts';
 import type { ListingFilter } from '../../wire/listing-filter.ts';
 import type { StatsAnswer } from '../../wire/stats-answers.ts';
 import { exitCodes, makeCommand } from '../command.ts';
@@ -94,8 +96,8 @@ async function showLive(context: Context, view: View, look: Wakeup): Promise<voi
     while (!view.isOver) {
       if (context.clock.monotonicMs() - askedMs >= everyMs) {
         askedMs = context.clock.monotonicMs();
-        before = now;
-        now = await client.stats(view.filter, context.signal).catch(explainNode(context, view.filter));
+        const seen = await lookAgain(context, client, view.filter, now === undefined);
+        if (seen !== undefined) [before, now] = [now, seen];
       }
       if (now !== undefined) screen.show(renderTop(context, sortedRates(rates(before, now), view.sort), view.sort));
       await look.wait(context, everyMs - (context.clock.monotonicMs() - askedMs));
@@ -103,6 +105,21 @@ async function showLive(context: Context, view: View, look: Wakeup): Promise<voi
     }
   } finally {
     screen.close();
+  }
+}
+
+/** Undefined where the agent has as many who ask as it answers: what was seen last stays. */
+async function lookAgain(
+  context: Context,
+  client: Client,
+  filter: ListingFilter,
+  isFirst: boolean,
+): Promise<StatsAnswer | undefined> {
+  try {
+    return await client.stats(filter, context.signal).catch(explainNode(context, filter));
+  } catch (error) {
+    if (isFirst || errorCodeOf(error) !== 'LIMIT') throw error;
+    return undefined;
   }
 }
 

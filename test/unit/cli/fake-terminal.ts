@@ -28,6 +28,8 @@ export interface FakeTerminalOptions {
   readonly machine?: Machine;
   /** Width of the terminal; without it, output is a pipe. */
   readonly columns?: number;
+  /** Standard input is a terminal too. */
+  readonly keys?: true;
 }
 
 /** A process for commands, with the given client behind the socket. */
@@ -52,6 +54,7 @@ export function makeFakeTerminal(options: FakeTerminalOptions = {}): FakeTermina
       if (options.machine === undefined) throw new Error('the fake terminal was given no machine');
       return Promise.resolve(options.machine);
     },
+    keys: () => (options.keys === true ? { setRaw: () => {}, type: 'xterm', onResize: () => () => {} } : undefined),
     runAgent: (start) => {
       starts.push(start);
       return Promise.resolve(0);

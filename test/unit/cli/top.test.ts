@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { rates } from '../../../src/cli/rates.ts';
+import { AgentError } from '../../../src/domain/errors.ts';
 import type { InstanceKey, Slot } from '../../../src/domain/ids.ts';
 import type { NodeStatsAnswer, StatsAnswer } from '../../../src/wire/stats-answers.ts';
 import { makeFakeTerminal, makeRow, node1, node2 } from './fake-terminal.ts';
@@ -86,6 +87,28 @@ test('muster top sorts by what is asked for, off a terminal without --once too',
   const { stdout } = await runTop('--sort', 'name');
   assert.ok(stdout.indexOf('web.0') < stdout.indexOf('web.1'), stdout);
   assert.equal((await runTop('--sort', 'beauty')).code, 2);
+});
+
+test('muster top goes on where the agent has too many who ask, with what was seen last', async () => {
+  const busy = new AgentError('LIMIT', 'Cannot answer so many requests: expected at most 16 at once');
+  const answers = [() => Promise.resolve(before), () => Promise.reject(busy), () => Promise.resolve(after)];
+  let asked = 0;
+  const stats = async () => {
+    asked += 1;
+    return (answers.shift() ?? (async () => Promise.resolve(after)))();
+  };
+  const terminal = makeFakeTerminal({ client: { stats }, columns: 120, keys: true });
+  const ended = assert.rejects(terminal.run('top', '--no-color'), /enough/);
+  await terminal.clock.advance(1_500);
+  assert.equal(asked, 2);
+  await terminal.clock.advance(1_500);
+  assert.equal(asked, 3);
+  assert.match(terminal.stdout(), /web\.0 +node1 +running +150\.0%/, 'since what was seen before');
+  terminal.abort(new Error('enough'));
+  await terminal.clock.advance(1_500);
+  await ended;
+  const first = makeFakeTerminal({ client: { stats: () => Promise.reject(busy) }, columns: 120, keys: true });
+  assert.equal(await first.run('top'), 1);
 });
 
 test('muster top hands its filters to the API, each time', async () => {
