@@ -4,9 +4,9 @@ import { makeProblem } from './problem-response.ts';
 
 /** Lines of a stream that are JSON already, each with its end; a blank one keeps the connection alive. */
 export class PreparedLines {
-  readonly text: string;
+  readonly text: string | Uint8Array;
 
-  constructor(text: string) {
+  constructor(text: string | Uint8Array) {
     this.text = text;
   }
 }
@@ -22,9 +22,6 @@ export function lineStream(
   contentType = 'application/x-ndjson',
 ): Response {
   const iterator = source[Symbol.asyncIterator]();
-  const encoder = new TextEncoder();
-  const encode = (value: unknown) =>
-    encoder.encode(value instanceof PreparedLines ? value.text : `${JSON.stringify(value)}\n`);
   const body = new ReadableStream<Uint8Array>(
     {
       pull: async (controller) => {
@@ -53,4 +50,11 @@ export function lineStream(
   return new Response(body, {
     headers: { 'content-type': contentType, 'cache-control': 'no-store', 'x-request-id': requestId },
   });
+}
+
+const encoder = new TextEncoder();
+
+function encode(value: unknown): Uint8Array {
+  const text = value instanceof PreparedLines ? value.text : `${JSON.stringify(value)}\n`;
+  return typeof text === 'string' ? encoder.encode(text) : text;
 }

@@ -8,12 +8,12 @@ import type { LogOptions } from '../runtime/port.ts';
 import { mergeByTime } from './logs-merge.ts';
 import { ResumePoint } from './logs-resume.ts';
 import type { LogPlace } from './logs-source.ts';
-import { byTime, encodeNotice, type LogText, noticeOf } from './logs-text.ts';
+import { byTime, encodeNotice, joinLines, type LogBatch, noticeOf, splitBatch } from './logs-text.ts';
 
 /** How long followed lines are gathered to be put in order: those of several instances come on different ways. */
 const GATHER_MS = 100;
 /** What is gathered at most; then who reads them waits. */
-const GATHER_LINES = 5_000;
+const GATHER_BYTES = 1024 * 1024;
 /** A copy that has left is read on for so long: its last lines may be under way. */
 const LEAVE_MS = 2_000;
 const retry = { firstMs: 500, maxMs: 10_000, jitter: 0 };
@@ -23,7 +23,7 @@ const BEFORE_MS = 10_000;
 /** What a follower needs. */
 export interface FollowParts {
   readonly clock: Clock;
-  readonly open: (place: LogPlace, options: LogOptions, signal: AbortSignal) => AsyncIterable<readonly LogText[]>;
+  readonly open: (place: LogPlace, options: LogOptions, signal: AbortSignal) => AsyncIterable<LogBatch>;
   /** Calls `sync` with the copies that there are, now and after each change, until the signal aborts. */
   readonly watch: (sync: (places: readonly LogPlace[] | 'gone') => void, signal: AbortSignal) => Promise<void>;
 }
@@ -47,7 +47,8 @@ export class LogFollow {
   readonly #followed = new Map<string, Followed>();
   readonly #running = new Set<Promise<void>>();
   readonly #changes = new Changes();
-  #gathered: LogText[] = [];
+  #gathered: LogBatch[] = [];
+  #gatheredBytes = 0;
   #isGone = false;
   #failed: { readonly error: unknown } | undefined;
   #beganMs = 0;
@@ -58,10 +59,10 @@ export class LogFollow {
   }
 
   /** Rejects where the only log asked for can't be read, now or ever. Ends once there is nothing left to follow. */
-  async *read(places: readonly LogPlace[], signal: AbortSignal): AsyncGenerator<readonly LogText[]> {
+  async *read(places: readonly LogPlace[], signal: AbortSignal): AsyncGenerator<LogBatch> {
     const { clock, watch } = this.#parts;
     this.#beganMs = clock.wallTime().getTime();
-    for (const place of places) this.#add(place, this.#options);
+    for (const place of places) this.#enter(place, this.#options);
     using stop = new ChildAbort(signal);
     try {
       if (places.length > 1) yield* mergeByTime(places.map((place) => this.#history(place, stop.signal)));
@@ -75,22 +76,30 @@ export class LogFollow {
     }
   }
 
-  async *#gather(signal: AbortSignal): AsyncGenerator<readonly LogText[]> {
+  async *#gather(signal: AbortSignal): AsyncGenerator<LogBatch> {
     const isWorthIt = () => this.#gathered.length > 0 || this.#isGone || this.#failed !== undefined;
     for (;;) {
       await this.#changes.until(isWorthIt, signal);
       signal.throwIfAborted();
       if (this.#followed.size > 1) await this.#parts.clock.sleep(GATHER_MS, signal);
-      const lines = this.#followed.size > 1 ? this.#gathered.sort(byTime) : this.#gathered;
-      this.#gathered = [];
-      this.#changes.tell();
-      if (lines.length > 0) yield lines;
+      const batch = this.#take();
+      if (batch !== undefined) yield batch;
       else if (this.#failed !== undefined) throw this.#failed.error;
       else if (this.#isGone && this.#followed.size === 0) {
-        yield [encodeNotice({ at: this.#now(), kind: 'notice', text: 'nothing is left to follow' })];
+        yield encodeNotice({ at: this.#now(), kind: 'notice', text: 'nothing is left to follow' });
         return;
       } else await this.#changes.until(() => this.#gathered.length > 0 || this.#followed.size === 0, signal);
     }
+  }
+
+  /** What was gathered: in order of time where there are several; what is of one copy goes on as it came. */
+  #take(): LogBatch | undefined {
+    const [first, second] = this.#gathered;
+    const batch = second === undefined ? first : Buffer.concat(this.#gathered, this.#gatheredBytes);
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+    this.#changes.tell();
+    return batch === undefined || this.#followed.size <= 1 ? batch : joinLines(splitBatch(batch).sort(byTime));
   }
 
   /** Follows what has come, and leaves what has gone. */
@@ -110,10 +119,10 @@ export class LogFollow {
 
   #join(place: LogPlace, signal: AbortSignal): void {
     const from = Temporal.Instant.fromEpochMilliseconds(this.#beganMs - BEFORE_MS).toString();
-    const followed = this.#add(place, { follow: true, since: from });
+    const followed = this.#enter(place, { follow: true, since: from });
     const instance = displayName(place.key);
     const text = `${instance} is on ${place.hostname} now`;
-    this.#notice(encodeNotice({ at: this.#now(), kind: 'notice', text, instance, node: place.hostname }));
+    this.#add(encodeNotice({ at: this.#now(), kind: 'notice', text, instance, node: place.hostname }));
     this.#begin(followed, signal);
   }
 
@@ -125,15 +134,15 @@ export class LogFollow {
     });
   }
 
-  #add(place: LogPlace, options: LogOptions): Followed {
+  #enter(place: LogPlace, options: LogOptions): Followed {
     const followed: Followed = { place, options, resume: new ResumePoint(), failures: 0 };
     this.#followed.set(nameOf(place), followed);
     return followed;
   }
 
   /** What was written until now; what can't be read is said, and tried again while it's followed. */
-  async *#history(place: LogPlace, signal: AbortSignal): AsyncGenerator<readonly LogText[]> {
-    const followed = this.#followed.get(nameOf(place)) ?? this.#add(place, this.#options);
+  async *#history(place: LogPlace, signal: AbortSignal): AsyncGenerator<LogBatch> {
+    const followed = this.#followed.get(nameOf(place)) ?? this.#enter(place, this.#options);
     try {
       const options = { ...this.#options, follow: false };
       for await (const batch of this.#parts.open(place, options, signal)) yield followed.resume.take(batch);
@@ -141,7 +150,7 @@ export class LogFollow {
       signal.throwIfAborted();
       if (errorCodeOf(error) === 'NOT_FOUND') return; // nothing there yet
       followed.failures = 1;
-      yield [this.#problem(error, place)];
+      yield this.#problem(error, place);
     }
   }
 
@@ -192,22 +201,23 @@ export class LogFollow {
     const isHopeless = code !== 'UNAVAILABLE' && code !== 'INTERNAL';
     if (isHopeless && this.#followed.size === 1) throw error;
     followed.failures += 1;
-    if (followed.failures === 1) this.#notice(this.#problem(error, followed.place));
+    if (followed.failures === 1) this.#add(this.#problem(error, followed.place));
     return isHopeless;
   }
 
-  #problem(error: unknown, { key, hostname }: LogPlace): LogText {
+  #problem(error: unknown, { key, hostname }: LogPlace): LogBatch {
     return noticeOf(error, this.#now(), { instance: displayName(key), node: hostname });
   }
 
-  #notice(notice: LogText): void {
-    this.#gathered.push(notice);
-    this.#changes.tell();
+  async #put(batch: LogBatch, signal: AbortSignal): Promise<void> {
+    await this.#changes.until(() => this.#gatheredBytes < GATHER_BYTES, signal);
+    this.#add(batch);
   }
 
-  async #put(lines: readonly LogText[], signal: AbortSignal): Promise<void> {
-    await this.#changes.until(() => this.#gathered.length < GATHER_LINES, signal);
-    for (const line of lines) this.#gathered.push(line);
+  #add(batch: LogBatch): void {
+    if (batch.length === 0) return;
+    this.#gathered.push(batch);
+    this.#gatheredBytes += batch.length;
     this.#changes.tell();
   }
 

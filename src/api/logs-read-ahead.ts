@@ -1,25 +1,38 @@
 import { AgentError } from '../domain/errors.ts';
 import { ChildAbort } from '../loop/child-abort.ts';
 import type { Clock } from '../loop/clock.ts';
-import type { LogLine } from '../runtime/port.ts';
+import type { LogLine, LogLines } from '../runtime/port.ts';
+import type { LogBatch } from './logs-text.ts';
 
 /** How much is held for a reader that is slower than what it follows. */
 export interface ReadAheadLimits {
   readonly lines: number;
-  readonly chars: number;
+  readonly bytes: number;
   /** A reader that is so far behind loses the oldest of what is held. */
   readonly lagMs: number;
 }
 
-export const defaultReadAhead: ReadAheadLimits = { lines: 5_000, chars: 512 * 1024, lagMs: 5_000 };
+export const defaultReadAhead: ReadAheadLimits = { lines: 5_000, bytes: 1024 * 1024, lagMs: 5_000 };
 
 /** Lines that were written just now: from them on the reader is up to date, or behind. */
 const FRESH_MS = 1_000;
 /** So long without a line, and all that was written has been read. */
 const IDLE_MS = 200;
 
+/** Where the lines come from, and how they are held. */
+export interface ReadAheadSource {
+  /** They end when its signal aborts. */
+  readonly open: (signal: AbortSignal) => AsyncIterable<LogLines>;
+  readonly encode: (lines: LogLines) => LogBatch;
+}
+
 /** Lines, or how many were left out before the next ones. */
-export type ReadAheadItem = { readonly lines: readonly LogLine[] } | { readonly lost: number };
+export type ReadAheadItem = { readonly batch: LogBatch } | { readonly lost: number };
+
+interface Held {
+  readonly batch: LogBatch;
+  readonly lines: number;
+}
 
 /**
  * Lines as they are written, held up to a limit for a reader that doesn't keep up. What was written before is read as fast as the
@@ -27,25 +40,20 @@ export type ReadAheadItem = { readonly lines: readonly LogLine[] } | { readonly 
  * neither this process's memory nor what writes the lines pays for a slow reader.
  */
 export class ReadAhead {
-  readonly #open: (signal: AbortSignal) => AsyncIterable<readonly LogLine[]>;
+  readonly #source: ReadAheadSource;
   readonly #clock: Clock;
   readonly #limits: ReadAheadLimits;
-  #held: (readonly LogLine[])[] = [];
+  #held: Held[] = [];
   #lines = 0;
-  #chars = 0;
+  #bytes = 0;
   #lost = 0;
   #isLive = false;
   #end: { readonly error?: unknown } | undefined;
   #onMore = () => {};
   #onRoom = () => {};
 
-  /** @param open gives the lines; they end when its signal aborts */
-  constructor(
-    open: (signal: AbortSignal) => AsyncIterable<readonly LogLine[]>,
-    clock: Clock,
-    limits: ReadAheadLimits = defaultReadAhead,
-  ) {
-    this.#open = open;
+  constructor(source: ReadAheadSource, clock: Clock, limits: ReadAheadLimits = defaultReadAhead) {
+    this.#source = source;
     this.#clock = clock;
     this.#limits = limits;
   }
@@ -65,9 +73,9 @@ export class ReadAhead {
       for (;;) {
         signal.throwIfAborted();
         if (this.#lost > 0) yield { lost: this.#takeLost() };
-        const lines = this.#take();
-        if (lines.length > 0) {
-          yield { lines };
+        const batch = this.#take();
+        if (batch !== undefined) {
+          yield { batch };
         } else if (this.#end !== undefined) {
           if ('error' in this.#end) throw this.#end.error;
           return;
@@ -90,20 +98,21 @@ export class ReadAhead {
     return lost;
   }
 
-  #take(): readonly LogLine[] {
-    const lines = this.#held.length === 1 ? (this.#held[0] ?? []) : this.#held.flat();
+  #take(): LogBatch | undefined {
+    const [first, second] = this.#held;
+    const batch = second === undefined ? first?.batch : Buffer.concat(this.#held.map((held) => held.batch));
     this.#held = [];
     this.#lines = 0;
-    this.#chars = 0;
+    this.#bytes = 0;
     this.#onRoom();
-    return lines;
+    return batch;
   }
 
   /** Never rejects: what ended the source is told to the reader. */
   async #fill(signal: AbortSignal): Promise<void> {
     try {
       let askedMs = this.#clock.monotonicMs();
-      for await (const lines of this.#open(signal)) {
+      for await (const lines of this.#source.open(signal)) {
         if (signal.aborted) break;
         if (this.#clock.monotonicMs() - askedMs >= IDLE_MS) this.#isLive = true;
         await this.#put(lines, signal);
@@ -116,32 +125,34 @@ export class ReadAhead {
     this.#onMore();
   }
 
-  async #put(lines: readonly LogLine[], signal: AbortSignal): Promise<void> {
+  async #put(lines: LogLines, signal: AbortSignal): Promise<void> {
     const ageMs = () => this.#clock.wallTime().getTime() - timeOf(lines.at(-1));
-    if (ageMs() < FRESH_MS) this.#isLive = true;
+    this.#isLive ||= ageMs() < FRESH_MS;
     while (this.#isFull && !signal.aborted) {
       const leftMs = this.#isLive ? this.#limits.lagMs - ageMs() : Infinity;
       if (leftMs > 0) await this.#room(leftMs);
       else this.#leaveOutOldest();
     }
-    this.#held.push(lines);
-    this.#count(lines, 1);
+    const held = { batch: this.#source.encode(lines), lines: lines.length };
+    this.#held.push(held);
+    this.#count(held, 1);
     this.#onMore();
   }
 
   #leaveOutOldest(): void {
-    const oldest = this.#held.shift() ?? [];
+    const oldest = this.#held.shift();
+    if (oldest === undefined) return;
     this.#count(oldest, -1);
-    this.#lost += oldest.length;
+    this.#lost += oldest.lines;
   }
 
   get #isFull(): boolean {
-    return this.#lines >= this.#limits.lines || this.#chars >= this.#limits.chars;
+    return this.#lines >= this.#limits.lines || this.#bytes >= this.#limits.bytes;
   }
 
-  #count(lines: readonly LogLine[], sign: 1 | -1): void {
-    this.#lines += sign * lines.length;
-    for (const { text } of lines) this.#chars += sign * text.length;
+  #count({ batch, lines }: Held, sign: 1 | -1): void {
+    this.#lines += sign * lines;
+    this.#bytes += sign * batch.length;
   }
 
   /** Until something was taken, or for so long. */

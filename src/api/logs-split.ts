@@ -1,5 +1,6 @@
 import { AgentError } from '../domain/errors.ts';
 import type { Clock } from '../loop/clock.ts';
+import type { LogBatch } from './logs-text.ts';
 
 /** When a stream counts as broken. */
 export interface StreamLimits {
@@ -10,46 +11,47 @@ export interface StreamLimits {
 }
 
 /** A line of ours is at most 64 KiB of text, each character of it six bytes at worst. */
-const LINE_LIMIT_CHARS = 1024 * 1024;
+const LINE_LIMIT_BYTES = 1024 * 1024;
+const NEWLINE = 0x0a;
 
 /**
- * The lines of a stream, those of one chunk together, without blank ones; a half line at the end is dropped. Silence is counted
+ * The whole lines of a stream as they come, with their ends; signs of life and a half line at the end are dropped. Silence is counted
  * only while something is waited for. Leaving the loop ends the stream.
  */
-export async function* splitLines(
-  body: ReadableStream<Uint8Array>,
+export async function* wholeLines(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
   limits: StreamLimits,
   signal: AbortSignal,
-): AsyncGenerator<readonly string[]> {
+): AsyncGenerator<LogBatch> {
   const reader = body.getReader();
-  const decoder = new TextDecoder();
-  let rest = '';
+  let rest: readonly Uint8Array[] = [];
+  let restBytes = 0;
   try {
     for (;;) {
       const { done, value } = await readWithin(reader, limits, signal);
       if (done) return;
-      const text = rest + decoder.decode(value, { stream: true });
-      const end = text.lastIndexOf('\n');
-      rest = text.slice(end + 1);
-      if (rest.length > LINE_LIMIT_CHARS) throw new AgentError('LIMIT', `Cannot read a line from ${limits.who}`);
-      const lines =
-        end < 0
-          ? []
-          : text
-              .slice(0, end)
-              .split('\n')
-              .filter((line) => line !== '');
-      if (lines.length > 0) yield lines;
+      const end = value.lastIndexOf(NEWLINE) + 1;
+      const left = value.subarray(end);
+      if (end > 0) {
+        const lines = value.subarray(0, end);
+        const batch = restBytes === 0 ? lines : Buffer.concat([...rest, lines]);
+        rest = [];
+        restBytes = 0;
+        if (batch.length > 1) yield batch;
+      }
+      if (left.length > 0) rest = [...rest, left];
+      restBytes += left.length;
+      if (restBytes > LINE_LIMIT_BYTES) throw new AgentError('LIMIT', `Cannot read a line from ${limits.who}`);
     }
   } finally {
     await reader.cancel().catch(() => {}); // broken: there is nothing left to end
   }
 }
 
-type Read = Awaited<ReturnType<ReadableStreamDefaultReader<Uint8Array>['read']>>;
+type Read = Awaited<ReturnType<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>['read']>>;
 
 function readWithin(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
+  reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
   { clock, silenceMs, who }: StreamLimits,
   signal: AbortSignal,
 ): Promise<Read> {

@@ -10,7 +10,7 @@ import type { Caller } from './caller.ts';
 import { LogFollow } from './logs-follow.ts';
 import { mergeByTime } from './logs-merge.ts';
 import { type LogPlace, readLocal, readRemote } from './logs-source.ts';
-import { encodeNotice, type LogText, noticeOf } from './logs-text.ts';
+import { encodeNotice, type LogBatch, noticeOf } from './logs-text.ts';
 
 /** A workload with so many copies is asked for by instance. */
 const MAX_PLACES = 200;
@@ -26,7 +26,7 @@ interface LogRequest {
   readonly caller: Caller;
 }
 
-type Batches = AsyncIterable<readonly LogText[]>;
+type Batches = AsyncIterable<LogBatch>;
 
 /**
  * Lines of an instance or of a workload, wherever its copies are, by time. What can't be read is said in a notice; where nothing else
@@ -56,8 +56,8 @@ export async function openLogs(deps: ApiDeps, request: LogRequest, signal: Abort
   return startingWith(told, mergeByTime(sources));
 }
 
-async function* startingWith(first: readonly LogText[], rest: Batches): AsyncGenerator<readonly LogText[]> {
-  if (first.length > 0) yield first;
+async function* startingWith(first: readonly LogBatch[], rest: Batches): AsyncGenerator<LogBatch> {
+  yield* first;
   yield* rest;
 }
 
@@ -74,12 +74,12 @@ async function* orNotice(
   { key, hostname }: LogPlace,
   lines: Batches,
   signal: AbortSignal,
-): AsyncGenerator<readonly LogText[]> {
+): AsyncGenerator<LogBatch> {
   try {
     yield* lines;
   } catch (error) {
     signal.throwIfAborted();
-    yield [noticeOf(error, clock.wallTime().toISOString(), { instance: displayName(key), node: hostname })];
+    yield noticeOf(error, clock.wallTime().toISOString(), { instance: displayName(key), node: hostname });
   }
 }
 

@@ -3,7 +3,7 @@ import type { Context, Output } from './context.ts';
 /** So much is gathered before it's written. */
 const GATHER_CHARS = 32 * 1024;
 /** And for no longer than this. */
-const GATHER_MS = 5;
+const GATHER_MS = 2;
 
 /** Writes many small texts as few large ones, and waits for a reader that is slower: what isn't taken isn't gathered. */
 export class LineWriter {
@@ -19,6 +19,7 @@ export class LineWriter {
 
   /** Resolves once there is room for more. */
   async write(text: string): Promise<void> {
+    if (text === '') return;
     this.#text += text;
     if (this.#text.length >= GATHER_CHARS) await this.flush();
     else this.#cancel ??= this.#clock.after(GATHER_MS, () => this.#give());

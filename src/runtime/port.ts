@@ -36,6 +36,22 @@ export interface LogLine {
   readonly text: string;
 }
 
+/** Lines that came together, oldest first: an array is such. */
+export interface LogLines extends Iterable<LogLine> {
+  readonly length: number;
+  /** As an array's. */
+  at(index: number): LogLine | undefined;
+  /** Writes all of them as text, where that is cheaper than to make each; absent where they are made. */
+  readonly write?: (pattern: LinePattern) => Uint8Array<ArrayBuffer>;
+}
+
+/** What stands around the parts of a line that is written: `begin`, its time, what says its stream, its text as JSON has it, `end`. */
+export interface LinePattern {
+  readonly begin: string;
+  readonly stream: Readonly<Record<LogLine['stream'], string>>;
+  readonly end: string;
+}
+
 /** The part of a runtime that runs what a node is ordered to. */
 export type NodeRuntime = Pick<Runtime, 'kind' | 'observe' | 'start' | 'install' | 'stop' | 'remove' | 'run'>;
 
@@ -113,7 +129,7 @@ export interface Runtime {
    * Its lines, oldest first, as many at once as came together; ends at the end unless following. The reader sets the pace.
    * `NOT_FOUND` for an instance it doesn't own.
    */
-  logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<readonly LogLine[]>;
+  logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<LogLines>;
   /**
    * Runs a command where the instance runs: in its container, or with the unit's namespaces, environment and user. `NOT_FOUND` for an
    * instance it doesn't own, `CONFLICT` for one that doesn't run. The signal is for the beginning; then {@link ExecSession.close}.

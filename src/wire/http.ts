@@ -1,6 +1,6 @@
 import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { AgentError } from '../domain/errors.ts';
-import { readLines } from './lines.ts';
+import { readLineBatches } from './lines.ts';
 import { parseProblem } from './problem.ts';
 import type { ClientTarget } from './target.ts';
 
@@ -21,6 +21,8 @@ export interface Http {
   json<T>(call: Call, signal: AbortSignal): Promise<T>;
   /** The answer's lines as they come; ends with the stream. Leaving the loop ends the request. */
   stream<T>(call: Call, signal: AbortSignal): AsyncIterable<T>;
+  /** The same, as many at once as came together. */
+  batches<T>(call: Call, signal: AbortSignal): AsyncIterable<readonly T[]>;
   close(): void;
 }
 
@@ -34,20 +36,29 @@ export function openHttp(target: ClientTarget, options: { readonly timeoutMs: nu
     opened ??= openTransport(target);
     return sendCall(target, await opened, { call, timeoutMs: options.timeoutMs }, signal);
   };
+  async function* batches<T>(call: Call, signal: AbortSignal): AsyncGenerator<readonly T[]> {
+    const response = await send(call, signal);
+    try {
+      if (response.statusCode !== 200) throw await readProblem(response, signal);
+      response.socket.setTimeout(0);
+      for await (const values of readLineBatches(response)) {
+        const problem = problemIn(values.at(-1));
+        const before = problem === undefined ? values : values.slice(0, -1);
+        if (before.length > 0) yield before as readonly T[];
+        if (problem !== undefined) throw problem;
+      }
+    } catch (error) {
+      throw await translate(error, target, signal);
+    } finally {
+      response.destroy();
+    }
+  }
   return {
     json: async <T>(call: Call, signal: AbortSignal) => (await readJson(await send(call, signal), signal)) as T,
     stream: async function* <T>(call: Call, signal: AbortSignal) {
-      const response = await send(call, signal);
-      try {
-        if (response.statusCode !== 200) throw await readProblem(response, signal);
-        response.socket.setTimeout(0);
-        for await (const value of readLines(response)) yield throwProblemLine(value) as T;
-      } catch (error) {
-        throw await translate(error, target, signal);
-      } finally {
-        response.destroy();
-      }
+      for await (const values of batches<T>(call, signal)) yield* values;
     },
+    batches,
     close: () => {
       opened?.then(({ close }) => close()).catch(() => {}); // whoever asked was told
     },
@@ -159,9 +170,9 @@ async function readText(response: IncomingMessage, signal: AbortSignal): Promise
 }
 
 /** A stream that ends for an error says so in its last line. */
-function throwProblemLine(value: unknown): unknown {
-  if (typeof value === 'object' && value !== null && 'problem' in value) throw parseProblem(value.problem, 0);
-  return value;
+function problemIn(last: unknown): AgentError | undefined {
+  const isProblem = typeof last === 'object' && last !== null && 'problem' in last;
+  return isProblem ? parseProblem(last.problem, 0) : undefined;
 }
 
 async function translate(error: unknown, target: ClientTarget, signal: AbortSignal): Promise<unknown> {

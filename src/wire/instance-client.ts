@@ -8,11 +8,14 @@ import type { ClientTarget } from './target.ts';
 
 /** What operators want of what runs. */
 export interface InstanceClient {
-  /** What a workload's instances wrote, or one of them where a slot is given; `CONFLICT` naming the node that can't be asked. */
+  /**
+   * What a workload's instances wrote, or one of them where a slot is given, as many lines at once as came together; `CONFLICT` naming
+   * the node that can't be asked.
+   */
   logs(
     query: LogQuery & { readonly workload: string; readonly slot?: string },
     signal: AbortSignal,
-  ): AsyncIterable<LogEntry>;
+  ): AsyncIterable<readonly LogEntry[]>;
   /** What nodes and instances use now: two answers make a rate. */
   stats(filter: ListingFilter, signal: AbortSignal): Promise<StatsAnswer>;
   /** Runs a command beside an instance; it ends with the signal. Rejects where it can't be run. */
@@ -25,7 +28,7 @@ export interface InstanceClient {
 
 /** That part of a client. `timeoutMs`: how long a command may take to begin. */
 export function makeInstanceClient(
-  http: Pick<Http, 'json' | 'stream'>,
+  http: Pick<Http, 'json' | 'batches'>,
   target: ClientTarget,
   timeoutMs: number,
 ): InstanceClient {
@@ -35,7 +38,7 @@ export function makeInstanceClient(
     logs: ({ workload, slot, tail, since, follow }, signal) => {
       const ofAll = `/v1/workloads/${encodeURIComponent(workload)}/logs`;
       const path = slot === undefined ? ofAll : pathOf(workload, slot, 'logs');
-      return http.stream({ method: 'GET', path, query: { tail, since, follow } }, signal);
+      return http.batches({ method: 'GET', path, query: { tail, since, follow } }, signal);
     },
     stats: (filter, signal) => http.json({ method: 'GET', path: '/v1/stats', query: { ...filter } }, signal),
     exec: async ({ workload, slot }, start, signal) => {

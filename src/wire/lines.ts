@@ -5,17 +5,22 @@ const LINE_LIMIT_CHARS = 64 * 1024 * 1024;
 
 /** The values of an NDJSON stream. Blank lines keep a connection alive and mean nothing. A half line at the end is dropped. */
 export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<unknown> {
+  for await (const values of readLineBatches(chunks)) yield* values;
+}
+
+/** The same, with those of one chunk together; none is empty. */
+export async function* readLineBatches(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<readonly unknown[]> {
   const decoder = new TextDecoder();
   let rest = '';
   for await (const chunk of chunks) {
-    rest += decoder.decode(chunk, { stream: true });
-    let from = 0;
-    for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n', from)) {
-      const line = rest.slice(from, end);
-      from = end + 1;
-      if (line.trim() !== '') yield parseLine(line);
+    const text = decoder.decode(chunk, { stream: true });
+    const end = text.lastIndexOf('\n');
+    if (end >= 0) {
+      const values = parseLines(rest + text.slice(0, end));
+      rest = '';
+      if (values.length > 0) yield values;
     }
-    rest = rest.slice(from);
+    rest += text.slice(end + 1);
     if (rest.length > LINE_LIMIT_CHARS) {
       throw new AgentError(
         'LIMIT',
@@ -23,6 +28,12 @@ export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenera
       );
     }
   }
+}
+
+function parseLines(text: string): unknown[] {
+  const values: unknown[] = [];
+  for (const line of text.split('\n')) if (line.trim() !== '') values.push(parseLine(line));
+  return values;
 }
 
 function parseLine(line: string): unknown {

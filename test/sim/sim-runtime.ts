@@ -5,7 +5,7 @@ import type { ObservedInstance } from '../../src/domain/status.ts';
 import type {
   ExecSession,
   InstanceUsage,
-  LogLine,
+  LogLines,
   LogOptions,
   Runtime,
   StartOrder,
@@ -72,7 +72,7 @@ export class SimRuntime implements Runtime {
     return this.#call(signal, (stop) => this.#runtime.remove(key, stop));
   }
 
-  logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<readonly LogLine[]> {
+  logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<LogLines> {
     return this.#runtime.logs(key, options, signal);
   }
 

@@ -83,24 +83,29 @@ interface Look {
 }
 
 /** Returns whether there is something that could not be shown. */
-async function print(context: Context, entries: AsyncIterable<LogEntry>, look: Look): Promise<boolean> {
+async function print(context: Context, batches: AsyncIterable<readonly LogEntry[]>, look: Look): Promise<boolean> {
   const writer = new LineWriter(context.stdout, context.clock);
-  const names = new Set(look.displays);
-  let width = Math.max(...[...names].map((name) => name.length));
+  const names = new Names(look.displays);
   let missing = false;
   try {
-    for await (const entry of entries) {
-      missing ||= entry.kind === 'notice' && entry.code !== undefined;
-      if (context.json) {
-        await writer.write(`${JSON.stringify(entry)}\n`);
-      } else if (entry.kind === 'notice') {
-        await writer.flush();
-        context.stderr.write(noticeLine(entry));
-      } else {
-        if (!names.has(entry.instance)) width = Math.max(width, entry.instance.length);
-        names.add(entry.instance);
-        await writer.write(lineOf(context, entry, names.size > 1 ? width : 0, look.timestamps));
+    for await (const batch of batches) {
+      let text = '';
+      for (const entry of batch) {
+        if (entry.kind === 'line') {
+          text += context.json ? jsonLine(entry) : lineOf(context, entry, names.widthWith(entry.instance), look);
+          continue;
+        }
+        missing ||= entry.code !== undefined;
+        if (context.json) {
+          text += jsonLine(entry);
+        } else {
+          await writer.write(text);
+          await writer.flush();
+          context.stderr.write(noticeLine(entry));
+          text = '';
+        }
       }
+      await writer.write(text);
     }
   } finally {
     await writer.flush();
@@ -108,11 +113,33 @@ async function print(context: Context, entries: AsyncIterable<LogEntry>, look: L
   return missing;
 }
 
+/** The instances that were seen so far. */
+class Names {
+  readonly #names: Set<string>;
+  #width: number;
+
+  constructor(names: ReadonlySet<string>) {
+    this.#names = new Set(names);
+    this.#width = Math.max(...[...names].map((name) => name.length));
+  }
+
+  /** How wide their column is once this one is shown, too: none for a single one. */
+  widthWith(name: string): number {
+    if (!this.#names.has(name)) {
+      this.#names.add(name);
+      this.#width = Math.max(this.#width, name.length);
+    }
+    return this.#names.size > 1 ? this.#width : 0;
+  }
+}
+
+const jsonLine = (entry: LogEntry) => `${JSON.stringify(entry)}\n`;
+
 function noticeLine({ text, node }: LogNotice): string {
   return `muster: ${node === undefined ? '' : `${node}: `}${printable(text)}\n`;
 }
 
-function lineOf({ paint }: Context, entry: LogLineEntry, width: number, timestamps: boolean): string {
+function lineOf({ paint }: Context, entry: LogLineEntry, width: number, { timestamps }: Look): string {
   const name = width === 0 ? '' : `${paint(`${entry.instance.padEnd(width)} |`, 'dim')} `;
   const time = timestamps ? `${paint(entry.at, 'dim')} ` : '';
   return `${name}${time}${entry.text}\n`;

@@ -9,7 +9,7 @@ import type {
   ExecOrder,
   ExecSession,
   InstanceUsage,
-  LogLine,
+  LogLines,
   LogOptions,
   Runtime,
   StartOrder,
@@ -130,7 +130,7 @@ class SystemdRuntime implements Runtime {
     if (this.#record(unit, key) !== undefined) await this.#control.remove(unit, signal);
   }
 
-  async *logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<readonly LogLine[]> {
+  async *logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<LogLines> {
     const unit = safeUnitName(key);
     if (this.#record(unit, key) === undefined) {
       throw new AgentError('NOT_FOUND', `Cannot read the journal of "${unit}": no such instance on this node`);

@@ -170,7 +170,7 @@ describe('runtime docker, what only it does', {
     await eventually('its lines', 10_000, async () => {
       const lines: string[] = [];
       for await (const batch of runtime.logs('options/0' as InstanceKey, { follow: false }, signal))
-        lines.push(...batch.map(({ text }) => text));
+        for (const { text } of batch) lines.push(text);
       assert.deepEqual(lines, expected);
       return true;
     });

@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import type { InstanceKey } from '../../../src/domain/ids.ts';
 import type { RunSpec } from '../../../src/domain/spec.ts';
 import type { ObservedInstance } from '../../../src/domain/status.ts';
-import type { ExecSession, LogLine, Runtime, StartOrder } from '../../../src/runtime/port.ts';
+import type { ExecSession, LogLine, LogLines, Runtime, StartOrder } from '../../../src/runtime/port.ts';
 import { eventually } from '../../support/eventually.ts';
 
 /** What the suite needs of one kind of runtime; each adapter's test supplies it. */
@@ -549,8 +549,8 @@ function texts(lines: readonly LogLine[]): string[] {
   return lines.map(({ text }) => text);
 }
 
-async function collect(batches: AsyncIterable<readonly LogLine[]>): Promise<LogLine[]> {
-  return (await Array.fromAsync(batches)).flat();
+async function collect(batches: AsyncIterable<LogLines>): Promise<LogLine[]> {
+  return (await Array.fromAsync(batches)).flatMap((lines) => [...lines]);
 }
 
 /** Runs `work` while the runtime is watched; `changes` tells how often a change was told so far. */
@@ -609,7 +609,7 @@ async function followsUntilAborted({ runtime }: Bench, key: InstanceKey): Promis
   const got: string[] = [];
   const following = (async () => {
     for await (const lines of runtime.logs(key, { tail: 1, follow: true }, abort.signal)) {
-      got.push(...texts(lines));
+      got.push(...texts([...lines]));
       abort.abort(reason);
     }
   })();

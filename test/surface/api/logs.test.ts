@@ -36,12 +36,12 @@ async function openCluster(t: TestContext, peers = true): Promise<Cluster> {
   await twins.nodes[0].client.apply(makeDocument('web', { scale: { kind: 'replicas', replicas: 2 } }), t.signal);
   const ask = (on: 0 | 1, query: object, signal: AbortSignal) =>
     twins.nodes[on].client.logs({ workload: 'web', follow: false, ...query }, signal);
-  const read = async (on: 0 | 1, query: object) => (await Array.fromAsync(ask(on, query, t.signal))).map(textOf);
+  const read = async (on: 0 | 1, query: object) => (await Array.fromAsync(ask(on, query, t.signal))).flat().map(textOf);
   const follow = (on: 0 | 1, query: object = {}): Following => {
     const stop = new AbortController();
     const entries: LogEntry[] = [];
     const reading = (async () => {
-      for await (const entry of ask(on, { follow: true, ...query }, stop.signal)) entries.push(entry);
+      for await (const batch of ask(on, { follow: true, ...query }, stop.signal)) entries.push(...batch);
     })();
     const ended = reading.catch(() => undefined); // aborted, or the agent has ended before
     const end = async () => {

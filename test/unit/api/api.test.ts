@@ -440,8 +440,8 @@ test('logs come from this node, and name the node that has them otherwise', asyn
   await addNode(fixture, node2, 'node2');
   const read = async () => {
     const lines = [];
-    for await (const line of fixture.client.logs({ workload: 'web', slot: '0', follow: false }, signal(t)))
-      lines.push(line.text);
+    for await (const batch of fixture.client.logs({ workload: 'web', slot: '0', follow: false }, signal(t)))
+      lines.push(...batch.map(({ text }) => text));
     return lines;
   };
   await assign(fixture, node1, web0);
@@ -460,8 +460,8 @@ test('an error in mid-stream reaches the reader after the lines before it', asyn
   const fixture = await openFixture(t, [docker({ logs })]);
   const lines: string[] = [];
   const read = async () => {
-    for await (const line of fixture.client.logs({ workload: 'web', slot: '0', follow: false }, signal(t)))
-      lines.push(line.text);
+    for await (const batch of fixture.client.logs({ workload: 'web', slot: '0', follow: false }, signal(t)))
+      lines.push(...batch.map(({ text }) => text));
   };
   await assert.rejects(read(), refusal('UNAVAILABLE', /dockerd/));
   assert.deepEqual(lines, ['one']);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ReadAhead, type ReadAheadItem } from '../../../src/api/logs-read-ahead.ts';
-import type { LogLine } from '../../../src/runtime/port.ts';
+import type { LogLine, LogLines } from '../../../src/runtime/port.ts';
 import { FakeClock, settle } from '../../support/fake-clock.ts';
 
-const limits = { lines: 100, chars: 10_000, lagMs: 5_000 };
+const limits = { lines: 100, bytes: 10_000, lagMs: 5_000 };
 const { signal } = new AbortController();
 
 /** A source that gives lines when it's told to, and counts what was taken of it. */
@@ -55,12 +55,17 @@ async function next(reading: AsyncIterator<ReadAheadItem>): Promise<ReadAheadIte
   return step.value;
 }
 
-const numbers = (item: ReadAheadItem) => ('lines' in item ? item.lines.map(({ text }) => Number(text)) : []);
+/** As they are held: their numbers. */
+const encode = (lines: LogLines) => Buffer.from([...lines].map(({ text }) => `${text}\n`).join(''));
+
+function numbers(item: ReadAheadItem): number[] {
+  return 'batch' in item ? Buffer.from(item.batch).toString().trimEnd().split('\n').map(Number) : [];
+}
 
 test('ReadAhead gives lines as they come to a reader that keeps up', async () => {
   const clock = new FakeClock();
   const source = makeSource(clock);
-  const reading = new ReadAhead(source.read, clock, limits).read(signal);
+  const reading = new ReadAhead({ open: source.read, encode }, clock, limits).read(signal);
   for (let round = 0; round < 50; round += 1) {
     const reads = next(reading);
     await source.give(10);
@@ -73,7 +78,7 @@ test('ReadAhead gives lines as they come to a reader that keeps up', async () =>
 test('ReadAhead loses nothing of what was written before, however slowly it is read', async () => {
   const clock = new FakeClock();
   const source = makeSource(clock);
-  const ahead = new ReadAhead(source.read, clock, limits);
+  const ahead = new ReadAhead({ open: source.read, encode }, clock, limits);
   const reading = ahead.read(signal);
   const first = next(reading);
   for (let round = 0; round < 20; round += 1) await source.give(50, 3_600_000);
@@ -91,7 +96,7 @@ test('ReadAhead loses nothing of what was written before, however slowly it is r
 test('ReadAhead waits for a reader that was up to date, then leaves out the oldest lines and says how many', async () => {
   const clock = new FakeClock();
   const source = makeSource(clock);
-  const ahead = new ReadAhead(source.read, clock, limits);
+  const ahead = new ReadAhead({ open: source.read, encode }, clock, limits);
   const reading = ahead.read(signal);
   const first = next(reading);
   await source.give(10);
@@ -109,10 +114,10 @@ test('ReadAhead waits for a reader that was up to date, then leaves out the olde
   await reading.return(undefined);
 });
 
-test('ReadAhead counts characters too', async () => {
+test('ReadAhead counts bytes too', async () => {
   const clock = new FakeClock();
   const source = makeSource(clock);
-  const ahead = new ReadAhead(source.read, clock, { ...limits, chars: 10 });
+  const ahead = new ReadAhead({ open: source.read, encode }, clock, { ...limits, bytes: 20 });
   const reading = ahead.read(signal);
   const first = next(reading);
   await source.give(5);
@@ -129,12 +134,12 @@ test('ReadAhead tells the end and the failure of its source after its lines, and
     yield [{ at: '2026-01-01T00:00:00Z', stream: 'stdout', text: '1' }];
     throw new Error('broken');
   }
-  const reading = new ReadAhead(failing, clock, limits).read(signal);
+  const reading = new ReadAhead({ open: failing, encode }, clock, limits).read(signal);
   assert.deepEqual(numbers(await next(reading)), [1]);
   await assert.rejects(reading.next(), /broken/);
   const stop = new AbortController();
   const source = makeSource(clock);
-  const waiting = new ReadAhead(source.read, clock, limits).read(stop.signal).next();
+  const waiting = new ReadAhead({ open: source.read, encode }, clock, limits).read(stop.signal).next();
   await settle();
   const reason = new Error('enough');
   stop.abort(reason);

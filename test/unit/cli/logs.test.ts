@@ -35,7 +35,7 @@ function makeLogs(written: readonly (LogEntry | Error)[]) {
     for (const each of written) {
       await Promise.resolve();
       if (each instanceof Error) throw each;
-      yield each;
+      yield [each];
     }
   };
   return { asked, logs };
@@ -95,6 +95,17 @@ test('muster logs says on standard error what it cannot show, shows the others, 
   );
 });
 
+test('muster logs shows all lines that come together with a notice', async () => {
+  const logs: Client['logs'] = async function* () {
+    await Promise.resolve();
+    yield [entry(1, 'a'), entry(2, 'b', 'web.1'), notice, entry(4, 'd')];
+  };
+  const terminal = makeFakeTerminal({ client: { instances: answer(one, two), logs } });
+  assert.equal(await terminal.run('logs', 'web'), 1);
+  assert.equal(terminal.stdout(), 'web.0 | a\nweb.1 | b\nweb.0 | d\n');
+  assert.equal(terminal.stderr(), 'muster: node2: Cannot reach node2\n');
+});
+
 test('muster logs prints what came before an error, and then the error', async () => {
   const { logs } = makeLogs([entry(1, 'a'), new AgentError('CONFLICT', 'it runs on node2')]);
   const terminal = makeFakeTerminal({ client: { instances: answer(one), logs } });
@@ -106,13 +117,13 @@ test('muster logs prints what came before an error, and then the error', async (
 test('muster logs shows a line soon, also when no other follows', async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const logs: Client['logs'] = async function* () {
-    yield entry(1, 'a');
+    yield [entry(1, 'a')];
     await promise;
   };
   const terminal = makeFakeTerminal({ client: { instances: answer(one), logs } });
   const code = terminal.run('logs', 'web.0', '-f');
   await eventually('the line', 2_000, async () => {
-    await terminal.clock.advance(5);
+    await terminal.clock.advance(2);
     return terminal.stdout() === 'a\n';
   });
   resolve();
