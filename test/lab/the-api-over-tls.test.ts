@@ -1,69 +1,23 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { InstancesAnswer } from '../../src/wire/answers.ts';
 import { eventually } from '../support/eventually.ts';
 import { readResponse } from '../support/read-response.ts';
 import { makeTestPki } from '../support/test-pki.ts';
-import { type CommandResult, command } from './command.ts';
-import { builtExecutable } from './image-layer.ts';
 import type { LabNode } from './lab-node.ts';
 import type { Cluster } from './scenario/cluster.ts';
+import { Laptop, type Pem } from './scenario/laptop.ts';
 import { issueOperator, pkiFolder, serveTls, serveTlsNoMore } from './scenario/serve-tls.ts';
 import { sleeper } from './scenario/workload-texts.ts';
 import { scenarios } from './shared.ts';
 
-type Pem = Readonly<Record<'ca' | 'cert' | 'key', string>>;
-
 /** Short enough to see certificates renewed, long enough for a busy machine. */
 const lifetime = '24s';
-const talker = sleeper([
-  'ExecStart=',
-  `ExecStart=/bin/sh -c 'n=0; while sleep 0.2; do n=$((n+1)); echo line $n; done'`,
-]);
-
-/** A machine that is no node: this one, with the executable and a folder for its contexts. */
-class Laptop {
-  readonly #folder: string;
-  constructor(folder: string) {
-    this.#folder = folder;
-  }
-
-  async muster(args: readonly string[], input?: string): Promise<CommandResult> {
-    const executable = process.env['MUSTER_LAB_EXECUTABLE'] ?? builtExecutable;
-    const env = { XDG_CONFIG_HOME: this.#folder, NO_COLOR: '1' };
-    return command([executable, ...args], {
-      env,
-      reject: false,
-      timeoutMs: 60_000,
-      ...(input === undefined ? {} : { input }),
-    });
-  }
-
-  /** Adds a context for a node, with the files of a certificate, and uses it. */
-  async use(name: string, node: LabNode, pem: Pem): Promise<void> {
-    const files: string[] = [];
-    for (const kind of ['ca', 'cert', 'key'] as const) {
-      const path = join(this.#folder, `${name}-${kind}.pem`);
-      await writeFile(path, pem[kind], { mode: 0o600 });
-      files.push(`--${kind}`, path);
-    }
-    const endpoint = `https://${node.address}:2773`;
-    const added = await this.muster(['context', 'add', name, '--endpoint', endpoint, ...files, '--use', '--force']);
-    assert.equal(added.exitCode, 0, added.stderr);
-  }
-}
-
-async function withLaptop(run: (laptop: Laptop) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'muster-laptop-'));
-  try {
-    await run(new Laptop(folder));
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
+/** Says this word again and again. */
+const talkerOf = (word: string) =>
+  sleeper(['ExecStart=', `ExecStart=/bin/sh -c 'n=0; while sleep 0.2; do n=$((n+1)); echo ${word} $n; done'`]);
+const talker = 'talker.service';
+const spread = 'spread@.service';
 
 /** What the port answers to whoever shows this, if it answers. */
 async function answerTo(
@@ -126,27 +80,131 @@ async function seeCertificates(signer: LabNode, other: LabNode): Promise<void> {
 
 /** What reads works from elsewhere as on a node, wherever the instance runs. */
 async function seeAllFromAfar(laptop: Laptop, node: LabNode): Promise<void> {
-  const name = 'talker.service';
   const reads: readonly (readonly [args: readonly string[], says: RegExp])[] = [
     [['ls'], /^talker\.service /m],
-    [['inspect', name], /talker\.service/],
-    [['explain', name], /^talker\.service: run/m],
-    [['history', name], / placed /],
-    [['events', name, '--since', '10m'], / workload\.applied /],
-    [['logs', name, '-n', '2'], /line \d+$/m],
-    [['exec', name, '--', 'echo', 'from afar'], /^from afar$/m],
+    [['inspect', talker], /talker\.service/],
+    [['explain', talker], /^talker\.service: run/m],
+    [['history', talker], / placed /],
+    [['events', talker, '--since', '10m'], / workload\.applied /],
+    [['logs', talker, '-n', '2'], /line \d+$/m],
+    [['exec', talker, '--', 'echo', 'from afar'], /^from afar$/m],
     [['top', '--once'], /^talker\.service /m],
     [['node', 'inspect', node.name], /^Node: /m],
+    [['node', 'label', node.name, 'rack=a'], /labels set: rack=a/],
+    [['status'], /^Nodes: +3 up$/m],
+    [['context', 'ls'], /^lab +yes +\S+ +operator anna +https:/m],
   ];
-  for (const [args, says] of reads) {
-    const { exitCode, stdout, stderr } = await laptop.muster(args);
-    assert.equal(exitCode, 0, `${args.join(' ')}: ${stderr}`);
-    assert.match(stdout, says, args.join(' '));
+  await Promise.all(reads.map(async ([args, says]) => laptop.mustSay(args, says)));
+  await laptop.mustSay(['node', 'ls', '--label', 'rack=a'], new RegExp(`^${node.name} `, 'm'));
+}
+
+/** What goes on until it is ended, and what needs a terminal. */
+async function seeSessions(laptop: Laptop): Promise<void> {
+  const shell = laptop.inTerminal(
+    'exec',
+    '-it',
+    'spread@1.service',
+    '--',
+    'sh',
+    '-c',
+    'stty size; read word; echo "got $word"; exit 7',
+  );
+  const top = laptop.inTerminal('top');
+  await Promise.all([
+    (async () => {
+      await Laptop.see(shell, /^24 80\r?$/m);
+      shell.type('typed\r');
+      assert.equal(await shell.ended, 7, shell.shown());
+      assert.match(shell.shown(), /^got typed\r?$/m);
+    })(),
+    (async () => {
+      await Laptop.see(top, /talker\.service .*[KM]iB/);
+      assert.ok(top.shown().includes('\u001b[?1049h'), 'a screen of its own');
+      top.type('q');
+      assert.equal(await top.ended, 0, top.shown());
+    })(),
+  ]);
+}
+
+/** What changes something says how it goes on until all is as it was told, wherever that is. */
+async function seeChangesFromAfar(cluster: Cluster, laptop: Laptop): Promise<void> {
+  const home = (await cluster.awaitRunning(talker, 1))[0]?.node?.hostname;
+  await Promise.all([
+    laptop.mustSay(
+      ['scale', `${spread}=3`],
+      /to have 3 instances\n(.*\n)*spread@3\.service on node\d: running\n(.*\n)*done: /,
+    ),
+    laptop.mustSay(['restart', talker], /to restart\n(.*\n)*talker\.service on node\d: running\n(.*\n)*done: /),
+    seeSessions(laptop),
+  ]);
+  const drained =
+    (await cluster.rows(spread)).map(({ node }) => node?.hostname ?? '').find((name) => name !== home) ?? '';
+  await Promise.all([
+    (async () => {
+      await laptop.mustSay(
+        ['apply', '--name', talker, '-'],
+        /: running\n(.*\n)*done: talker\.service running/,
+        talkerOf('word'),
+      );
+      await laptop.mustSay(['rollback', talker], /spec \d+ is back as spec \d+\n(.*\n)*done: /);
+    })(),
+    (async () => {
+      await laptop.mustSay(['node', 'cordon', drained], /cordoned/);
+      const progress = /^spread@\d\.service: moving to node\d: (.*\n)*spread@\d\.service: has left, 0 to go\n/m;
+      const said = await laptop.mustSay(['drain', drained], progress);
+      assert.match(said, new RegExp(`^drained: nothing is on ${drained} any more, in `, 'm'));
+      await laptop.mustSay(['node', 'uncordon', drained], /uncordoned/);
+    })(),
+  ]);
+}
+
+/** The same while somebody follows the log and the events: both go on through all of it. */
+async function seeChangesFollowed(cluster: Cluster, laptop: Laptop): Promise<void> {
+  const log = laptop.follow('logs', '-f', '-n', '1', talker);
+  const events = laptop.follow('events', '-f', '--since', '1m');
+  await Promise.all([Laptop.see(log, /^line \d+\n(line \d+\n){3}/), Laptop.see(events, / workload\.applied /)]);
+  await seeChangesFromAfar(cluster, laptop);
+  await Laptop.see(log, /^word \d+$(.*\n)*line 1$/m);
+  for (const says of [
+    / workload\.scaled .*spread@/,
+    / instance\.moved .*spread@/,
+    / node\.drained /,
+    / node\.uncordoned /,
+  ])
+    await Laptop.see(events, says);
+  for (const session of [log, events]) {
+    session.interrupt();
+    assert.equal(await session.ended, 130, session.shown());
   }
 }
 
 const fingerprint = async (node: LabNode): Promise<string> =>
   (await node.run(['openssl', 'x509', '-in', `${pkiFolder}/node.pem`, '-noout', '-fingerprint', '-sha256'])).stdout;
+
+/** An operator's own machine works with the cluster by her certificate alone. */
+async function seeLaptop(cluster: Cluster, node: LabNode): Promise<void> {
+  await using laptop = await Laptop.open();
+  await laptop.use('lab', node, await issueOperator(cluster, 'anna', ['--lifetime', '1h']));
+  await Promise.all([
+    laptop.mustSay(
+      ['apply', '--name', talker, '-'],
+      /: running\n(.*\n)*done: talker\.service running/,
+      talkerOf('line'),
+    ),
+    laptop.mustSay(['apply', '--name', spread, '-'], /^done: /m, sleeper([], ['[X-Muster]', 'Replicas=2'])),
+  ]);
+  const { rows } = JSON.parse((await laptop.muster(['ps', talker, '--json'])).stdout) as InstancesAnswer;
+  assert.deepEqual(
+    rows.map(({ display, phase }) => [display, phase]),
+    [[talker, 'running']],
+  );
+  assert.equal((await laptop.muster(['context', 'use', 'lab'])).exitCode, 0);
+  await laptop.mustSay(['context', 'show'], /^As: +operator anna$/m);
+  await seeAllFromAfar(laptop, node);
+  await seeChangesFollowed(cluster, laptop);
+  await laptop.mustSay(['stop', talker], /stopped/);
+  await laptop.mustSay(['context', 'rm', 'lab'], /lab/);
+}
 
 scenarios('the API over TLS', (scenario) => {
   scenario('a laptop works with the cluster by a certificate; nodes renew theirs and go on', async (cluster) => {
@@ -157,37 +215,18 @@ scenarios('the API over TLS', (scenario) => {
       const before = await Promise.all(
         [first, second].map(async (node) => [await node.mainPid('muster.service'), await fingerprint(node)]),
       );
-      const anna = await issueOperator(cluster, 'anna', ['--lifetime', '1h']);
-      await withLaptop(async (laptop) => {
-        await laptop.use('lab', second, anna);
-        const applied = await laptop.muster(['apply', '--name', 'talker.service', '-'], talker);
-        assert.equal(applied.exitCode, 0, applied.stderr);
-        assert.match(applied.stdout, /done: talker\.service running/);
-        const { rows } = JSON.parse((await laptop.muster(['ps', '--json'])).stdout) as InstancesAnswer;
-        assert.deepEqual(
-          rows.map(({ display, phase }) => [display, phase]),
-          [['talker.service', 'running']],
+      await seeLaptop(cluster, second);
+      await seeCertificates(first, second);
+      await seeRefusals(cluster, second);
+      for (const [at, node] of [first, second].entries()) {
+        await eventually(
+          `a renewed certificate on ${node.name}`,
+          40_000,
+          async () => (await fingerprint(node)) !== before[at]?.[1],
         );
-        assert.match((await laptop.muster(['status'])).stdout, /^Nodes: +3 up$/m);
-        assert.match((await laptop.muster(['context', 'ls'])).stdout, /^lab +yes +\S+ +operator anna +https:/m);
-        assert.equal((await laptop.muster(['context', 'use', 'lab'])).exitCode, 0);
-        assert.match((await laptop.muster(['context', 'show'])).stdout, /^As: +operator anna$/m);
-        await seeAllFromAfar(laptop, second);
-        await seeCertificates(first, second);
-        await seeRefusals(cluster, second);
-        for (const [at, node] of [first, second].entries()) {
-          await eventually(
-            `a renewed certificate on ${node.name}`,
-            40_000,
-            async () => (await fingerprint(node)) !== before[at]?.[1],
-          );
-          assert.equal(await node.mainPid('muster.service'), before[at]?.[0], 'without a restart');
-        }
         // A node that was away for longer than its certificate lasted would need a new one; these never were.
-        const stopped = await laptop.muster(['stop', 'talker.service']);
-        assert.equal(stopped.exitCode, 0, stopped.stderr);
-        assert.equal((await laptop.muster(['context', 'rm', 'lab'])).exitCode, 0);
-      });
+        assert.equal(await node.mainPid('muster.service'), before[at]?.[0], 'without a restart');
+      }
     } finally {
       await serveTlsNoMore(cluster);
     }
