@@ -18,6 +18,12 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/**
+ * A machine that goes down stops all its processes before it kills them, and nsenter stops itself when what it runs is stopped. Nobody
+ * on the machine can wake it, and while it doesn't reap what it ran, the machine can't end.
+ */
+const wakeEveryMs = 1_000;
+
 /** Before a command: it is killed when this process ends. */
 export const endsWithUs: readonly string[] = ['setpriv', '--pdeathsig', 'KILL', '--'];
 
@@ -34,19 +40,21 @@ export async function command(argv: readonly string[], options: CommandOptions =
     ...(options.env === undefined ? {} : { env: options.env, extendEnv: false }),
   });
   const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => killGroup(child.pid), options.timeoutMs);
+  const waking = setInterval(() => killGroup(child.pid, 'SIGCONT'), wakeEveryMs);
   const { stdout, stderr, exitCode, failed, shortMessage } = await child;
   clearTimeout(timer);
+  clearInterval(waking);
   if (failed && options.reject !== false) {
     throw new Error(`${shortMessage}\n${stderr}${stdout === '' ? '' : `\n${stdout.slice(-2000)}`}`.trimEnd());
   }
   return { stdout, stderr, exitCode: exitCode ?? -1 };
 }
 
-/** Kills a process group that may already be gone. */
-export function killGroup(pid: number | undefined): void {
+/** Kills a process group that may already be gone, or sends it another signal. */
+export function killGroup(pid: number | undefined, signal: NodeJS.Signals = 'SIGKILL'): void {
   if (pid === undefined) return;
   try {
-    process.kill(-pid, 'SIGKILL');
+    process.kill(-pid, signal);
   } catch {
     // Gone, which is what was wanted.
   }
