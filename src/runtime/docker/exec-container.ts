@@ -21,6 +21,7 @@ export interface ExecParts {
 const END_POLL_MS = 20;
 const END_LIMIT_MS = 5_000;
 const FIRST_SIZE_LIMIT_MS = 1_000;
+const PID_LIMIT_MS = 2_000;
 /** What a command that is ended has to end by itself. */
 const GRACE_MS = 2_000;
 
@@ -163,9 +164,9 @@ class DockerExec implements ExecSession {
   async close(): Promise<void> {
     const { clock, enter } = this.#parts;
     const { signal } = new AbortController();
-    const { Running: isRunning, Pid: pid = 0 } = await this.#inspect().catch((): Inspected => ({}));
+    const pid = await this.#findPid().catch(() => 0);
     this.#socket.destroy();
-    const isThere = async () => isRunning === true && pid > 1 && this.#isInContainer(pid);
+    const isThere = async () => pid > 1 && this.#isInContainer(pid);
     const untilMs = clock.monotonicMs() + GRACE_MS;
     for (const name of ['HUP', 'TERM'])
       if (await isThere()) await sendSignal([...enter, 'kill', '-s', name, String(pid)]);
@@ -173,6 +174,17 @@ class DockerExec implements ExecSession {
       if (clock.monotonicMs() >= untilMs) await sendSignal([...enter, 'kill', '-s', 'KILL', String(pid)]);
       if (clock.monotonicMs() >= untilMs + GRACE_MS) return;
       await clock.sleep(END_POLL_MS, signal);
+    }
+  }
+
+  /** 0 where it doesn't run. A command may have said something before dockerd knows its PID: it runs as 0 until then. */
+  async #findPid(): Promise<number> {
+    const { clock } = this.#parts;
+    const untilMs = clock.monotonicMs() + PID_LIMIT_MS;
+    for (;;) {
+      const { Running: isRunning, Pid: pid = 0 } = await this.#inspect();
+      if (isRunning !== true || pid > 1 || clock.monotonicMs() >= untilMs) return isRunning === true ? pid : 0;
+      await clock.sleep(END_POLL_MS, new AbortController().signal);
     }
   }
 
