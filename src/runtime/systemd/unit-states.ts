@@ -40,6 +40,8 @@ interface StatesContext {
 interface Entry {
   readonly needed: readonly Needed[];
   readonly known: Map<string, unknown>;
+  /** What systemd has told of the unit as one of its type, and not yet of the unit itself. */
+  readonly ahead: Map<string, unknown>;
   readonly unsubscribe: () => void;
 }
 
@@ -79,7 +81,7 @@ export class UnitStates {
       member: 'PropertiesChanged',
     };
     const unsubscribe = this.#bus.subscribe(match, (signal) => this.#merge(unit, signal));
-    const entry = { needed: neededProperties(unit), known: new Map<string, unknown>(), unsubscribe };
+    const entry: Entry = { needed: neededProperties(unit), known: new Map(), ahead: new Map(), unsubscribe };
     this.#entries.set(unit, entry);
     return entry;
   }
@@ -96,7 +98,10 @@ export class UnitStates {
 
   /** After a lost connection: signals may have been missed. */
   forgetStates(): void {
-    for (const { known } of this.#entries.values()) known.clear();
+    for (const { known, ahead } of this.#entries.values()) {
+      known.clear();
+      ahead.clear();
+    }
   }
 
   /** After systemd has read all files again. States go on, and their signals were not missed. */
@@ -154,18 +159,26 @@ export class UnitStates {
     return known;
   }
 
+  /**
+   * Each change comes as two signals, the first of the unit's type, the second of the unit: only both together are a state that the unit
+   * was ever in. Between them a restart after a failure looks like one after an end that was well.
+   */
   #merge(unit: string, { body }: BusSignal): void {
-    const { needed, known } = this.#entry(unit);
+    const { needed, known, ahead } = this.#entry(unit);
     const [iface, changed] = body;
     if (typeof changed !== 'object' || changed === null) return;
-    let isNews = false;
     for (const { iface: of, name } of needed) {
-      if (of !== iface || !Object.hasOwn(changed, name)) continue;
-      const value: unknown = (changed as Readonly<Record<string, unknown>>)[name];
+      if (of === iface && Object.hasOwn(changed, name))
+        ahead.set(name, (changed as Readonly<Record<string, unknown>>)[name]);
+    }
+    if (iface !== UNIT_INTERFACE) return;
+    let isNews = false;
+    for (const [name, value] of ahead) {
       if (known.get(name) === value) continue;
       known.set(name, value);
       isNews = true;
     }
+    ahead.clear();
     if (isNews) this.#onChange();
   }
 

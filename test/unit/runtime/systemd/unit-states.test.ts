@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Bus, BusCall, BusSignal } from '../../../../src/bus/port.ts';
+import { silentLog } from '../../../../src/loop/log.ts';
+import { SystemdManager, UNIT_INTERFACE } from '../../../../src/runtime/systemd/systemd-manager.ts';
+import { UnitStates } from '../../../../src/runtime/systemd/unit-states.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+
+const never = new AbortController().signal;
+const SERVICE_INTERFACE = 'org.freedesktop.systemd1.Service';
+const unit = 'web.service';
+
+/** A bus with one unit, which tells of its changes when the test says so. */
+class UnitBus implements Bus {
+  readonly properties = new Map<unknown, unknown>([
+    ['ActiveState', 'activating'],
+    ['SubState', 'auto-restart'],
+    ['Result', 'exit-code'],
+    ['NRestarts', 3],
+  ]);
+  #handler: (signal: BusSignal) => void = () => {};
+
+  async call({ member, args = [] }: BusCall): Promise<readonly unknown[]> {
+    return member === 'Get' ? [this.properties.get(args[1]) ?? 0] : [[]];
+  }
+
+  subscribe(_match: unknown, handler: (signal: BusSignal) => void): () => void {
+    this.#handler = handler;
+    return () => {};
+  }
+
+  onConnect(): () => void {
+    return () => {};
+  }
+
+  onDisconnect(): () => void {
+    return () => {};
+  }
+
+  close(): void {}
+
+  tell(iface: string, changed: Readonly<Record<string, unknown>>): void {
+    const of = { path: '/', interface: 'org.freedesktop.DBus.Properties', member: 'PropertiesChanged' };
+    this.#handler({ ...of, body: [iface, changed, []] });
+  }
+}
+
+async function open() {
+  const bus = new UnitBus();
+  const manager = new SystemdManager(bus);
+  let changes = 0;
+  const states = new UnitStates({ bus, manager, clock: new FakeClock(), log: silentLog }, () => {
+    changes += 1;
+  });
+  const read = async () => {
+    const known = await states.read(unit, never);
+    return [known.get('SubState'), known.get('Result'), known.get('NRestarts')];
+  };
+  await read();
+  return { bus, states, read, changes: () => changes };
+}
+
+test('what systemd tells of the type counts with what it tells of the unit, which comes after it', async () => {
+  const { bus, read, changes } = await open();
+  assert.deepEqual(await read(), ['auto-restart', 'exit-code', 3]);
+  bus.tell(SERVICE_INTERFACE, { Result: 'success', NRestarts: 4 });
+  assert.deepEqual(await read(), ['auto-restart', 'exit-code', 3], 'it never was waiting after a success');
+  assert.equal(changes(), 0);
+  bus.tell(UNIT_INTERFACE, { SubState: 'start-pre' });
+  assert.deepEqual(await read(), ['start-pre', 'success', 4]);
+  assert.equal(changes(), 1);
+  bus.tell(SERVICE_INTERFACE, { Result: 'success', NRestarts: 4 });
+  bus.tell(UNIT_INTERFACE, { SubState: 'start-pre' });
+  assert.equal(changes(), 1, 'the same again is no news');
+});
+
+test('half a change from before a lost connection is forgotten with the rest', async () => {
+  const { bus, states, read } = await open();
+  bus.tell(SERVICE_INTERFACE, { Result: 'success' });
+  states.forgetStates();
+  assert.deepEqual(await read(), ['auto-restart', 'exit-code', 3]);
+  bus.tell(UNIT_INTERFACE, { SubState: 'failed' });
+  assert.deepEqual(await read(), ['failed', 'exit-code', 3]);
+});
