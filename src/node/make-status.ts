@@ -98,14 +98,17 @@ function unseenPhase({ order, previous, observed }: StatusInput): Phase {
   return isOver || last === 'orphan' ? 'pending' : last;
 }
 
-/** The agent's failed attempts and the runtime's own restarts in a row. A unit that has used up its own Restart= stays down. */
+/**
+ * The agent's failed attempts and the runtime's own restarts in a row. A unit that has used up its own Restart= stays down, whatever of
+ * its restarts was forgiven. From systemd 254 on one that is about to be restarted is failed for a moment.
+ */
 function failing(observed: ObservedInstance | undefined, memory: Remembered | undefined): Partial<InstanceStatus> {
   const runtimeRestarts = observed?.runtimeRestarts ?? 0;
   const own = Math.max(0, runtimeRestarts - (memory?.forgivenRestarts ?? runtimeRestarts));
   const failures = own + (memory?.failures ?? 0);
-  if (failures === 0) return {};
-  const gaveUp = own > 0 && observed?.restartsItself === true && observed.phase === 'failed';
-  return { failures, ...(gaveUp ? { gaveUp } : {}) };
+  const isDown = observed?.phase === 'failed' && observed.unit?.sub !== 'failed-before-auto-restart';
+  const gaveUp = isDown && observed.restartsItself && runtimeRestarts > 0;
+  return { ...(failures > 0 ? { failures } : {}), ...(gaveUp ? { gaveUp } : {}) };
 }
 
 function seen(observed: ObservedInstance): Partial<InstanceStatus> {

@@ -236,3 +236,19 @@ test('a unit that has used up its own restarts is told to have given up, one wit
     assert.equal(makeStatus({ ...plainInput, observed, memory: memory.get(unitKey) }).gaveUp, gaveUp);
   }
 });
+
+test('a unit that has used up its own restarts has given up, also where they were forgiven or an earlier agent saw them', () => {
+  const { memory } = make();
+  const autoRestart = { load: 'loaded', active: 'activating', sub: 'auto-restart' };
+  memory.noteObserved(unit({ phase: 'starting', runtimeRestarts: 4, unit: autoRestart })); // its result not read yet
+  const observed = unit({ phase: 'failed', runtimeRestarts: 5 });
+  memory.noteObserved(observed);
+  assert.equal(makeStatus({ ...plainInput, observed, memory: memory.get(unitKey) }).gaveUp, true);
+  assert.equal(makeStatus({ ...plainInput, observed, memory: undefined }).gaveUp, true);
+  const passing = unit({
+    phase: 'failed',
+    runtimeRestarts: 4,
+    unit: { ...autoRestart, sub: 'failed-before-auto-restart' },
+  });
+  assert.equal(makeStatus({ ...plainInput, observed: passing, memory: undefined }).gaveUp, undefined);
+});
