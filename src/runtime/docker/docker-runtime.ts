@@ -178,7 +178,7 @@ class DockerRuntime implements Runtime {
       const message = `Cannot start container "${name}": the one that runs with disconnect "${owner.disconnect}" must be removed first`;
       throw new AgentError('CONFLICT', message);
     }
-    await this.#endLost(there, name, this.#closed.signal);
+    if (!isAlive(there)) await this.#endLost(there, name, this.#closed.signal);
     if (isAlive(there) || isAsOrdered(there, owner, order)) return there.Id;
     // Dead, and made for an earlier order: its labels and environment can't be changed, so it's made anew.
     await this.#containers.remove(there.Id, name, this.#closed.signal);
@@ -218,7 +218,7 @@ class DockerRuntime implements Runtime {
   }
 
   async #endLost(container: InspectedContainer, name: string, signal: AbortSignal): Promise<void> {
-    if (await this.#lost.end(container, signal)) return;
+    if ((await this.#lost.end(container, signal)) !== 'runs') return;
     signal.throwIfAborted();
     const message = `Cannot end what runs in container "${name}": Docker takes it for dead, expected its processes to end when they are killed`;
     throw new AgentError('UNAVAILABLE', message);

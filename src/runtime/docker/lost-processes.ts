@@ -16,6 +16,9 @@ export interface LostProcessesOptions {
   readonly root?: string | undefined;
 }
 
+/** What became of it. `alive`: dockerd knows that it runs, by now if not when it was inspected. `runs`: it doesn't, and it can't be ended. */
+export type LostOutcome = 'alive' | 'ended' | 'runs';
+
 /** Where a machine may have the hierarchies of its control groups: version 2 alone, both, or version 1 alone. */
 const hierarchies = ['', 'unified', 'systemd', 'memory', 'pids', 'cpu'];
 /** A process that was killed is gone within that, but for one that hangs in the kernel. */
@@ -34,13 +37,14 @@ export class LostProcesses {
     this.#options = options;
   }
 
-  /** Of a container that is ours, as it was inspected. False: something of it still runs. One that is alive is left alone. */
-  async end(container: InspectedContainer, signal: AbortSignal): Promise<boolean> {
-    if (isUnderway(container) || (await this.#find(container)).length === 0) return true;
+  /** Of a container that is ours, as it was inspected. One that is alive by now is left alone. */
+  async end(container: InspectedContainer, signal: AbortSignal): Promise<LostOutcome> {
+    if (isUnderway(container)) return 'alive';
+    if ((await this.#find(container)).length === 0) return 'ended';
     // dockerd holds the answer back while it starts or stops it: what it says of that is true.
     const again = await this.#options.containers.inspect(container.Id, signal);
-    if (again !== undefined && isUnderway(again)) return true;
-    return this.#kill(container, signal);
+    if (again !== undefined && isUnderway(again)) return 'alive';
+    return (await this.#kill(container, signal)) ? 'ended' : 'runs';
   }
 
   async #kill(container: InspectedContainer, signal: AbortSignal): Promise<boolean> {

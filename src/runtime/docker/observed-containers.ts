@@ -2,9 +2,10 @@ import type { ClusterId, InstanceKey } from '../../domain/ids.ts';
 import type { ObservedInstance } from '../../domain/status.ts';
 import type { Clock } from '../../loop/clock.ts';
 import type { Containers, ListedContainer } from './containers.ts';
+import { isAlive } from './is-as-ordered.ts';
 import { readLabels } from './labels.ts';
-import type { LostProcesses } from './lost-processes.ts';
-import { observeContainer } from './observe-container.ts';
+import type { LostOutcome, LostProcesses } from './lost-processes.ts';
+import { type InspectedContainer, observeContainer } from './observe-container.ts';
 
 interface Entry {
   readonly token: string;
@@ -12,6 +13,8 @@ interface Entry {
   readonly observed: ObservedInstance;
 }
 
+/** A container that changes while it's inspected is inspected again, so often. */
+const INSPECT_ATTEMPTS = 4;
 /** So many inspections at once. */
 const atOnce = 8;
 
@@ -138,30 +141,50 @@ export class ObservedContainers {
     return { ...observed, runningForMs, phase: this.#stopping.has(id) ? 'stopping' : 'running' };
   }
 
+  /** Again where it has changed meanwhile: what was seen before a start or a stop isn't to be taken for what is after it. */
   async #inspect(id: string, listing: Map<string, ListedContainer>, signal: AbortSignal): Promise<Entry | undefined> {
-    const inspection = { stale: false };
-    this.#inspecting.set(id, inspection);
-    try {
-      const container = await this.#containers.inspect(id, signal);
-      if (!container) {
-        listing.delete(id); // removed since
-        return undefined;
+    for (let attempt = 1; ; attempt += 1) {
+      const inspection = { stale: false };
+      this.#inspecting.set(id, inspection);
+      try {
+        const container = await this.#containers.inspect(id, signal);
+        if (!container) {
+          listing.delete(id); // removed since
+          return undefined;
+        }
+        const outcome = isAlive(container) ? 'alive' : await this.#endLost(container, signal);
+        inspection.stale ||= outcome === 'alive' && !isAlive(container);
+        if (inspection.stale && attempt < INSPECT_ATTEMPTS) continue;
+        return this.#note(container, listing, { isCurrent: !inspection.stale, stillRuns: outcome === 'runs' });
+      } finally {
+        if (this.#inspecting.get(id) === inspection) this.#inspecting.delete(id);
       }
-      const labels = container.Config?.Labels ?? {};
-      const item = listing.get(id) ?? { Id: id, State: container.State.Status, Status: '', Labels: labels };
-      listing.set(id, item);
-      const owner = readLabels(this.#clusterId, item.Labels);
-      if (!owner) return undefined;
-      const context = { wallMs: this.#clock.wallTime().getTime(), stopOrdered: this.#stopOrdered.has(id) };
-      const observed = observeContainer(container, owner, context);
-      const hasEnded = await this.#lost.end(container, signal);
-      const shown: ObservedInstance = hasEnded ? observed : { ...observed, phase: 'stopping' };
-      const entry = { token: tokenOf(item), atMs: this.#clock.monotonicMs(), observed: shown };
-      if (this.#stream && !inspection.stale && hasEnded) this.#entries.set(id, entry);
-      return entry;
-    } finally {
-      if (this.#inspecting.get(id) === inspection) this.#inspecting.delete(id);
     }
+  }
+
+  async #endLost(container: InspectedContainer, signal: AbortSignal): Promise<LostOutcome> {
+    return readLabels(this.#clusterId, container.Config?.Labels ?? {}) === undefined
+      ? 'ended'
+      : this.#lost.end(container, signal);
+  }
+
+  #note(
+    container: InspectedContainer,
+    listing: Map<string, ListedContainer>,
+    { isCurrent, stillRuns }: { readonly isCurrent: boolean; readonly stillRuns: boolean },
+  ): Entry | undefined {
+    const id = container.Id;
+    const labels = container.Config?.Labels ?? {};
+    const item = listing.get(id) ?? { Id: id, State: container.State.Status, Status: '', Labels: labels };
+    listing.set(id, item);
+    const owner = readLabels(this.#clusterId, item.Labels);
+    if (!owner) return undefined;
+    const context = { wallMs: this.#clock.wallTime().getTime(), stopOrdered: this.#stopOrdered.has(id) };
+    const observed = observeContainer(container, owner, context);
+    const shown: ObservedInstance = stillRuns ? { ...observed, phase: 'stopping' } : observed;
+    const entry = { token: tokenOf(item), atMs: this.#clock.monotonicMs(), observed: shown };
+    if (this.#stream && isCurrent && !stillRuns) this.#entries.set(id, entry);
+    return entry;
   }
 
   #dropAllBut(ids: ReadonlySet<string>): void {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { ClusterId } from '../../../../src/domain/ids.ts';
 import { Containers } from '../../../../src/runtime/docker/containers.ts';
 import type { Engine, EngineCall } from '../../../../src/runtime/docker/engine.ts';
+import type { LostOutcome } from '../../../../src/runtime/docker/lost-processes.ts';
 import { ObservedContainers } from '../../../../src/runtime/docker/observed-containers.ts';
 import { FakeClock, settle } from '../../../support/fake-clock.ts';
 
@@ -24,7 +25,7 @@ function setUp(count: number) {
   let gate: Promise<void> | undefined;
   let listGate: Promise<void> | undefined;
   let isFailing = false;
-  let hasEnded = true;
+  let end: () => LostOutcome = () => 'ended';
   const engine: Engine = {
     async call(call: EngineCall) {
       asked.push(call.path);
@@ -47,12 +48,7 @@ function setUp(count: number) {
     isAbsent: () => false,
     close: () => {},
   };
-  const observed = new ObservedContainers(
-    new Containers(engine, cluster),
-    { end: async () => hasEnded },
-    cluster,
-    clock,
-  );
+  const observed = new ObservedContainers(new Containers(engine, cluster), { end: async () => end() }, cluster, clock);
   const pass = async () => {
     asked.length = 0;
     const phases = (await observed.observe(signal)).map(({ key, phase }) => `${key} ${phase}`);
@@ -71,20 +67,20 @@ function setUp(count: number) {
   const fail = (isAway: boolean) => {
     isFailing = isAway;
   };
-  const setEnded = (ended: boolean) => {
-    hasEnded = ended;
+  const onEnd = (outcome: () => LostOutcome) => {
+    end = outcome;
   };
-  return { clock, states, observed, pass, hold, holdList, fail, setEnded };
+  return { clock, states, observed, pass, hold, holdList, fail, onEnd };
 }
 
 test('a container that is dead, and of which something runs, is stopping, and looked at until nothing does', async () => {
-  const { observed, states, pass, setEnded } = setUp(1);
+  const { observed, states, pass, onEnd } = setUp(1);
   observed.setEvents(true);
   states.set('id0', { State: 'exited', Status: 'Exited (0)' });
-  setEnded(false);
+  onEnd(() => 'runs');
   assert.deepEqual((await pass()).phases, ['id0/0 stopping']);
   assert.deepEqual(await pass(), { phases: ['id0/0 stopping'], asked: 1 });
-  setEnded(true);
+  onEnd(() => 'ended');
   assert.deepEqual((await pass()).phases, ['id0/0 stopped']);
   assert.equal((await pass()).asked, 0);
 });
@@ -163,7 +159,7 @@ test('a change that the listing shows is inspected although no event came', asyn
   assert.equal((await pass()).asked, 1, 'time alone is no change');
 });
 
-test('what an event overtakes while it is inspected is not remembered', async () => {
+test('what an event overtakes while it is inspected is inspected again', async () => {
   const { observed, pass, hold } = setUp(1);
   observed.setEvents(true);
   const release = hold();
@@ -171,9 +167,19 @@ test('what an event overtakes while it is inspected is not remembered', async ()
   await settle();
   observed.forget('id0');
   release();
-  await passing;
-  assert.equal((await pass()).asked, 1);
+  assert.equal((await passing).asked, 3, 'a list and two inspections');
   assert.equal((await pass()).asked, 0);
+});
+
+test('a container that is started while it is inspected is not told to be down', async () => {
+  const { observed, states, pass, onEnd } = setUp(1);
+  observed.setEvents(true);
+  states.set('id0', { State: 'exited', Status: 'Exited (0)' });
+  onEnd(() => {
+    states.set('id0', { State: 'running', Status: 'Up' });
+    return 'alive';
+  });
+  assert.deepEqual((await pass()).phases, ['id0/0 running']);
 });
 
 test('time goes on for what is remembered, on the monotonic clock', async () => {
