@@ -17,6 +17,7 @@ scenarios('VMs boot and join', (scenario) => {
       assert.equal(stdout, `${node.name} has joined cluster ${cluster.lab.clusterId}`);
       assert.match(await statusText(node), /^joined/);
     }
+    await cluster.leader();
     const rows = await cluster.nodeRows();
     assert.deepEqual(rows.map(({ hostname, state }) => `${hostname} ${state}`).sort(), [
       'node1 up',
