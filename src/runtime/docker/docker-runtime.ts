@@ -16,20 +16,17 @@ import type {
   StartOrder,
   StartProgress,
 } from '../port.ts';
-import { findStopGroup } from './cgroup-parent.ts';
+import { ContainerMaker } from './container-maker.ts';
 import { Containers } from './containers.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { execInContainer } from './exec-container.ts';
 import { InTurn } from './in-turn.ts';
-import { isAlive, isAsOrdered } from './is-as-ordered.ts';
-import { readLabels } from './labels.ts';
+import { isAlive } from './is-as-ordered.ts';
 import { LostProcesses } from './lost-processes.ts';
-import { makeContainerBody } from './make-container-body.ts';
-import type { InspectedContainer } from './observe-container.ts';
 import { ObservedContainers } from './observed-containers.ts';
 import { pullImage } from './pull-image.ts';
 import { readLogs } from './read-logs.ts';
-import { hasImage, resolveImage } from './resolve-image.ts';
+import { resolveImage } from './resolve-image.ts';
 import { SharedPulls } from './shared-pulls.ts';
 import { watchEvents } from './watch-events.ts';
 
@@ -71,7 +68,7 @@ class DockerRuntime implements Runtime {
   readonly #observed: ObservedContainers;
   readonly #lost: LostProcesses;
   readonly #turns = new InTurn();
-  readonly #pulls: SharedPulls;
+  readonly #maker: ContainerMaker;
   readonly #closed = new AbortController();
 
   constructor(options: DockerRuntimeOptions) {
@@ -79,11 +76,20 @@ class DockerRuntime implements Runtime {
     this.#options = options;
     this.#engine = openEngine({ socketPath, clock, limitMs: callLimitMs });
     this.#containers = new Containers(this.#engine, clusterId);
-    const { killProcess, log, root } = options;
+    const { killProcess, log, root, stopGroupPath } = options;
     this.#lost = new LostProcesses({ containers: this.#containers, killProcess, clock, log, root });
     this.#observed = new ObservedContainers(this.#containers, this.#lost, clusterId, clock);
     const pullOptions = { engine: this.#engine, clock, auth: this.#auth, stallMs: pullStallMs };
-    this.#pulls = new SharedPulls((image, onProgress, signal) => pullImage(image, pullOptions, onProgress, signal));
+    this.#maker = new ContainerMaker({
+      engine: this.#engine,
+      containers: this.#containers,
+      observed: this.#observed,
+      lost: this.#lost,
+      pulls: new SharedPulls((image, onProgress, signal) => pullImage(image, pullOptions, onProgress, signal)),
+      clusterId,
+      stopGroupPath,
+      closed: this.#closed.signal,
+    });
   }
 
   async version(signal: AbortSignal): Promise<string | undefined> {
@@ -109,81 +115,15 @@ class DockerRuntime implements Runtime {
     );
   }
 
-  /**
-   * Docker goes on with what it was asked for whoever hangs up, so these calls are waited for (see {@link InTurn}) rather than
-   * cut off: what follows then acts on what really is.
-   */
+  /** Waited for, as its making is: see {@link ContainerMaker} and {@link InTurn}. */
   async #start(order: StartOrder, spec: ContainerSpec, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
     const name = containerName(order.key);
     onProgress({ phase: 'starting' });
-    const id = await this.#create(order, spec, onProgress, signal);
+    const id = await this.#maker.make(order, spec, onProgress, signal);
     signal.throwIfAborted();
     this.#observed.startBegins(id);
     await this.#containers.start(id, name, this.#closed.signal);
     this.#observed.forget(id);
-  }
-
-  /** The ID of the instance's container, made if need be. Whether the image is here is learnt by creating: it mostly is. */
-  async #create(order: StartOrder, spec: ContainerSpec, onProgress: OnProgress, signal: AbortSignal): Promise<string> {
-    const name = containerName(order.key);
-    const group = order.disconnect === 'stop' ? await this.#findStopGroup(signal) : undefined;
-    const body = makeContainerBody(this.#options.clusterId, order, spec, group);
-    let refused = 'expected its name to be free';
-    for (let attempt = 0; attempt < 4; attempt += 1) {
-      signal.throwIfAborted();
-      const result = await this.#containers.create(name, body, this.#closed.signal);
-      if (result.kind === 'created') return result.id;
-      if (result.kind === 'name-taken') {
-        const id = await this.#adoptOrClear(name, order);
-        if (id !== undefined) return id;
-      } else {
-        refused = result.message;
-        const image = order.resolvedImage ?? spec.image;
-        if (await hasImage(this.#engine, image, signal)) break; // something else isn't found
-        await this.#pull(image, onProgress, signal);
-      }
-    }
-    throw new AgentError('INTERNAL', `Cannot create container "${name}": ${refused}`);
-  }
-
-  #findStopGroup(signal: AbortSignal): Promise<string> {
-    return findStopGroup(this.#engine, this.#options.stopGroupPath, signal);
-  }
-
-  async #pull(image: string, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
-    onProgress({ phase: 'pulling' });
-    await this.#pulls.pull(image, (detail) => onProgress({ phase: 'pulling', detail }), signal);
-    onProgress({ phase: 'starting' });
-  }
-
-  /** The ID of the container that has the name if it is the ordered one; undefined when the name has become free. */
-  async #adoptOrClear(name: string, order: StartOrder): Promise<string | undefined> {
-    const there = await this.#containers.inspect(name, this.#closed.signal);
-    if (!there) return undefined;
-    const owner = readLabels(this.#options.clusterId, there.Config?.Labels);
-    if (owner?.key !== order.key) {
-      throw new AgentError(
-        'CONFLICT',
-        `Cannot create container "${name}": expected the name to be free, container ${there.Id.slice(0, 12)} has it and is not this cluster's`,
-      );
-    }
-    if (owner.specHash !== order.specHash) {
-      throw new AgentError(
-        'CONFLICT',
-        `Cannot start container "${name}": expected the one of an earlier spec to be removed first`,
-      );
-    }
-    if (isAlive(there) && owner.disconnect !== order.disconnect) {
-      // Its control group can't be changed: relabelled, the dead man's switch wouldn't find it.
-      const message = `Cannot start container "${name}": the one that runs with disconnect "${owner.disconnect}" must be removed first`;
-      throw new AgentError('CONFLICT', message);
-    }
-    if (!isAlive(there)) await this.#endLost(there, name, this.#closed.signal);
-    if (isAlive(there) || isAsOrdered(there, owner, order)) return there.Id;
-    // Dead, and made for an earlier order: its labels and environment can't be changed, so it's made anew.
-    await this.#containers.remove(there.Id, name, this.#closed.signal);
-    this.#observed.forget(there.Id);
-    return undefined;
   }
 
   async stop(key: InstanceKey, signal: AbortSignal): Promise<void> {
@@ -196,7 +136,7 @@ class DockerRuntime implements Runtime {
       if (!container) continue;
       if (isAlive(container)) this.#observed.stopBegins(id);
       try {
-        await this.#endLost(container, containerName(key), signal);
+        await this.#lost.mustEnd(container, containerName(key), signal);
         await this.#containers.stop(container, containerName(key), signal);
       } finally {
         this.#observed.stopEnds(id);
@@ -211,17 +151,10 @@ class DockerRuntime implements Runtime {
   async #remove(key: InstanceKey, signal: AbortSignal): Promise<void> {
     for (const { Id: id } of await this.#containers.list(signal, key)) {
       const container = await this.#containers.inspect(id, signal);
-      if (container) await this.#endLost(container, containerName(key), signal);
+      if (container) await this.#lost.mustEnd(container, containerName(key), signal);
       await this.#containers.remove(id, containerName(key), signal);
       this.#observed.forget(id);
     }
-  }
-
-  async #endLost(container: InspectedContainer, name: string, signal: AbortSignal): Promise<void> {
-    if ((await this.#lost.end(container, signal)) !== 'runs') return;
-    signal.throwIfAborted();
-    const message = `Cannot end what runs in container "${name}": Docker takes it for dead, expected its processes to end when they are killed`;
-    throw new AgentError('UNAVAILABLE', message);
   }
 
   logs(key: InstanceKey, options: LogOptions, signal: AbortSignal): AsyncIterable<readonly LogLine[]> {

@@ -1,4 +1,5 @@
 import { join } from 'node:path/posix';
+import { AgentError } from '../../domain/errors.ts';
 import type { Clock } from '../../loop/clock.ts';
 import type { Log } from '../../loop/log.ts';
 import { listProcesses } from '../control-group-usage.ts';
@@ -45,6 +46,14 @@ export class LostProcesses {
     const again = await this.#options.containers.inspect(container.Id, signal);
     if (again !== undefined && isUnderway(again)) return 'alive';
     return (await this.#kill(container, signal)) ? 'ended' : 'runs';
+  }
+
+  /** As {@link end}, for whoever is about to stop, remove or replace it. `UNAVAILABLE` while something of it runs that can't be ended. */
+  async mustEnd(container: InspectedContainer, name: string, signal: AbortSignal): Promise<void> {
+    if ((await this.end(container, signal)) !== 'runs') return;
+    signal.throwIfAborted();
+    const message = `Cannot end what runs in container "${name}": Docker takes it for dead, expected its processes to end when they are killed`;
+    throw new AgentError('UNAVAILABLE', message);
   }
 
   async #kill(container: InspectedContainer, signal: AbortSignal): Promise<boolean> {

@@ -13,6 +13,7 @@ import type { Runtime, StartOrder, StartProgress } from '../../../src/runtime/po
 import { makeContainerSpec } from '../../support/container-spec.ts';
 import { DockerDaemon, registryUser } from '../../support/docker-daemon.ts';
 import { eventually } from '../../support/eventually.ts';
+import { killProcess } from '../../support/kill-process.ts';
 
 /** What only Docker does, on a real one. */
 
@@ -32,7 +33,7 @@ function open(over: Partial<DockerRuntimeOptions> = {}): Runtime {
     clock: systemClock,
     log: silentLog,
     random: Math.random,
-    killProcess: (pid) => void process.kill(pid, 'SIGKILL'),
+    killProcess,
     stopGroupPath: daemon.stopGroupPath,
     ...over,
   });

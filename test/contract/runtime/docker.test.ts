@@ -14,6 +14,7 @@ import { openDockerRuntime } from '../../../src/runtime/docker/docker-runtime.ts
 import type { Runtime } from '../../../src/runtime/port.ts';
 import { makeContainerSpec } from '../../support/container-spec.ts';
 import { DockerDaemon } from '../../support/docker-daemon.ts';
+import { killProcess } from '../../support/kill-process.ts';
 import { type RuntimeHarness, runtimeContract } from './suite.ts';
 
 const image = 'muster-test:1';
@@ -33,7 +34,7 @@ class DockerHarness implements RuntimeHarness {
       clock: systemClock,
       log: silentLog,
       random: Math.random,
-      killProcess: (pid) => void process.kill(pid, 'SIGKILL'),
+      killProcess,
       stopGroupPath: this.#daemon.stopGroupPath,
       root: this.#daemon.root,
       enter: this.#daemon.enter,
