@@ -1,12 +1,13 @@
 // npm test: everything CI runs, one suite after the other, each against its time budget.
 // npm test -- <suite> [pattern]: one suite, or those of its files (or else tests) whose name has the pattern.
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { ensureBaseTree } from '../test/lab/base-tree.ts';
 import { withHostLock } from '../test/lab/host-lock.ts';
 import { cacheRoot } from '../test/lab/paths.ts';
 import { installPackages } from './lib/apt.mjs';
 import { buildExecutable, verifyReproducible } from './lib/build-executable.ts';
 import { interruption, passSignalsOn } from './lib/children.ts';
+import { root } from './lib/paths.ts';
 import { runCheck } from './lib/run-check.ts';
 import { budgetExcess, runSuite, type Suite, suites, type Totals } from './lib/suites.ts';
 
@@ -112,8 +113,19 @@ async function runParts(parts: readonly Part[]): Promise<Row[]> {
   return rows;
 }
 
-/** Prints the table and the totals, and returns the exit code. */
+/** Once more at the end, where whoever sees but the end of a long output looks. */
+function printFailures(rows: readonly Row[]): void {
+  for (const { name: suite, failures = [] } of rows) {
+    for (const { name, file, reason } of failures) {
+      const indented = reason.replaceAll(/^/gm, '    ');
+      process.stdout.write(`\nFAILED in ${suite}: ${name}\n  ${relative(root, file)}\n${indented}\n`);
+    }
+  }
+}
+
+/** Prints the failures, the table and the totals, and returns the exit code. */
 function conclude(rows: readonly Row[]): number {
+  printFailures(rows);
   printTable(rows);
   const passed = rows.reduce((sum, row) => sum + row.passed, 0);
   const tooSlow = rows.filter((row) => judgeTime(row) === 'FAR OVER BUDGET' && row.failed === 0).length;

@@ -1,6 +1,7 @@
 import { runCommand } from './children.ts';
 import { toolPath } from './paths.ts';
 import { runSuite, type Suite, suites, type Totals } from './suites.ts';
+import type { Failure } from './summary-reporter.ts';
 
 interface Step {
   readonly name: string;
@@ -35,6 +36,7 @@ export async function runCheck(pattern?: string): Promise<Totals> {
   const startedMs = performance.now();
   const steps = makeSteps(pattern).map((step) => ({ name: step.name, result: step.run() }));
   let [passed, failed, skipped] = [0, 0, 0];
+  const failures: Failure[] = [];
   for (const { name, result } of steps) {
     const totals = await result;
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
@@ -43,6 +45,7 @@ export async function runCheck(pattern?: string): Promise<Totals> {
     passed += totals.passed;
     failed += totals.failed;
     skipped += totals.skipped;
+    failures.push(...(totals.failures ?? []));
   }
-  return { passed, failed, skipped, output: '' };
+  return { passed, failed, skipped, output: '', failures };
 }

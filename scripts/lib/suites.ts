@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { hostPackages } from '../../test/lab/host-packages.ts';
 import { type CommandOptions, runCommand } from './children.ts';
 import { pinnedNode, root } from './paths.ts';
+import type { Failure, Summary } from './summary-reporter.ts';
 
 /** A folder of tests. */
 export interface Suite {
@@ -23,6 +24,8 @@ export interface Totals {
   readonly failed: number;
   readonly skipped: number;
   readonly output: string;
+  /** Which they were, where that's known. */
+  readonly failures?: readonly Failure[];
 }
 
 const contractPackages = [
@@ -85,7 +88,7 @@ export async function runSuite(suite: Suite, pattern: string | undefined, option
     ];
     const limitMs = suite.budgetSeconds * budgetExcess * 1000;
     const { code, output, timedOut } = await runCommand(command, { limitMs, ...options });
-    const counts = readCounts(summary);
+    const counts = readSummary(summary);
     const stopped = timedOut ? `test/${suite.name} was stopped: it took ${budgetExcess} times its budget\n` : '';
     const failed = counts.failed === 0 && code !== 0 ? 1 : counts.failed;
     return { ...counts, failed, output: output + stopped };
@@ -94,11 +97,9 @@ export async function runSuite(suite: Suite, pattern: string | undefined, option
   }
 }
 
-function readCounts(file: string): { passed: number; failed: number; skipped: number } {
+function readSummary(file: string): Pick<Totals, 'passed' | 'failed' | 'skipped' | 'failures'> {
   const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
-  const counts = (text === '' ? {} : JSON.parse(text)) as Partial<
-    Record<'passed' | 'failed' | 'cancelled' | 'skipped', number>
-  >;
+  const { counts = {}, failures = [] } = (text === '' ? {} : JSON.parse(text)) as Partial<Summary>;
   const { passed = 0, failed = 0, cancelled = 0, skipped = 0 } = counts;
-  return { passed, failed: failed + cancelled, skipped };
+  return { passed, failed: failed + cancelled, skipped, failures };
 }
