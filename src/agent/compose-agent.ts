@@ -4,7 +4,7 @@ import { observeStore } from '../cluster/observe-store.ts';
 import { Registration } from '../cluster/registration.ts';
 import type { Membership } from '../cluster/registration-options.ts';
 import { type StoreHealth, StoreHealthMonitor } from '../cluster/store-health.ts';
-import { StorePulse, tapRenewals } from '../cluster/store-pulse.ts';
+import { StorePulse, tapLeases } from '../cluster/store-pulse.ts';
 import { tapCalls } from '../cluster/tap-calls.ts';
 import { TrustedKv } from '../cluster/trusted-kv.ts';
 import type { Config } from '../config/read-config.ts';
@@ -75,7 +75,7 @@ export class Agent {
     this.kv = tapCalls(ports.kv, clock, this.#meters.call);
     const observed = observeStore(this.kv, this.#monitor, clock);
     this.#pulse = new StorePulse(clock);
-    this.#registration = this.#makeRegistration(tapRenewals(observed, this.#pulse));
+    this.#registration = this.#makeRegistration(tapLeases(observed, this.#pulse));
     this.#trusted = new TrustedKv(observed, this.#registration.trust, clock);
     this.#node = new Node({
       ...ports,

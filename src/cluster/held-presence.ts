@@ -86,7 +86,11 @@ export class HeldPresence {
    * happens. `away` is noted in the record too, which outlives presence: a leader that comes later must know of the long lease.
    * Rejects `FENCED` where presence was lost.
    */
-  async say(state: 'leaving' | 'away', signal: AbortSignal, lease: Granted | undefined = this.#lease): Promise<void> {
+  async say(
+    state: 'leaving' | 'away',
+    signal: AbortSignal,
+    lease: Pick<Granted, 'id' | 'ttlMs'> | undefined = this.#lease,
+  ): Promise<void> {
     if (state === 'leaving') this.#state = state;
     const { kv, layout, node, nonce } = this.#options;
     const proof = this.guard();
@@ -107,7 +111,7 @@ export class HeldPresence {
     this.#holding = { ...this.#holding, leaseId: lease.id, revision };
   }
 
-  get #lease(): Granted | undefined {
+  get #lease(): Pick<Granted, 'id' | 'ttlMs'> | undefined {
     return this.#holding && { id: this.#holding.leaseId, ttlMs: this.#holding.ttlMs };
   }
 

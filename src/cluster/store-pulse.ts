@@ -1,4 +1,4 @@
-import type { Kv, LeaseId, Renewed } from '../etcd/port.ts';
+import type { Granted, Kv, LeaseId } from '../etcd/port.ts';
 import type { Clock } from '../loop/clock.ts';
 
 /** A time for which the store answered nobody. */
@@ -12,7 +12,7 @@ export interface Outage {
 const OUTLIVED = 1.2;
 
 /**
- * How the store does, from the answers to this agent's own renewals alone: it costs no request. Lives as long as the process, so that
+ * How the store does, from the answers that this agent's own leases get anyway: it costs no request. Lives as long as the process, so that
  * a leader knows also what was before its term.
  */
 export class StorePulse {
@@ -46,8 +46,8 @@ export class StorePulse {
     return () => this.#listeners.delete(listener);
   }
 
-  /** A renewal was answered. */
-  renewed(lease: LeaseId, { ttlMs, store: { raftTerm } }: Renewed): void {
+  /** A lease was granted, or a renewal of it answered. */
+  answered(lease: LeaseId, { ttlMs, store: { raftTerm } }: Pick<Granted, 'ttlMs' | 'store'>): void {
     const nowMs = this.#clock.monotonicMs();
     const last = this.#last?.lease === lease ? this.#last : undefined;
     this.#last = { lease, atMs: nowMs };
@@ -63,16 +63,20 @@ export class StorePulse {
   }
 }
 
-/** The store as it is, with its answers to renewals told to the pulse. */
-export function tapRenewals(kv: Kv, pulse: StorePulse): Kv {
+/** The store as it is, with what it answers of leases told to the pulse. */
+export function tapLeases(kv: Kv, pulse: StorePulse): Kv {
   return {
     get: (key, signal) => kv.get(key, signal),
     list: (prefix, signal) => kv.list(prefix, signal),
     commit: (txn, signal) => kv.commit(txn, signal),
-    grantLease: (ttlMs, signal) => kv.grantLease(ttlMs, signal),
+    grantLease: async (ttlMs, signal) => {
+      const granted = await kv.grantLease(ttlMs, signal);
+      pulse.answered(granted.id, granted);
+      return granted;
+    },
     renewLease: async (id, attemptMs, signal) => {
       const renewed = await kv.renewLease(id, attemptMs, signal);
-      pulse.renewed(id, renewed);
+      pulse.answered(id, renewed);
       return renewed;
     },
     leaseTimeToLive: (id, signal) => kv.leaseTimeToLive(id, signal),

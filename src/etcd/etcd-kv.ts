@@ -81,7 +81,7 @@ export class EtcdKv implements Kv {
       ['Lease', 'leaseGrant', { TTL: String(Math.ceil(ttlMs / 1000)), ID: '0' }],
       signal,
     );
-    return { id: answer.ID, ttlMs: Number(answer.TTL) * 1000 };
+    return { id: answer.ID, ttlMs: Number(answer.TTL) * 1000, store: decodeIdentity(answer.header) };
   }
 
   async renewLease(id: LeaseId, attemptMs: number, signal: AbortSignal): Promise<Renewed> {

@@ -86,6 +86,7 @@ export interface Renewed {
 export interface Granted {
   readonly id: LeaseId;
   readonly ttlMs: number;
+  readonly store: StoreIdentity;
 }
 
 /**

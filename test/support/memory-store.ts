@@ -202,7 +202,7 @@ export class MemoryStore {
     const granted = Math.max(2_000, Math.ceil(ttlMs / 1000) * 1000);
     this.#leases.set(id, { ttlMs: granted, keys: new Set(), expiresAtMs: 0, cancel: () => {} });
     this.renewLease(id);
-    return { id, ttlMs: granted };
+    return { id, ttlMs: granted, store: this.identity() };
   }
 
   /** The lease's TTL; 0 where it's gone. */

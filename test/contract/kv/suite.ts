@@ -166,7 +166,7 @@ export function kvContract(name: string, harness: () => KvHarness): void {
     const { it, kv, root } = begin();
     const stop = new AbortController();
     const other = it.open();
-    const { id, ttlMs } = await kv.grantLease(2_000, never);
+    const { id, ttlMs, store } = await kv.grantLease(2_000, never);
     assert.ok(ttlMs >= 2_000);
     const bound = {
       compares: [],
@@ -183,8 +183,10 @@ export function kvContract(name: string, harness: () => KvHarness): void {
     const renewed = await it.soon(other.renewLease(id, 2_000, never));
     assert.equal(renewed.ttlMs, ttlMs);
     const { clusterId, raftTerm, revision: latest } = await kv.identity(never);
-    assert.deepEqual([renewed.store.clusterId, renewed.store.raftTerm], [clusterId, raftTerm]);
-    assert.ok(renewed.store.revision > 0 && renewed.store.revision <= latest);
+    for (const told of [store, renewed.store]) {
+      assert.deepEqual([told.clusterId, told.raftTerm], [clusterId, raftTerm]);
+      assert.ok(told.revision > 0 && told.revision <= latest);
+    }
     assert.equal(seen.events.length, 0);
     await it.until('the lease to run out', ttlMs + 4_000, () => seen.events.length === 2);
     assert.deepEqual(

@@ -3,7 +3,7 @@ import { afterEach, test } from 'node:test';
 import { usualTiming } from '../../../src/cluster/ask-leases.ts';
 import { Election, type Leadership } from '../../../src/cluster/election.ts';
 import { makeLayout } from '../../../src/cluster/layout.ts';
-import { StorePulse, tapRenewals } from '../../../src/cluster/store-pulse.ts';
+import { StorePulse, tapLeases } from '../../../src/cluster/store-pulse.ts';
 import { parseClusterId, parseNodeId } from '../../../src/domain/ids.ts';
 import type { Kv } from '../../../src/etcd/port.ts';
 import { silentLog } from '../../../src/loop/log.ts';
@@ -63,7 +63,7 @@ async function stand({ clock, store }: ReturnType<typeof makeWorld>, digit: stri
       return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     },
   });
-  const endBeat = beat(tapRenewals(kv, pulse), leaseId, clock, renewsInMs);
+  const endBeat = beat(tapLeases(kv, pulse), leaseId, clock, renewsInMs);
   const running = election.run(stop.signal);
   const die = async () => {
     endBeat();

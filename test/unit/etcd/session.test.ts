@@ -121,12 +121,13 @@ test('Session is not revived by a late answer that is handled before the late ti
   const clock = new FakeClock({ monotonicMs: 0 });
   const changes: SessionState[] = [];
   const onChange = (state: SessionState) => changes.push(state);
+  const store = { clusterId: '1', raftTerm: 2, revision: 1 };
   const kv = {
-    grantLease: async () => ({ id: '1', ttlMs: 10_000 }),
+    grantLease: async () => ({ id: '1', ttlMs: 10_000, store }),
     renewLease: async () => {
       const sentAtMs = clock.monotonicMs();
       clock.stall(5_000);
-      return { ttlMs: 10_000, sentAtMs, store: { clusterId: '1', raftTerm: 2, revision: 1 } };
+      return { ttlMs: 10_000, sentAtMs, store };
     },
   };
   const session = await Session.open({ kv, clock, log: silentLog, ttlMs: 10_000, onChange }, never);

@@ -248,7 +248,7 @@ test('Brake holds a single node that did not come back with the store, and no ot
   const pulse = new StorePulse(fixture.clock);
   const renewed = () => {
     const store = { clusterId: 'x', raftTerm: 2, revision: 1 };
-    pulse.renewed('7', { ttlMs: TTL_MS, sentAtMs: 0, store });
+    pulse.answered('7', { ttlMs: TTL_MS, store });
   };
   renewed();
   fixture.lead({}, { pulse });

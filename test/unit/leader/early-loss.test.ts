@@ -52,7 +52,7 @@ class Scene {
 
   #renewed(): void {
     const store = { clusterId: 'x', raftTerm: this.#raftTerm, revision: 1 };
-    this.pulse.renewed('7', { ttlMs: TTL_MS, sentAtMs: 0, store });
+    this.pulse.answered('7', { ttlMs: TTL_MS, store });
   }
 }
 
