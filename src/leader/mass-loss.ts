@@ -52,8 +52,9 @@ export function holdToBegin(facts: HoldFacts): Hold | undefined {
   const nodes = [...new Set([...gone, ...silent])].sort();
   const isMass = isMassLoss(nodes.length, known, settings);
   if (!isMass && storeWasAwayMs === undefined) return undefined;
+  const unrenewed = nodes.length - gone.size;
   const reason = isMass
-    ? `${gone.size} of ${known} nodes vanished together${silent.size > 0 ? ` and ${silent.size} more missed a renewal` : ''}`
+    ? `${nodes.length} of ${known} nodes vanished together${unrenewed > 0 ? `, ${unrenewed} of them by a missed renewal` : ''}`
     : `etcd was away for ${Math.round((storeWasAwayMs ?? 0) / 1_000)} s and ${gone.size} of ${known} nodes is not back`;
   return { kind: 'mass-loss', since: nowIso, until: isoAfter(nowIso, settings.holdMs), reason, nodes };
 }
