@@ -116,7 +116,10 @@ export class ObservedContainers {
     const nowMs = this.#clock.monotonicMs();
     if (this.#listing !== undefined && nowMs < this.#listAgainAtMs) return this.#listing;
     const stream = this.#stream;
+    const before = this.#listing;
     const listed = await this.#containers.list(signal);
+    // Another look has listed meanwhile: what it knows since isn't dropped for what may be from before.
+    if (this.#listing !== undefined && this.#listing !== before) return this.#listing;
     const listing = new Map(listed.map((item) => [item.Id, item]));
     if (stream === undefined || stream !== this.#stream) return listing;
     this.#listing = listing;

@@ -122,6 +122,24 @@ test('what comes while all are listed, and is not in the listing, is found', asy
   assert.deepEqual((await pass()).phases, ['id0/0 running', 'id7/0 running']);
 });
 
+test('what one look has found since is not lost to a look beside it that listed before', async () => {
+  const { observed, states, pass, holdList } = setUp(1);
+  observed.setEvents(true);
+  const releaseFirst = holdList();
+  const first = pass();
+  await settle();
+  const releaseSecond = holdList();
+  const second = pass();
+  await settle();
+  states.set('id7', { State: 'created', Status: 'Created' });
+  observed.forget('id7');
+  releaseFirst();
+  assert.deepEqual((await first).phases, ['id0/0 running', 'id7/0 stopped']);
+  releaseSecond();
+  assert.deepEqual((await second).phases, ['id0/0 running', 'id7/0 stopped']);
+  assert.deepEqual((await pass()).phases, ['id0/0 running', 'id7/0 stopped']);
+});
+
 test('after a failure all are listed anew', async () => {
   const { observed, states, pass, fail } = setUp(1);
   observed.setEvents(true);
