@@ -22,7 +22,7 @@ export interface ExecAsked {
 }
 
 /** A client that has not answered so many signs of life is gone. */
-const MOST_UNANSWERED = 2;
+const MOST_UNANSWERED = 6;
 const CLOSE_LIMIT_MS = 2_000;
 
 /** Upgrades the connection, has the command run, here or on the node where the instance is, and closes the connection. */
@@ -79,7 +79,10 @@ async function serve(asked: ExecAsked, client: WebSocket, signal: AbortSignal): 
   }
 }
 
-/** Notices a client that is no more. One whose messages nobody reads just now can't answer. */
+/**
+ * Notices a client that is no more. One whose messages nobody reads just now can't be heard answering; it's sent signs all the same,
+ * since its connection's end isn't read either: what is sent to one that has closed it fails.
+ */
 function keepAlive({ clock }: ApiDeps, client: WebSocket): () => void {
   let unanswered = 0;
   let cancel = () => {};
@@ -88,7 +91,7 @@ function keepAlive({ clock }: ApiDeps, client: WebSocket): () => void {
   });
   const ping = () => {
     if (client.isPaused) unanswered = 0;
-    else if (unanswered >= MOST_UNANSWERED) client.terminate();
+    if (unanswered >= MOST_UNANSWERED) client.terminate();
     else {
       unanswered += 1;
       if (client.readyState === client.OPEN) client.ping();

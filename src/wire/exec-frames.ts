@@ -43,7 +43,7 @@ export const EXEC_PROTOCOL = 'muster-exec.v1';
 /** No message is larger. */
 export const EXEC_MESSAGE_LIMIT_BYTES = 256 * 1024;
 /** So often the agent says that it's still there. */
-export const EXEC_SIGN_MS = 15_000;
+export const EXEC_SIGN_MS = 5_000;
 /** Data goes in pieces of this size at most. */
 export const EXEC_PIECE_BYTES = 64 * 1024;
 

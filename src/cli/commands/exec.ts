@@ -8,6 +8,8 @@ import { Misuse } from '../misuse.ts';
 
 /** What a terminal is taken for that tells no size. */
 const usualSize = { columns: 80, rows: 24 };
+/** An agent that has not said so often that it's there is gone. */
+const SIGNS_MISSED = 6;
 
 /** `muster exec`: a command beside an instance, wherever it runs. */
 export const exec = makeCommand({
@@ -103,9 +105,9 @@ async function passInput({ stdin }: Context, channel: ExecChannel): Promise<void
 function watchSilence({ clock }: Context, channel: ExecChannel, onSilence: () => void): () => void {
   let cancel = () => {};
   const look = () => {
-    if (channel.wasHeard()) cancel = clock.after(2 * EXEC_SIGN_MS, look);
+    if (channel.wasHeard()) cancel = clock.after(SIGNS_MISSED * EXEC_SIGN_MS, look);
     else onSilence();
   };
-  cancel = clock.after(2 * EXEC_SIGN_MS, look);
+  cancel = clock.after(SIGNS_MISSED * EXEC_SIGN_MS, look);
   return () => cancel();
 }

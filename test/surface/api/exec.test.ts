@@ -139,6 +139,26 @@ for (const [where, on] of [
       await eventually('its end', 5_000, () => execs.open === 0 && nodes.every(({ api }) => api.open === 0));
     }
   });
+
+  test(`a command on ${where} that reads nothing ends when its client goes in the middle of the input`, async (t) => {
+    const { run, execs, nodes } = await openCluster(t, { on });
+    const channel = await run({ command: shell('exec sleep 100000'), input: true });
+    await eventually('its begin', 5_000, () => execs.open === 1);
+    let [taken, before, isGone] = [0, 0, false];
+    const writing = (async () => {
+      for (; !isGone; taken += 1) await channel.write(Buffer.alloc(65_536));
+    })().catch(() => {});
+    const isFull = () => {
+      const isSame = taken > 0 && taken === before;
+      before = taken;
+      return isSame;
+    };
+    await eventually('all buffers on the way to be full', 10_000, isFull, 300);
+    isGone = true;
+    channel.close();
+    await writing;
+    await eventually('its end', 30_000, () => execs.open === 0 && nodes.every(({ api }) => api.open === 0));
+  });
 }
 
 test('what cannot be run is refused with the reason', async (t) => {
