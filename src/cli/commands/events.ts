@@ -1,6 +1,8 @@
 import { errorCodeOf } from '../../domain/errors.ts';
 import type { EventType } from '../../domain/event.ts';
+import type { Client } from '../../wire/client.ts';
 import type { EventLine } from '../../wire/event-answers.ts';
+import type { EventsQuery } from '../../wire/event-client.ts';
 import { exitCodes, makeCommand } from '../command.ts';
 import type { Context, Tone } from '../context.ts';
 import { formatTime } from '../durations.ts';
@@ -44,37 +46,58 @@ export const events = makeCommand({
     const [name] = input.args;
     const filter = filterOf(input, 'events');
     const follow = flag('follow');
-    const since = value('since') ?? (follow ? undefined : '1h');
-    let shown = 0;
-    let last = since;
-    const client = await context.client();
+    const query = { follow, ...filter, ...(name === undefined ? {} : { about: name }) };
+    const shown = await tell(context, query, value('since') ?? (follow ? undefined : '1h'));
+    if (shown === 0 && !context.json && !context.quiet)
+      context.stdout.write(isEverything(filter) ? 'Nothing happened.\n' : 'Nothing that matches happened.\n');
+    return exitCodes.done;
+  },
+});
+
+/** Tells what is asked for and returns how much that was. Who follows goes on where it was when the agent is back. */
+async function tell(context: Context, query: Omit<EventsQuery, 'since'>, since: string | undefined): Promise<number> {
+  const client = await context.client();
+  const over = new AbortController();
+  const until = AbortSignal.any([context.signal, over.signal]);
+  let shown = 0;
+  let last = since;
+  let finding: Promise<void> | undefined;
+  try {
     for (;;) {
-      const query = {
-        follow,
-        ...filter,
-        ...(last === undefined ? {} : { since: last }),
-        ...(name === undefined ? {} : { about: name }),
-      };
+      if (last === undefined)
+        finding ??= findRevision(client, until).then((revision) => {
+          last ??= revision; // the present, until something is told
+          finding = undefined;
+        });
       try {
-        for await (const event of client.events(query, context.signal)) {
+        const from = last === undefined ? {} : { since: last };
+        for await (const event of client.events({ ...query, ...from }, context.signal)) {
           context.stdout.write(context.json ? `${JSON.stringify(event)}\n` : lineOf(context, event));
           shown += 1;
           last = event.id;
         }
       } catch (error) {
         context.signal.throwIfAborted();
-        // What it was at is known only once something was told: else it's begun anew as it was asked for.
-        if (!follow || errorCodeOf(error) !== 'UNAVAILABLE') throw error;
+        if (!query.follow || errorCodeOf(error) !== 'UNAVAILABLE') throw error;
       }
-      if (!follow) break;
+      if (!query.follow) return shown;
       await pause(context, reconnectMs, context.signal);
       context.signal.throwIfAborted();
     }
-    if (shown === 0 && !context.json && !context.quiet)
-      context.stdout.write(isEverything(filter) ? 'Nothing happened.\n' : 'Nothing that matches happened.\n');
-    return exitCodes.done;
-  },
-});
+  } finally {
+    over.abort();
+  }
+}
+
+/** Where the store is now. Undefined: nobody says so. */
+async function findRevision(client: Pick<Client, 'watchChanges'>, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    for await (const { revision } of client.watchChanges(signal)) if (revision !== undefined) return `${revision}`;
+  } catch {
+    // The agent is away, or the command over: the next attempt to follow asks again.
+  }
+  return undefined;
+}
 
 function lineOf(context: Context, event: EventLine): string {
   const time = `${event.atIsAbout === true ? '~' : ''}${formatTime(event.at, context)}`;

@@ -5,6 +5,7 @@ import { AgentError } from '../../../src/domain/errors.ts';
 import type { Slot, WorkloadName } from '../../../src/domain/ids.ts';
 import type { NodeRow } from '../../../src/wire/answers.ts';
 import type { Client } from '../../../src/wire/client.ts';
+import { settle } from '../../support/fake-clock.ts';
 import { makeFakeTerminal, makeRow, makeSummary, makeWorkloadRow, node1, node2, notFound } from './fake-terminal.ts';
 
 const rows = [
@@ -182,6 +183,39 @@ test('muster events and muster history hand their filters to the API, and say th
   const filter = { label: ['zone=a'], node: 'node2', phase: ['failed', 'stopped'] };
   assert.deepEqual(given, [{ follow: false, since: '1h', about: 'web', ...filter }, ['web', filter]]);
   assert.equal(terminal.stdout(), 'Nothing that matches happened.\nNothing matches.\n');
+});
+
+test('muster events -f goes on where it began when the agent is back, also if nothing was told until then', async () => {
+  const asked: unknown[] = [];
+  const reasons = [new AgentError('UNAVAILABLE', 'the agent stops'), new AgentError('CONFLICT', 'enough')];
+  const found = Promise.withResolvers<void>();
+  const terminal = makeFakeTerminal({
+    client: {
+      watchChanges: async function* () {
+        try {
+          yield await Promise.resolve({});
+          yield { revision: 41 };
+        } finally {
+          found.resolve();
+        }
+      },
+      events: async function* (query) {
+        asked.push(query);
+        yield* [];
+        await found.promise;
+        throw reasons.shift() ?? new Error('asked too often');
+      },
+    },
+  });
+  const running = terminal.run('events', 'web', '-f');
+  await found.promise;
+  await settle();
+  await terminal.clock.advanceUntil(() => asked.length > 1, 5_000);
+  assert.equal(await running, 1);
+  assert.deepEqual(asked, [
+    { follow: true, about: 'web' },
+    { follow: true, about: 'web', since: '41' },
+  ]);
 });
 
 test('a listing of a node that does not exist suggests the near one, not another name', async () => {
