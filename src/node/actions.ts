@@ -63,7 +63,7 @@ export class Actions {
     const spec = reading?.kind === 'read' ? reading.spec : undefined;
     const order = orders.get(key);
     log.info({ instance: displayName(key), action: kind, reason }, 'action begins');
-    memory.noteBegin(action, spec?.hash);
+    memory.noteBegin(action, spec?.hash, order?.assignment.disconnect);
     const work = (signal: AbortSignal) => doers[kind]({ key, order, spec }, signal);
     if (isUrgent(action)) this.#inFlight.beginAtOnce(key, work);
     else this.#inFlight.begin(key, work);

@@ -1,7 +1,7 @@
 import { errorCodeOf, errorText } from '../domain/errors.ts';
 import type { InstanceKey } from '../domain/ids.ts';
 import { runtimeOf } from '../domain/runtime-of.ts';
-import type { Assignment } from '../domain/spec.ts';
+import type { Assignment, DisconnectMode } from '../domain/spec.ts';
 import type { InstanceStatus, ObservedInstance } from '../domain/status.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import type { Clock } from '../loop/clock.ts';
@@ -65,6 +65,8 @@ export class NodeMemory {
   readonly #policy: RestartPolicy;
   readonly #random: () => number;
   readonly #byKey = new Map<InstanceKey, Remembered>();
+  /** The `stop` instances that have been started, whatever came of it, and that no look has shown as they are since. */
+  readonly #unseenStarts = new Set<InstanceKey>();
 
   constructor(clock: Clock, policy: RestartPolicy, random: () => number) {
     this.#clock = clock;
@@ -148,19 +150,30 @@ export class NodeMemory {
     return false;
   }
 
+  /** A `stop` instance may run that no look has shown: its start has begun, and it was not looked at since that ended. */
+  get hasUnseenStarts(): boolean {
+    return this.#unseenStarts.size > 0;
+  }
+
+  /** A look has been taken. `isShown`: it shows this one as it is, with no action in flight when its runtime was asked or now. */
+  noteLook(isShown: (key: InstanceKey) => boolean): void {
+    for (const key of this.#unseenStarts) if (isShown(key)) this.#unseenStarts.delete(key);
+  }
+
   /** Drops what is neither ordered nor observed any more. */
   retain(isKnown: (key: InstanceKey) => boolean): void {
     for (const [key, entry] of this.#byKey) if (entry.action === undefined && !isKnown(key)) this.#byKey.delete(key);
   }
 
-  /** An action begins. */
-  noteBegin(action: NodeAction, specHash: string | undefined): void {
+  /** An action begins; what is started in the mode `stop` is then to be looked at. */
+  noteBegin(action: NodeAction, specHash: string | undefined, disconnect?: DisconnectMode): void {
     const entry = this.of(action.key);
     entry.action = action;
     entry.startingHash = specHash;
     entry.progress = undefined;
     entry.lastAction = { kind: action.kind, reason: action.reason, at: this.#clock.wallTime().toISOString() };
     if (action.kind === 'start') entry.forgivenRestarts = 0; // the runtime begins to count anew
+    if (action.kind === 'start' && disconnect === 'stop') this.#unseenStarts.add(action.key);
     if (action.kind === 'start' && action.reason === 'ended') entry.restarts += 1;
   }
 

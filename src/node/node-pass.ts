@@ -1,4 +1,5 @@
 import type { InstanceKey } from '../domain/ids.ts';
+import { runtimeOf } from '../domain/runtime-of.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { ReconcileLoop } from '../loop/reconcile-loop.ts';
 import { type DesiredInstance, isAlive, type NodeConditions, planNode } from '../plan/plan-node.ts';
@@ -148,7 +149,7 @@ export class NodePass {
 
   async #look(signal: AbortSignal): Promise<Seen> {
     const { observer, switchKeeper, memory, actions, loop } = this.#parts;
-    const isStarting = memory.isAnyStarting;
+    const wasStarting = memory.isAnyStarting;
     const noteStops = switchKeeper.look();
     const observation = await observer.observe(signal);
     const isBusy = (key: InstanceKey) => observation.busy.has(key) || actions.has(key);
@@ -157,16 +158,25 @@ export class NodePass {
     if (observation.unreadable.size > 0) loop.nudgeWithin(UNREADABLE_RETRY_MS);
     this.#hasObserved = true;
     this.#observedOnce.resolve();
+    memory.noteLook((key) => observation.readable.has(runtimeOf(key)) && !isBusy(key));
+    this.#judgeStops(observation, wasStarting, noteStops);
+    return { observation, isBusy, isOutOfDate };
+  }
+
+  /** Whether this node has left, and what the dead man's switch is told, go by the `stop` instances that run or may run. */
+  #judgeStops(observation: Observation, wasStarting: boolean, noteStops: ReturnType<SwitchKeeper['look']>): void {
+    const { memory } = this.#parts;
     // One whose stop ended while the runtimes were read is dead, but its receipt is the next pass's to give.
     const stops = [...observation.instances.values()].filter(({ disconnect }) => disconnect === 'stop');
     const isRunning = stops.some((instance) => isAlive(instance) || observation.busy.has(instance.key));
-    this.#hasLeft = this.#isLeaving && !isStarting && !isRunning;
-    const isAllSeen = observation.unreadable.size === 0;
+    // A late answer may be of before the end of a start that has ended since; a silent runtime's last one is of before its begin.
+    const isAnyUnseen = memory.hasUnseenStarts;
+    this.#hasLeft = this.#isLeaving && !wasStarting && !isRunning && !isAnyUnseen;
+    const isAllSeen = observation.unreadable.size === 0 && !isAnyUnseen;
     const hasEnded = stops.some((instance) => !isAlive(instance));
     if (noteStops(isRunning ? 'some' : isAllSeen ? 'none' : 'unknown', hasEnded)) {
       for (const { key } of stops) memory.noteFenced(key);
     }
-    return { observation, isBusy, isOutOfDate };
   }
 
   #readOrders(signal: AbortSignal): KnownOrders {

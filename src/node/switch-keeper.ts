@@ -9,7 +9,7 @@ export interface SwitchKeeperOptions {
   readonly log: Log;
 }
 
-/** What a look at the runtimes says of `stop` instances; `unknown`: not all of them answered, and none was seen. */
+/** What a look at the runtimes says of `stop` instances; `unknown`: none was seen, and some runtime was silent, or asked too early. */
 export type StopsSeen = 'some' | 'none' | 'unknown';
 
 /**

@@ -252,3 +252,16 @@ test('a unit that has used up its own restarts has given up, also where they wer
   });
   assert.equal(makeStatus({ ...plainInput, observed: passing, memory: undefined }).gaveUp, undefined);
 });
+
+test('a stop instance that was started is unseen until a look shows it, whatever came of its start', () => {
+  const { memory } = make();
+  memory.noteBegin({ kind: 'start', key, reason: 'assigned-here' }, 'v1', 'keep');
+  assert.equal(memory.hasUnseenStarts, false);
+  memory.noteBegin({ kind: 'start', key, reason: 'assigned-here' }, 'v1', 'stop');
+  memory.noteEnd(key, { error: new Error('refused'), wasAborted: true });
+  memory.retain(() => false);
+  memory.noteLook(() => false);
+  assert.equal(memory.hasUnseenStarts, true);
+  memory.noteLook((shown) => shown === key);
+  assert.equal(memory.hasUnseenStarts, false);
+});
