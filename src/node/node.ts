@@ -219,11 +219,16 @@ export class Node {
     while (!signal.aborted && clock.monotonicMs() < untilMs && isToReport()) await clock.sleep(50, signal);
   }
 
+  #noteChange(kind: RuntimeKind): void {
+    this.#observer.noteChange(kind);
+    this.#loop.nudge();
+  }
+
   /** Runs until the signal aborts; leaves everything that runs as it is. */
   async run(signal: AbortSignal): Promise<void> {
     const runtimes = this.#options.runtimes.map((runtime) => ({
       name: runtime.kind,
-      run: (stop: AbortSignal) => runtime.run(() => this.#loop.nudge(), stop),
+      run: (stop: AbortSignal) => runtime.run(() => this.#noteChange(runtime.kind), stop),
     }));
     await supervise(
       [

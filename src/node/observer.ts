@@ -24,7 +24,7 @@ export interface ObserverOptions {
   readonly log: Log;
   /** Instances with an action in flight now. */
   readonly keysInFlight: () => readonly InstanceKey[];
-  /** A runtime that wasn't waited for has answered: look again. */
+  /** A runtime that wasn't waited for has answered, or an answer was taken that may be of before a change: look again. */
   readonly onLate: () => void;
 }
 
@@ -38,6 +38,8 @@ class Question {
   readonly busy: ReadonlySet<InstanceKey>;
   answer: Answer | undefined;
   isLate = false;
+  /** Something of it may have changed since it was asked: the answer may be of before that. */
+  isOvertaken = false;
   readonly #answered: Promise<void>;
   readonly #options: ObserverOptions;
 
@@ -87,6 +89,15 @@ export class Observer {
     return this.#unreadable;
   }
 
+  /**
+   * Something of it may have changed. While it's asked and not waited for, the passes that this causes learn nothing: one more is
+   * called for once its answer is taken. Without a change none is: a runtime that is always late mustn't be asked without a pause.
+   */
+  noteChange(kind: RuntimeKind): void {
+    const question = this.#questions.get(kind);
+    if (question !== undefined) question.isOvertaken = true;
+  }
+
   /** Asks all runtimes side by side. One that fails or is late is in `unreadable`; only an abort rejects. */
   async observe(signal: AbortSignal): Promise<Observation> {
     const instances = new Map<InstanceKey, ObservedInstance>();
@@ -99,7 +110,7 @@ export class Observer {
         this.#questions.set(kind, question);
         const answer = await question.wait();
         signal.throwIfAborted();
-        if (answer !== undefined) this.#questions.delete(kind);
+        if (answer !== undefined) this.#take(kind, question);
         if (answer !== undefined && 'instances' in answer) {
           readable.add(kind);
           for (const instance of answer.instances) instances.set(instance.key, instance);
@@ -112,6 +123,11 @@ export class Observer {
     );
     this.#last = instances;
     return { instances, readable, unreadable: new Map(this.#unreadable), busy };
+  }
+
+  #take(kind: RuntimeKind, question: Question): void {
+    this.#questions.delete(kind);
+    if (question.isOvertaken) this.#options.onLate();
   }
 
   #note(runtime: RuntimeKind, answer: Answer): void {

@@ -123,3 +123,37 @@ test('a start that has just ended does not hold up a leave', async () => {
   await advanceUntil(world.clock, 'left', () => leave.isOver, 150, 10);
   assert.deepEqual(world.machine.running, []);
 });
+
+/** `web` runs, and a look that shows that is late. */
+async function runWithLateLook() {
+  const slow = await startSlow();
+  const { world, agent, hold, looks } = slow;
+  world.assign(web);
+  await world.clock.advance(40_000);
+  const release = hold();
+  agent.nudge();
+  await world.clock.advance(5_000);
+  const before = looks();
+  return { ...slow, release, looksSince: () => looks() - before };
+}
+
+for (const [when, waitMs] of [
+  ['just before its answer', 0],
+  ['some seconds before its answer', 2_000],
+] as const) {
+  test(`what a late look has missed is seen soon: an end ${when}`, async () => {
+    const { world, release, looksSince } = await runWithLateLook();
+    world.machine.kill(web);
+    if (waitMs > 0) await world.clock.advance(waitMs);
+    release();
+    await advanceUntil(world.clock, 'restarted', () => world.machine.running.length === 1, 5_000);
+    assert.ok(looksSince() <= 10, `${looksSince()} looks`);
+  });
+}
+
+test('a late look during which nothing has changed is followed by none', async () => {
+  const { world, release, looksSince } = await runWithLateLook();
+  release();
+  await world.clock.advance(10_000);
+  assert.equal(looksSince(), 0);
+});
