@@ -89,7 +89,14 @@ export class NodePass {
 
   /** A pass since {@link leave} has seen that nothing runs that must not, and nothing is about to. */
   get hasLeft(): boolean {
-    return this.#hasLeft;
+    return this.#hasLeft && !this.#hasUnknownStops;
+  }
+
+  /** What an earlier process started may run where a runtime has not answered this one. */
+  get #hasUnknownStops(): boolean {
+    const { observer } = this.#parts;
+    const stops = [...this.#desired.values()].filter(({ disconnect }) => disconnect === 'stop');
+    return stops.some(({ key }) => observer.isUnknown(runtimeOf(key)));
   }
 
   /** Some order is for a `stop` instance. */

@@ -78,6 +78,7 @@ export class Observer {
   readonly #options: ObserverOptions;
   readonly #questions = new Map<RuntimeKind, Question>();
   readonly #unreadable = new Map<RuntimeKind, string>();
+  readonly #answered = new Set<RuntimeKind>();
   #last: ReadonlyMap<InstanceKey, ObservedInstance> = new Map();
 
   constructor(options: ObserverOptions) {
@@ -87,6 +88,11 @@ export class Observer {
   /** Why a runtime could not be read when it was last looked at. */
   get unreadable(): ReadonlyMap<RuntimeKind, string> {
     return this.#unreadable;
+  }
+
+  /** Nothing is known of what runs there: it was asked, and has never answered this process. */
+  isUnknown(kind: RuntimeKind): boolean {
+    return this.#unreadable.has(kind) && !this.#answered.has(kind);
   }
 
   /**
@@ -113,6 +119,7 @@ export class Observer {
         if (answer !== undefined) this.#take(kind, question);
         if (answer !== undefined && 'instances' in answer) {
           readable.add(kind);
+          this.#answered.add(kind);
           for (const instance of answer.instances) instances.set(instance.key, instance);
           for (const key of question.busy) busy.add(key);
         } else {

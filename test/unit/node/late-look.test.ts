@@ -4,10 +4,8 @@ import { advanceUntil } from '../../support/advance-until.ts';
 import { openFakeRuntime } from '../../support/fake-runtime.ts';
 import { clusterId, keyOf, makeWorld, phaseIs, startNode, type World, web } from './node-fixture.ts';
 
-/** A world with a node on it whose runtime can be made slow: it then answers what it was asked as of the time of the question. */
-async function startSlow() {
-  const world = makeWorld();
-  world.behaviours.set('web', { pullMs: 1_000 });
+/** A runtime that can be made slow: it then answers what it was asked as of the time of the question. */
+function openSlowRuntime(world: World) {
   const runtime = openFakeRuntime(world.machine, clusterId);
   const observe = runtime.observe.bind(runtime);
   let gate: Promise<void> | undefined;
@@ -27,9 +25,30 @@ async function startSlow() {
       resolve();
     };
   };
-  const { agent, rights } = await startNode(world, 4, runtime);
+  return { runtime, hold, looks: () => looks };
+}
+
+async function startSlow() {
+  const world = makeWorld();
+  world.behaviours.set('web', { pullMs: 1_000 });
+  const { runtime, hold, looks } = openSlowRuntime(world);
+  const { agent } = await startNode(world, 4, runtime);
   await world.clock.advance(1_000);
-  return { world, agent, rights, hold, looks: () => looks };
+  return { world, agent, hold, looks };
+}
+
+/** The agent starts again over what runs there, and its runtime has not answered since. */
+async function startAgainOverSilence(disconnect: 'stop' | 'keep') {
+  const world = makeWorld();
+  const { end } = await startNode(world);
+  world.assign(web, { disconnect });
+  await advanceUntil(world.clock, 'runs', phaseIs(world, web, 'running'), 1_000);
+  await end();
+  const { runtime, hold } = openSlowRuntime(world);
+  const release = hold();
+  const { agent } = await startNode(world, 4, runtime);
+  await world.clock.advance(5_000);
+  return { world, agent, release };
 }
 
 /** A start of `web` is under way, and a look that was asked for in it hangs. */
@@ -112,6 +131,23 @@ test('a start of a keep instance that was not looked at does not hold up a leave
   const leave = beginLeave(slow);
   await advanceUntil(world.clock, 'left', () => leave.isOver, 100, 10);
   release();
+});
+
+test('an agent that starts again has not left before its runtime has answered it', async () => {
+  const slow = await startAgainOverSilence('stop');
+  const leave = beginLeave(slow);
+  await slow.world.clock.advance(8_000);
+  assert.equal(leave.isOver, false);
+  slow.release();
+  await advanceUntil(slow.world.clock, 'left', () => leave.isOver, 1_000, 10);
+  assert.deepEqual(slow.world.machine.running, []);
+});
+
+test('without an order for a stop instance, a runtime that has never answered does not hold up a leave', async () => {
+  const slow = await startAgainOverSilence('keep');
+  const leave = beginLeave(slow);
+  await advanceUntil(slow.world.clock, 'left', () => leave.isOver, 100, 10);
+  slow.release();
 });
 
 test('a start that has just ended does not hold up a leave', async () => {
