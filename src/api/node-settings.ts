@@ -60,7 +60,7 @@ export async function setLabels(
     for (const key of remove) {
       if (!labels.delete(key) && Object.hasOwn(own, key)) throw ownLabel(key);
     }
-    refuseTooMany(labels.size);
+    refuseTooMany(Object.keys(before.labels).length, labels.size);
     return { ...before, labels: Object.fromEntries([...labels].sort(([a], [b]) => (a < b ? -1 : 1))) };
   };
   return change(deps, typed, { what: 'node labelled', to }, signal);

@@ -3,6 +3,7 @@ import type { DesiredState } from '../../cluster/desired-state.ts';
 import { changeNodeSettings } from '../../cluster/node-settings.ts';
 import type { NodeId } from '../../domain/ids.ts';
 import type { NodeSettings } from '../../domain/node.ts';
+import { areTooMany, LABELS_LIMIT } from '../../wire/node-settings-schemas.ts';
 import type { RouteRequest } from '../route.ts';
 import { FleetRefusal, fleetAnswer } from './answers.ts';
 import { machineIdOf } from './facts.ts';
@@ -44,6 +45,7 @@ export async function patchMachines(request: RouteRequest): Promise<Response> {
     const node = findNode(state, change.machine);
     byNode.set(node, [...(byNode.get(node) ?? []), change]);
   }
+  for (const [node, own] of byNode) withChanges(state.nodes.get(node)?.settings?.labels ?? {}, own); // all are right, or none is done
   for (const [node, own] of byNode) {
     const change = (before: NodeSettings) => ({ ...before, labels: withChanges(before.labels, own) });
     const { changed } = await changeNodeSettings(deps.store, node, change, signal);
@@ -52,14 +54,19 @@ export async function patchMachines(request: RouteRequest): Promise<Response> {
   return fleetAnswer(deps.version, 204);
 }
 
+/** Throws 400 for more labels than muster's own API allows, unless they were as many before. */
 function withChanges(
   labels: Readonly<Record<string, string>>,
   changes: readonly MetadataChange[],
 ): Record<string, string> {
   const all = new Map(Object.entries(labels));
+  const before = all.size;
   for (const { key, value } of changes) {
     if (value === undefined) all.delete(key);
     else all.set(key, value);
+  }
+  if (areTooMany(before, all.size)) {
+    throw new FleetRefusal(400, `too many metadata on a machine: expect at most ${LABELS_LIMIT}, not ${all.size}`);
   }
   return Object.fromEntries(all);
 }

@@ -1,3 +1,4 @@
+import { isLabelKey, isLabelValue } from '../../wire/node-settings-schemas.ts';
 import { FleetRefusal } from './answers.ts';
 import type { JobState } from './shapes.ts';
 import type { FleetOption } from './unit-options.ts';
@@ -19,7 +20,6 @@ export interface MetadataChange {
 /** More than any unit file of 64 KiB holds. */
 const OPTIONS_LIMIT = 20_000;
 const CHANGES_LIMIT = 1_000;
-const VALUE_LIMIT = 512;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -56,9 +56,12 @@ export function parseMetadataChanges(json: unknown): MetadataChange[] {
     if (!['add', 'remove', 'replace'].includes(op)) {
       throw new FleetRefusal(400, 'invalid op: expect add, remove, or replace');
     }
-    const [, machine, key] = /^\/([^/]+)\/metadata\/([A-Za-z0-9_.-]{1,128})$/.exec(textOf(change, 'path')) ?? [];
+    const [, machine, key] = /^\/([^/]+)\/metadata\/([A-Za-z0-9_.-]{1,512})$/.exec(textOf(change, 'path')) ?? [];
     if (machine === undefined || key === undefined) throw new FleetRefusal(400, 'machine metadata path invalid');
-    return { machine, key, value: op === 'remove' ? undefined : parseValue(change['value']) };
+    if (op === 'remove') return { machine, key, value: undefined };
+    if (!isLabelKey(key))
+      throw new FleetRefusal(400, 'machine metadata path invalid: expect a key of at most 64 characters');
+    return { machine, key, value: parseValue(change['value']) };
   });
 }
 
@@ -68,8 +71,9 @@ function parseValue(json: unknown): string {
   if (typeof value !== 'string' || value === '') {
     throw new FleetRefusal(400, 'invalid value: add and replace require a value');
   }
-  if (value.length > VALUE_LIMIT)
-    throw new FleetRefusal(400, `invalid value: expect at most ${VALUE_LIMIT} characters`);
+  if (!isLabelValue(value)) {
+    throw new FleetRefusal(400, 'invalid value: expect at most 256 characters, none of them a control character');
+  }
   return value;
 }
 

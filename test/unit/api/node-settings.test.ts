@@ -70,6 +70,25 @@ test('labels are set over the node’s own and taken back; what is the node’s 
   assert.deepEqual(settingsOf(fixture, node1)?.labels, { disk: 'ssd' });
 });
 
+test('labels that are too many, or that nobody could set any more, are taken away one after the other', async (t) => {
+  const fixture = await openFixture(t);
+  const { client } = fixture;
+  await addNode(fixture, node1, 'node1');
+  const long = 'x'.repeat(128);
+  const many = Object.fromEntries(Array.from({ length: 102 }, (_none, at) => [`l${at}`, '']));
+  const before = { cordoned: false, draining: false, labels: { ...many, [long]: 'a\nb' } };
+  await fixture.put(layout.nodeSettings(node1), nodeSettingsCodec.encode(before));
+  const count = () => Object.keys(settingsOf(fixture, node1)?.labels ?? {}).length;
+  await client.labelNode('node1', { remove: [long] }, t.signal);
+  assert.equal(count(), 102, 'a key that is too long');
+  await client.labelNode('node1', { remove: ['l0'] }, t.signal);
+  assert.equal(count(), 101, 'one of too many');
+  await client.labelNode('node1', { set: { l1: 'x' } }, t.signal);
+  assert.equal(settingsOf(fixture, node1)?.labels['l1'], 'x', 'as many as before');
+  await assert.rejects(client.labelNode('node1', { set: { more: '' } }, t.signal), { code: 'LIMIT' });
+  await assert.rejects(client.labelNode('node1', { set: { [long]: '' } }, t.signal), /Cannot read the labels/);
+});
+
 test('a change that comes second is made anew on what came first; settings of a later version are left alone', async (t) => {
   const fixture = await openFixture(t);
   await addNode(fixture, node1, 'node1');
