@@ -1,12 +1,13 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
+import { getPath } from 'hono/utils/url';
 import { errorCodeOf, errorText } from '../domain/errors.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import type { Caller } from './caller.ts';
 import type { CallerOf } from './caller-of.ts';
+import { errorResponse } from './error-response.ts';
 import type { Api } from './make-api.ts';
-import { problemResponse } from './problem-response.ts';
 import { refuseTooMany } from './refusal.ts';
 import type { RequestRate } from './request-rate.ts';
 
@@ -29,14 +30,15 @@ export interface AnswerOptions {
   readonly clock: Pick<Clock, 'after'>;
 }
 
-/** Answers each request for its caller. Whoever is not to be answered is told why, and nothing of the request is looked at. */
+/** Answers each request for its caller. Whoever is not to be answered is told why, and nothing of the request is looked at but its path. */
 export function answerRequests(api: Api, callerOf: CallerOf, options: AnswerOptions): RequestListener {
   const answer = (request: Request, { incoming }: { readonly incoming: IncomingMessage }) => {
     let caller: Caller;
     try {
       caller = callerOf(incoming);
     } catch (error) {
-      return refuse(error, incoming, options);
+      const response = errorResponse(api.version, error, { path: getPath(request), requestId: 'none' });
+      return refuse(response, error, { ...options, incoming });
     }
     return api.fetch(request, caller);
   };
@@ -49,12 +51,15 @@ export function answerRequests(api: Api, callerOf: CallerOf, options: AnswerOpti
 const DISCARDED_BYTES = 1024 * 1024;
 const DISCARD_MS = 1_000;
 
-/** Notes a refusal, once in a while for each address, and makes its answer. Only too many requests leave the connection as it is. */
-async function refuse(error: unknown, incoming: IncomingMessage, { log, clock }: AnswerOptions): Promise<Response> {
+/** Notes a refusal, once in a while for each address, and answers. Only too many requests leave the connection as it is. */
+async function refuse(
+  response: Response,
+  error: unknown,
+  { incoming, log, clock }: AnswerOptions & { readonly incoming: IncomingMessage },
+): Promise<Response> {
   const { socket } = incoming;
   const fields = { client: socket.remoteAddress ?? 'socket', code: errorCodeOf(error), reason: errorText(error) };
   log.warn(fields, 'client refused');
-  const response = problemResponse(error, 'none');
   if (response.status === 429) return response;
   await discardBody(incoming, clock);
   response.headers.set('connection', 'close');

@@ -5,16 +5,16 @@ import { makeAllowedMethods } from './allowed-methods.ts';
 import type { ApiDeps } from './api-deps.ts';
 import type { BodyBudgets, BodyRoom } from './body-budget.ts';
 import { type Caller, socketCaller } from './caller.ts';
+import { errorResponse } from './error-response.ts';
 import { openUpgrade, type Upgrades } from './exec-upgrade.ts';
 import { refuseFilters } from './filter-query.ts';
-import { fleetError, isFleetPath } from './fleet/answers.ts';
+import { isFleetPath } from './fleet/answers.ts';
 import { RecentStops } from './fleet/recent-stops.ts';
 import { makeHeavyWork } from './heavy-work.ts';
 import { lineStream } from './line-stream.ts';
 import { measured } from './measured.ts';
 import { refuseUnjoined } from './node-state.ts';
 import { OpenRequests, type RequestScope } from './open-requests.ts';
-import { problemResponse } from './problem-response.ts';
 import { makeBodyBudgets, readBody } from './read-body.ts';
 import { Refusal } from './refusal.ts';
 import { refuseForeignPage } from './refuse-foreign-page.ts';
@@ -24,6 +24,8 @@ import { routes } from './routes.ts';
 
 /** The API as a function of requests: the same for the unix socket and for TCP. */
 export interface Api extends Upgrades {
+  /** The agent's: errors of fleet's API name it. */
+  readonly version: string;
   /** @param caller whoever the listener has found to be asking */
   readonly fetch: (request: Request, caller?: Caller) => Response | Promise<Response>;
   /** Requests being answered. */
@@ -61,6 +63,7 @@ export function makeApi(given: ApiDeps): Api {
     measured(deps, unknownRoute, async () => refuseUnknown(deps, context, methodsOf(context.req.path))),
   );
   return {
+    version: deps.version,
     fetch: (request, caller = socketCaller) => app.fetch(request, { caller }),
     upgrade: async (upgrade, caller) => openUpgrade(deps, requests, upgrade, caller),
     get open() {
@@ -136,11 +139,12 @@ function refuse({ deps, caller, requestId }: RouteRequest, { req }: Context<Hand
   if (code === 'INTERNAL') deps.log.error({ ...fields, err: error }, 'request failed');
   else if (code === 'FORBIDDEN') deps.log.warn({ ...fields, err: error }, 'request refused');
   else deps.log.debug({ ...fields, err: error }, 'request refused');
-  return answerError(deps, req.path, error, requestId);
+  return errorResponse(deps.version, error, { path: req.path, requestId });
 }
 
 function refuseUnknown(deps: ApiDeps, context: Context<Handed>, allowed: readonly string[]): Response {
   const { method, path } = context.req;
+  const requestId = requestIdOf(context);
   const shown = `Cannot ${method} "${path.slice(0, 200)}"`;
   const error =
     allowed.length === 0
@@ -149,14 +153,9 @@ function refuseUnknown(deps: ApiDeps, context: Context<Handed>, allowed: readonl
   try {
     if (isFleetPath(path)) refuseUnjoined(deps); // fleet says so of every path
   } catch (unjoined) {
-    return answerError(deps, path, unjoined, requestIdOf(context));
+    return errorResponse(deps.version, unjoined, { path, requestId });
   }
-  return answerError(deps, path, error, requestIdOf(context));
-}
-
-/** In the words of the API that was asked. */
-function answerError({ version }: ApiDeps, path: string, error: unknown, requestId: string): Response {
-  return isFleetPath(path) ? fleetError(version, error) : problemResponse(error, requestId);
+  return errorResponse(deps.version, error, { path, requestId });
 }
 
 /** The client's own ID when it's harmless in a log, else a new one. */

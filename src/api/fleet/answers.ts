@@ -1,5 +1,6 @@
 import { AgentError } from '../../domain/errors.ts';
 import { makeProblem } from '../problem-response.ts';
+import { Refusal } from '../refusal.ts';
 
 /** Where fleet's API is, under either of its names. */
 export const FLEET_PREFIXES = ['/fleet/v1', '/v1-alpha'] as const;
@@ -37,5 +38,9 @@ export function fleetError(version: string, error: unknown): Response {
   const code = error instanceof FleetRefusal ? error.status : ours;
   const isAway = kind === 'UNAVAILABLE' || kind === 'FENCED';
   const message = isAway ? `fleet server unable to communicate with etcd: ${detail}` : detail;
-  return fleetAnswer(version, code, { error: { code, message } });
+  const response = fleetAnswer(version, code, { error: { code, message } });
+  for (const [name, value] of Object.entries(error instanceof Refusal ? error.headers : {})) {
+    response.headers.set(name, value);
+  }
+  return response;
 }

@@ -1,49 +1,12 @@
 import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
-import { type RequestOptions, request } from 'node:https';
+import { request } from 'node:https';
 import { test } from 'node:test';
 import { connect } from 'node:tls';
 import { systemClock } from '../../../src/loop/system-clock.ts';
 import { eventually } from '../../support/eventually.ts';
-import { readResponse } from '../../support/read-response.ts';
 import { makeTestPki, type TestCertificate } from '../../support/test-pki.ts';
-import { openTlsFixture, serverName, type TlsFixture } from '../../unit/api/tls-fixture.ts';
-
-interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, unknown>>;
-  readonly json: Readonly<Record<string, unknown>>;
-}
-
-/** One request, whatever the server's certificate says. */
-async function ask(
-  { listener }: TlsFixture,
-  with_: Partial<TestCertificate>,
-  options: RequestOptions = {},
-): Promise<Answer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const { cert, key } = with_;
-  const sent = request(
-    {
-      host: '127.0.0.1',
-      port: listener.port,
-      path: '/v1/version',
-      rejectUnauthorized: false,
-      agent: false,
-      ...(cert === undefined || key === undefined ? {} : { cert, key }),
-      ...options,
-    },
-    (response) => {
-      readResponse(response).then((text) => {
-        const json = JSON.parse(text) as Answer['json'];
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, json });
-      }, reject);
-    },
-  );
-  sent.on('error', reject);
-  sent.end();
-  return promise;
-}
+import { ask, openTlsFixture, serverName } from '../../unit/api/tls-fixture.ts';
 
 test('a certificate of the cluster gives its holder their role and name', async (t) => {
   const fixture = await openTlsFixture(t);

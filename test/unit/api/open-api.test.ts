@@ -10,6 +10,7 @@ import { silentLog } from '../../../src/loop/log.ts';
 import { openClient } from '../../../src/wire/client.ts';
 
 const api = {
+  version: '1.2.3',
   fetch: () => new Response('{"version":"1","api":"v1"}'),
   open: 0,
   upgrade: async () => {},

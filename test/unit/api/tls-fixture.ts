@@ -1,3 +1,4 @@
+import { type RequestOptions, request } from 'node:https';
 import type { TestContext } from 'node:test';
 import type { Caller } from '../../../src/api/caller.ts';
 import type { Api } from '../../../src/api/make-api.ts';
@@ -5,6 +6,7 @@ import { openTlsApi, type TlsListener, type TlsOptions } from '../../../src/api/
 import type { Clock } from '../../../src/loop/clock.ts';
 import type { Log, LogMethod } from '../../../src/loop/log.ts';
 import { systemClock } from '../../../src/loop/system-clock.ts';
+import { readResponse } from '../../support/read-response.ts';
 import { makeTestPki, type TestCertificate, type TestPki } from '../../support/test-pki.ts';
 
 export const serverName = '1'.repeat(32);
@@ -53,7 +55,7 @@ export async function openTlsFixture(
     return new Response('{"version":"1","api":"v1"}', { headers: { 'content-type': 'application/json' } });
   };
   const upgrade = () => Promise.reject(new Error('no part of this'));
-  const api: Api = { fetch, upgrade, open: 0, close: () => {}, ...options.api };
+  const api: Api = { version: '1.2.3', fetch, upgrade, open: 0, close: () => {}, ...options.api };
   const listener = await openTlsApi(api, {
     host: '127.0.0.1',
     port: 0,
@@ -67,4 +69,41 @@ export async function openTlsFixture(
   });
   t.after(async () => listener.close());
   return { pki, server, listener, url: `https://127.0.0.1:${listener.port}`, callers, lines };
+}
+
+/** What a client was answered. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly json: Readonly<Record<string, unknown>>;
+}
+
+/** One request, whatever the server's certificate says. */
+export async function ask(
+  { listener }: TlsFixture,
+  with_: Partial<TestCertificate>,
+  options: RequestOptions = {},
+): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const { cert, key } = with_;
+  const sent = request(
+    {
+      host: '127.0.0.1',
+      port: listener.port,
+      path: '/v1/version',
+      rejectUnauthorized: false,
+      agent: false,
+      ...(cert === undefined || key === undefined ? {} : { cert, key }),
+      ...options,
+    },
+    (response) => {
+      readResponse(response).then((text) => {
+        const json = JSON.parse(text) as Answer['json'];
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, json });
+      }, reject);
+    },
+  );
+  sent.on('error', reject);
+  sent.end();
+  return promise;
 }
