@@ -1,4 +1,4 @@
-import { AgentError } from '../../domain/errors.ts';
+import { AgentError, errorCodeOf } from '../../domain/errors.ts';
 import type { ClusterId, InstanceKey } from '../../domain/ids.ts';
 import type { Engine, EngineReply } from './engine.ts';
 import { type Labels, makeLabelFilter } from './labels.ts';
@@ -11,6 +11,11 @@ export interface ListedContainer {
   /** For people, but it's the only place where a listing shows health. */
   readonly Status: string;
   readonly Labels?: Labels | null;
+}
+
+/** What is known of one that dockerd can't inspect. */
+export function asListed({ Id, State: status, Labels }: ListedContainer): InspectedContainer {
+  return { Id, Config: { Labels: Labels ?? {} }, State: { Status: status } };
 }
 
 /** How a creation ended; what isn't here is thrown. */
@@ -51,6 +56,16 @@ export class Containers {
     if (reply.status === 404) return undefined;
     if (reply.status !== 200) throw failure('inspect', name, reply);
     return reply.body as InspectedContainer;
+  }
+
+  /** One that is listed. One whose files are damaged can't be inspected; it can be stopped and removed by what is listed. */
+  async inspectListed(listed: ListedContainer, signal: AbortSignal): Promise<InspectedContainer | undefined> {
+    try {
+      return await this.inspect(listed.Id, signal);
+    } catch (error) {
+      if (errorCodeOf(error) !== 'INTERNAL') throw error;
+      return asListed(listed);
+    }
   }
 
   async create(name: string, body: object, signal: AbortSignal): Promise<CreateResult> {

@@ -131,8 +131,9 @@ class DockerRuntime implements Runtime {
   }
 
   async #stop(key: InstanceKey, signal: AbortSignal): Promise<void> {
-    for (const { Id: id } of await this.#containers.list(signal, key)) {
-      const container = await this.#containers.inspect(id, signal);
+    for (const listed of await this.#containers.list(signal, key)) {
+      const { Id: id } = listed;
+      const container = await this.#containers.inspectListed(listed, signal);
       if (!container) continue;
       if (isAlive(container)) this.#observed.stopBegins(id);
       try {
@@ -149,8 +150,9 @@ class DockerRuntime implements Runtime {
   }
 
   async #remove(key: InstanceKey, signal: AbortSignal): Promise<void> {
-    for (const { Id: id } of await this.#containers.list(signal, key)) {
-      const container = await this.#containers.inspect(id, signal);
+    for (const listed of await this.#containers.list(signal, key)) {
+      const { Id: id } = listed;
+      const container = await this.#containers.inspectListed(listed, signal);
       if (container) await this.#lost.mustEnd(container, containerName(key), signal);
       await this.#containers.remove(id, containerName(key), signal);
       this.#observed.forget(id);

@@ -1,7 +1,8 @@
+import { errorCodeOf, errorText } from '../../domain/errors.ts';
 import type { ClusterId, InstanceKey } from '../../domain/ids.ts';
 import type { ObservedInstance } from '../../domain/status.ts';
 import type { Clock } from '../../loop/clock.ts';
-import type { Containers, ListedContainer } from './containers.ts';
+import { asListed, type Containers, type ListedContainer } from './containers.ts';
 import { isAlive } from './is-as-ordered.ts';
 import { readLabels } from './labels.ts';
 import type { LostOutcome, LostProcesses } from './lost-processes.ts';
@@ -11,6 +12,11 @@ interface Entry {
   readonly token: string;
   readonly atMs: number;
   readonly observed: ObservedInstance;
+}
+
+interface Inspection {
+  readonly id: string;
+  stale: boolean;
 }
 
 /** A container that changes while it's inspected is inspected again, so often. */
@@ -34,10 +40,10 @@ export class ObservedContainers {
   /** All containers of the cluster, while events keep it right; without them each look lists anew. */
   #listing: Map<string, ListedContainer> | undefined;
   #listAgainAtMs = 0;
-  /** Told of since they were last looked at; one that isn't in the listing is new. */
+  /** Told of; one that isn't in the listing is new, and stays here until it is: looks side by side must all see it. */
   readonly #news = new Set<string>();
-  /** Being inspected; `stale` when an event came in between. */
-  readonly #inspecting = new Map<string, { stale: boolean }>();
+  /** Being inspected, by one look or several; `stale` when an event came in between. */
+  readonly #inspections = new Set<Inspection>();
   /** Asked to stop by this process and not started since: their exit code is no failure. */
   readonly #stopOrdered = new Set<string>();
   /** A stop is in flight. */
@@ -57,15 +63,14 @@ export class ObservedContainers {
     this.#stream = arrive ? {} : undefined;
     this.#listing = undefined;
     this.#entries.clear();
-    for (const inspection of this.#inspecting.values()) inspection.stale = true;
+    for (const inspection of this.#inspections) inspection.stale = true;
   }
 
   /** An event says that it changed, or we changed it. */
   forget(id: string): void {
     this.#entries.delete(id);
     this.#news.add(id);
-    const inspection = this.#inspecting.get(id);
-    if (inspection) inspection.stale = true;
+    for (const inspection of this.#inspections) if (inspection.id === id) inspection.stale = true;
   }
 
   stopBegins(id: string): void {
@@ -95,8 +100,8 @@ export class ObservedContainers {
 
   async #observe(signal: AbortSignal): Promise<readonly ObservedInstance[]> {
     const listing = await this.#list(signal);
-    const news = [...this.#news].filter((id) => !listing.has(id));
-    this.#news.clear();
+    for (const id of this.#news) if (listing.has(id)) this.#news.delete(id);
+    const news = [...this.#news];
     this.#dropAllBut(new Set([...listing.keys(), ...news]));
     const found = new Map<InstanceKey, ObservedInstance>();
     const queue = [...listing.values(), ...news.map((id) => ({ Id: id }))].values();
@@ -136,7 +141,7 @@ export class ObservedContainers {
     const known = item && this.#entries.get(id);
     if (item && !readLabels(this.#clusterId, item.Labels)) return undefined;
     const isCurrent = item !== undefined && known?.token === tokenOf(item);
-    const entry = isCurrent ? known : await this.#inspect(id, listing, signal);
+    const entry = isCurrent ? known : await this.#inspectOrList(id, listing, signal);
     if (!entry) return undefined;
     const { observed, atMs } = entry;
     if (observed.phase !== 'running') return observed;
@@ -144,15 +149,36 @@ export class ObservedContainers {
     return { ...observed, runningForMs, phase: this.#stopping.has(id) ? 'stopping' : 'running' };
   }
 
+  /** One whose files are damaged fails to be inspected for ever: it's shown as it's listed, and the others aren't kept from being seen. */
+  async #inspectOrList(
+    id: string,
+    listing: Map<string, ListedContainer>,
+    signal: AbortSignal,
+  ): Promise<Entry | undefined> {
+    try {
+      return await this.#inspect(id, listing, signal);
+    } catch (error) {
+      const item = listing.get(id);
+      const owner = item && readLabels(this.#clusterId, item.Labels);
+      if (errorCodeOf(error) !== 'INTERNAL' || !owner) throw error;
+      const atMs = this.#clock.monotonicMs();
+      const context = { wallMs: this.#clock.wallTime().getTime(), stopOrdered: this.#stopOrdered.has(id) };
+      const observed = observeContainer(asListed(item), owner, context);
+      const everStarted = item.State !== 'created';
+      return { token: '', atMs, observed: { ...observed, everStarted, error: errorText(error) } };
+    }
+  }
+
   /** Again where it has changed meanwhile: what was seen before a start or a stop isn't to be taken for what is after it. */
   async #inspect(id: string, listing: Map<string, ListedContainer>, signal: AbortSignal): Promise<Entry | undefined> {
     for (let attempt = 1; ; attempt += 1) {
-      const inspection = { stale: false };
-      this.#inspecting.set(id, inspection);
+      const inspection = { id, stale: false };
+      this.#inspections.add(inspection);
       try {
         const container = await this.#containers.inspect(id, signal);
         if (!container) {
           listing.delete(id); // removed since
+          this.#news.delete(id);
           return undefined;
         }
         const outcome = isAlive(container) ? 'alive' : await this.#endLost(container, signal);
@@ -160,7 +186,7 @@ export class ObservedContainers {
         if (inspection.stale && attempt < INSPECT_ATTEMPTS) continue;
         return this.#note(container, listing, { isCurrent: !inspection.stale, stillRuns: outcome === 'runs' });
       } finally {
-        if (this.#inspecting.get(id) === inspection) this.#inspecting.delete(id);
+        this.#inspections.delete(inspection);
       }
     }
   }

@@ -25,6 +25,7 @@ function setUp(count: number) {
   let gate: Promise<void> | undefined;
   let listGate: Promise<void> | undefined;
   let isFailing = false;
+  const broken = new Set<string>();
   let end: () => LostOutcome = () => 'ended';
   const engine: Engine = {
     async call(call: EngineCall) {
@@ -37,6 +38,7 @@ function setUp(count: number) {
       }
       if (isFailing) throw new Error('the daemon is away');
       const id = call.path.split('/')[2] ?? '';
+      if (broken.has(id)) return { status: 500, body: {}, message: 'RWLayer is unexpectedly nil' };
       const status = states.get(id)?.State;
       await gate;
       if (status === undefined) return { status: 404, body: undefined, message: 'gone' };
@@ -57,7 +59,10 @@ function setUp(count: number) {
   const hold = () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     gate = promise;
-    return resolve;
+    const holdNoMore = () => {
+      gate = undefined;
+    };
+    return { release: resolve, holdNoMore };
   };
   const holdList = () => {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -70,7 +75,7 @@ function setUp(count: number) {
   const onEnd = (outcome: () => LostOutcome) => {
     end = outcome;
   };
-  return { clock, states, observed, pass, hold, holdList, fail, onEnd };
+  return { clock, states, observed, broken, pass, hold, holdList, fail, onEnd };
 }
 
 test('a container that is dead, and of which something runs, is stopping, and looked at until nothing does', async () => {
@@ -140,6 +145,54 @@ test('what one look has found since is not lost to a look beside it that listed 
   assert.deepEqual((await pass()).phases, ['id0/0 running', 'id7/0 stopped']);
 });
 
+test('what one look has been told of is seen by a look beside it', async () => {
+  const { observed, states, pass, hold } = setUp(1);
+  observed.setEvents(true);
+  await pass();
+  states.set('id7', { State: 'running', Status: 'Up' });
+  observed.forget('id7');
+  const { release } = hold();
+  const looks = [pass()];
+  await settle();
+  looks.push(pass());
+  await settle();
+  release();
+  for (const { phases } of await Promise.all(looks)) assert.deepEqual(phases, ['id0/0 running', 'id7/0 running']);
+});
+
+test('an event overtakes each of two inspections of one container', async () => {
+  const { observed, states, pass, hold } = setUp(1);
+  observed.setEvents(true);
+  await pass();
+  observed.forget('id0');
+  const { release, holdNoMore } = hold();
+  const first = pass();
+  await settle();
+  holdNoMore();
+  await pass();
+  states.set('id0', { State: 'exited', Status: 'Exited (0)' });
+  observed.forget('id0');
+  assert.deepEqual((await pass()).phases, ['id0/0 stopped']);
+  release();
+  await first;
+  assert.deepEqual((await pass()).phases, ['id0/0 stopped']);
+});
+
+test('a container that dockerd fails to inspect is shown as it is listed, and hides no other', async () => {
+  const { observed, broken, states, pass } = setUp(3);
+  observed.setEvents(true);
+  for (const id of ['id1', 'id2']) broken.add(id);
+  states.set('id2', { State: 'dead', Status: 'Dead' });
+  const phases = ['id0/0 running', 'id1/0 running', 'id2/0 failed'];
+  assert.deepEqual((await pass()).phases, phases);
+  const [, running] = await observed.observe(signal);
+  assert.match(running?.error ?? '', /RWLayer is unexpectedly nil/);
+  assert.equal(running?.everStarted, true);
+  broken.clear();
+  assert.deepEqual((await pass()).phases, phases);
+  assert.equal((await observed.observe(signal))[1]?.error, undefined);
+});
+
 test('after a failure all are listed anew', async () => {
   const { observed, states, pass, fail } = setUp(1);
   observed.setEvents(true);
@@ -180,7 +233,7 @@ test('a change that the listing shows is inspected although no event came', asyn
 test('what an event overtakes while it is inspected is inspected again', async () => {
   const { observed, pass, hold } = setUp(1);
   observed.setEvents(true);
-  const release = hold();
+  const { release } = hold();
   const passing = pass();
   await settle();
   observed.forget('id0');
@@ -212,7 +265,7 @@ test('time goes on for what is remembered, on the monotonic clock', async () => 
 test('what is removed between listing and inspection is left out', async () => {
   const { observed, states, pass, hold } = setUp(2);
   observed.setEvents(true);
-  const release = hold();
+  const { release } = hold();
   const passing = observed.observe(signal);
   states.delete('id1');
   release();
