@@ -65,7 +65,7 @@ class SystemdRuntime implements Runtime {
       options.log.warn({ unit }, 'unit file was removed by hand, put back'),
     );
     this.#manager = new SystemdManager(bus);
-    this.#states = new UnitStates({ bus, manager: this.#manager, clock, log: options.log }, () => this.#changed());
+    this.#states = new UnitStates({ bus, manager: this.#manager, clock }, () => this.#changed());
     const parts = { store: this.#store, manager: this.#manager, states: this.#states };
     this.#control = new UnitControl(options, parts);
     const manager = { sender: SYSTEMD, path: MANAGER_PATH, interface: MANAGER_INTERFACE };

@@ -1,7 +1,6 @@
 import type { Bus, BusSignal } from '../../bus/port.ts';
-import { errorCodeOf } from '../../domain/errors.ts';
+import { AgentError, errorCodeOf } from '../../domain/errors.ts';
 import type { Clock } from '../../loop/clock.ts';
-import type { Log } from '../../loop/log.ts';
 import { PROPERTIES_INTERFACE, SYSTEMD, type SystemdManager, UNIT_INTERFACE } from './systemd-manager.ts';
 import { typeInterface, unitObjectPath, unitType } from './unit-names.ts';
 
@@ -34,7 +33,6 @@ interface StatesContext {
   readonly bus: Bus;
   readonly manager: SystemdManager;
   readonly clock: Clock;
-  readonly log: Log;
 }
 
 interface Entry {
@@ -53,16 +51,14 @@ export class UnitStates {
   readonly #bus: Bus;
   readonly #manager: SystemdManager;
   readonly #clock: Clock;
-  readonly #log: Log;
   readonly #onChange: () => void;
   readonly #entries = new Map<string, Entry>();
   #auditAtMs = 0;
 
-  constructor({ bus, manager, clock, log }: StatesContext, onChange: () => void) {
+  constructor({ bus, manager, clock }: StatesContext, onChange: () => void) {
     this.#bus = bus;
     this.#manager = manager;
     this.#clock = clock;
-    this.#log = log;
     this.#onChange = onChange;
   }
 
@@ -110,24 +106,25 @@ export class UnitStates {
     this.#auditAtMs = 0;
   }
 
-  /** The properties of these units and no others; of those that systemd answers nothing for, none. */
+  /**
+   * The properties of exactly these units. Rejects with `UNAVAILABLE` when systemd answers nothing for one of them: left out, it would
+   * look as if it weren't there, thus stopped, or to be made anew.
+   */
   async observe(units: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, UnitProperties>> {
     const wanted = new Set(units);
     for (const unit of this.#entries.keys()) if (!wanted.has(unit)) this.forget(unit);
     for (const unit of units) this.track(unit);
     if (this.#clock.monotonicMs() >= this.#auditAtMs) await this.#audit(units, signal);
-    const observed = new Map<string, UnitProperties>();
-    await Promise.all(
-      units.map(async (unit) => {
-        try {
-          observed.set(unit, await this.read(unit, signal));
-        } catch (err) {
-          if (signal.aborted || errorCodeOf(err) !== 'INTERNAL') throw err;
-          this.#log.warn({ unit, err }, 'unit could not be observed'); // it alone: it must not blind us to the others
-        }
-      }),
-    );
-    return observed;
+    return new Map(await Promise.all(units.map(async (unit) => [unit, await this.#see(unit, signal)] as const)));
+  }
+
+  async #see(unit: string, signal: AbortSignal): Promise<UnitProperties> {
+    try {
+      return await this.read(unit, signal);
+    } catch (cause) {
+      if (signal.aborted || errorCodeOf(cause) !== 'INTERNAL') throw cause;
+      throw new AgentError('UNAVAILABLE', `Cannot read the state of unit "${unit}"`, { cause });
+    }
   }
 
   async #audit(units: readonly string[], signal: AbortSignal): Promise<void> {

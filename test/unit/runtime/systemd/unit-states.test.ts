@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Bus, BusCall, BusSignal } from '../../../../src/bus/port.ts';
-import { silentLog } from '../../../../src/loop/log.ts';
+import { AgentError } from '../../../../src/domain/errors.ts';
 import { SystemdManager, UNIT_INTERFACE } from '../../../../src/runtime/systemd/systemd-manager.ts';
 import { UnitStates } from '../../../../src/runtime/systemd/unit-states.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -18,9 +18,13 @@ class UnitBus implements Bus {
     ['Result', 'exit-code'],
     ['NRestarts', 3],
   ]);
+  /** Units of which it answers nothing, by a part of their path. */
+  readonly unanswered = new Set<string>();
   #handler: (signal: BusSignal) => void = () => {};
 
-  async call({ member, args = [] }: BusCall): Promise<readonly unknown[]> {
+  async call({ member, path, args = [] }: BusCall): Promise<readonly unknown[]> {
+    if ([...this.unanswered].some((part) => path.includes(part)))
+      throw new AgentError('INTERNAL', 'Cannot call "Get": no such object');
     return member === 'Get' ? [this.properties.get(args[1]) ?? 0] : [[]];
   }
 
@@ -49,7 +53,7 @@ async function open() {
   const bus = new UnitBus();
   const manager = new SystemdManager(bus);
   let changes = 0;
-  const states = new UnitStates({ bus, manager, clock: new FakeClock(), log: silentLog }, () => {
+  const states = new UnitStates({ bus, manager, clock: new FakeClock() }, () => {
     changes += 1;
   });
   const read = async () => {
@@ -81,4 +85,15 @@ test('half a change from before a lost connection is forgotten with the rest', a
   assert.deepEqual(await read(), ['auto-restart', 'exit-code', 3]);
   bus.tell(UNIT_INTERFACE, { SubState: 'failed' });
   assert.deepEqual(await read(), ['failed', 'exit-code', 3]);
+});
+
+test('a look fails when systemd answers nothing for one of its units, which would look as if it weren’t there', async () => {
+  const { bus, states } = await open();
+  bus.unanswered.add('other');
+  await assert.rejects(states.observe([unit, 'other.service'], never), {
+    code: 'UNAVAILABLE',
+    message: 'Cannot read the state of unit "other.service"',
+  });
+  bus.unanswered.clear();
+  assert.deepEqual([...(await states.observe([unit, 'other.service'], never)).keys()], [unit, 'other.service']);
 });
