@@ -28,6 +28,8 @@ const fixedProperties = ['LoadState', 'Restart'];
 
 /** Should a signal be lost, states are right again after so long. */
 const AUDIT_EVERY_MS = 50_000;
+/** What is forgotten while a look waits for answers is asked for again, so often at most. */
+const ROUNDS = 5;
 
 interface StatesContext {
   readonly bus: Bus;
@@ -36,8 +38,11 @@ interface StatesContext {
 }
 
 interface Entry {
+  readonly unit: string;
   readonly needed: readonly Needed[];
   readonly known: Map<string, unknown>;
+  /** How often each property was forgotten: an answer to what was asked before is of before. */
+  readonly forgotten: Map<string, number>;
   /** What systemd has told of the unit as one of its type, and not yet of the unit itself. */
   readonly ahead: Map<string, unknown>;
   readonly unsubscribe: () => void;
@@ -77,7 +82,14 @@ export class UnitStates {
       member: 'PropertiesChanged',
     };
     const unsubscribe = this.#bus.subscribe(match, (signal) => this.#merge(unit, signal));
-    const entry: Entry = { needed: neededProperties(unit), known: new Map(), ahead: new Map(), unsubscribe };
+    const entry: Entry = {
+      unit,
+      needed: neededProperties(unit),
+      known: new Map(),
+      forgotten: new Map(),
+      ahead: new Map(),
+      unsubscribe,
+    };
     this.#entries.set(unit, entry);
     return entry;
   }
@@ -89,41 +101,43 @@ export class UnitStates {
 
   /** What is known of it may be older than what systemd was asked to do: it's asked again. */
   doubt(unit: string): void {
-    this.#entries.get(unit)?.known.clear();
+    const entry = this.#entries.get(unit);
+    if (entry !== undefined) forgetAll(entry);
   }
 
   /** After a lost connection: signals may have been missed. */
   forgetStates(): void {
-    for (const { known, ahead } of this.#entries.values()) {
-      known.clear();
-      ahead.clear();
+    for (const entry of this.#entries.values()) {
+      forgetAll(entry);
+      entry.ahead.clear();
     }
   }
 
   /** After systemd has read all files again. States go on, and their signals were not missed. */
   forgetDefinitions(): void {
-    for (const { known } of this.#entries.values()) for (const name of fixedProperties) known.delete(name);
+    for (const entry of this.#entries.values()) for (const name of fixedProperties) forgetOne(entry, name);
     this.#auditAtMs = 0;
   }
 
   /**
-   * The properties of exactly these units. Rejects with `UNAVAILABLE` when systemd answers nothing for one of them: left out, it would
-   * look as if it weren't there, thus stopped, or to be made anew.
+   * The properties of exactly these units, all as of one moment. Rejects with `UNAVAILABLE` when systemd answers nothing for one of
+   * them: left out, it would look as if it weren't there, thus stopped, or to be made anew.
    */
   async observe(units: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, UnitProperties>> {
     const wanted = new Set(units);
     for (const unit of this.#entries.keys()) if (!wanted.has(unit)) this.forget(unit);
-    for (const unit of units) this.track(unit);
+    const entries = units.map((unit) => this.#entry(unit));
     if (this.#clock.monotonicMs() >= this.#auditAtMs) await this.#audit(units, signal);
-    return new Map(await Promise.all(units.map(async (unit) => [unit, await this.#see(unit, signal)] as const)));
+    await complete(entries, (entry) => this.#see(entry, signal));
+    return new Map(entries.map(({ unit, known }) => [unit, new Map(known)]));
   }
 
-  async #see(unit: string, signal: AbortSignal): Promise<UnitProperties> {
+  async #see(entry: Entry, signal: AbortSignal): Promise<void> {
     try {
-      return await this.read(unit, signal);
+      await this.#ask(entry, signal);
     } catch (cause) {
       if (signal.aborted || errorCodeOf(cause) !== 'INTERNAL') throw cause;
-      throw new AgentError('UNAVAILABLE', `Cannot read the state of unit "${unit}"`, { cause });
+      throw new AgentError('UNAVAILABLE', `Cannot read the state of unit "${entry.unit}"`, { cause });
     }
   }
 
@@ -131,29 +145,36 @@ export class UnitStates {
     const nextMs = this.#clock.monotonicMs() + AUDIT_EVERY_MS;
     if (units.length > 0) {
       for (const [unit, { load, active, sub }] of await this.#manager.listUnits(units, signal)) {
-        const known = this.#entries.get(unit)?.known;
-        if (known === undefined) continue;
+        const entry = this.#entries.get(unit);
+        if (entry === undefined) continue;
+        const { known } = entry;
         const isSame =
           (known.get('ActiveState') ?? active) === active &&
           (known.get('SubState') ?? sub) === sub &&
           (known.get('LoadState') ?? load) === load;
-        if (!isSame) known.clear();
+        if (!isSame) forgetAll(entry);
       }
     }
     this.#auditAtMs = nextMs;
   }
 
-  /** The unit's properties. Asks for those not known; a signal that comes meanwhile is newer than the answer. */
+  /** The unit's properties at this moment. Asks for those not known. */
   async read(unit: string, signal: AbortSignal): Promise<UnitProperties> {
-    const { needed, known } = this.#entry(unit);
-    const missing = needed.filter(({ name }) => !known.has(name));
+    const entry = this.#entry(unit);
+    await complete([entry], () => this.#ask(entry, signal));
+    return new Map(entry.known);
+  }
+
+  /** Asks for what isn't known. A signal that comes meanwhile is newer than the answer. */
+  async #ask(entry: Entry, signal: AbortSignal): Promise<void> {
+    const { unit, known, forgotten } = entry;
     await Promise.all(
-      missing.map(async ({ iface, name }) => {
+      missingOf(entry).map(async ({ iface, name }) => {
+        const before = forgotten.get(name);
         const value = await this.#manager.unitProperty(unit, iface, name, signal);
-        if (!known.has(name)) known.set(name, value);
+        if (!known.has(name) && forgotten.get(name) === before) known.set(name, value);
       }),
     );
-    return known;
   }
 
   /**
@@ -182,6 +203,30 @@ export class UnitStates {
   close(): void {
     for (const unit of [...this.#entries.keys()]) this.forget(unit);
   }
+}
+
+function missingOf({ needed, known }: Entry): readonly Needed[] {
+  return needed.filter(({ name }) => !known.has(name));
+}
+
+/** Asks until nothing is missing of any: while one is waited for, a reload makes what was known of another forgotten. */
+async function complete(entries: readonly Entry[], ask: (entry: Entry) => Promise<void>): Promise<void> {
+  for (let round = 0; ; round += 1) {
+    const incomplete = entries.filter((entry) => missingOf(entry).length > 0);
+    if (incomplete.length === 0) return;
+    if (round === ROUNDS)
+      throw new AgentError('UNAVAILABLE', `Cannot read the state of units: it was in doubt again ${ROUNDS} times`);
+    await Promise.all(incomplete.map(ask));
+  }
+}
+
+function forgetOne({ known, forgotten }: Entry, name: string): void {
+  known.delete(name);
+  forgotten.set(name, (forgotten.get(name) ?? 0) + 1);
+}
+
+function forgetAll(entry: Entry): void {
+  for (const { name } of entry.needed) forgetOne(entry, name);
 }
 
 function neededProperties(unit: string): Needed[] {

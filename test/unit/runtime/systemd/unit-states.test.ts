@@ -4,7 +4,7 @@ import type { Bus, BusCall, BusSignal } from '../../../../src/bus/port.ts';
 import { AgentError } from '../../../../src/domain/errors.ts';
 import { SystemdManager, UNIT_INTERFACE } from '../../../../src/runtime/systemd/systemd-manager.ts';
 import { UnitStates } from '../../../../src/runtime/systemd/unit-states.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeClock, settle } from '../../../support/fake-clock.ts';
 
 const never = new AbortController().signal;
 const SERVICE_INTERFACE = 'org.freedesktop.systemd1.Service';
@@ -17,15 +17,24 @@ class UnitBus implements Bus {
     ['SubState', 'auto-restart'],
     ['Result', 'exit-code'],
     ['NRestarts', 3],
+    ['LoadState', 'loaded'],
+    ['Restart', 'on-failure'],
   ]);
   /** Units of which it answers nothing, by a part of their path. */
   readonly unanswered = new Set<string>();
+  /** Answers about units of which the path has `slow` wait for it. */
+  gate: Promise<void> | undefined;
+  asked = 0;
   #handler: (signal: BusSignal) => void = () => {};
 
   async call({ member, path, args = [] }: BusCall): Promise<readonly unknown[]> {
     if ([...this.unanswered].some((part) => path.includes(part)))
       throw new AgentError('INTERNAL', 'Cannot call "Get": no such object');
-    return member === 'Get' ? [this.properties.get(args[1]) ?? 0] : [[]];
+    this.asked += 1;
+    if (member !== 'Get') return [[]];
+    const value = this.properties.get(args[1]) ?? 0;
+    if (path.includes('slow')) await this.gate;
+    return [value];
   }
 
   subscribe(_match: unknown, handler: (signal: BusSignal) => void): () => void {
@@ -96,4 +105,56 @@ test('a look fails when systemd answers nothing for one of its units, which woul
   });
   bus.unanswered.clear();
   assert.deepEqual([...(await states.observe([unit, 'other.service'], never)).keys()], [unit, 'other.service']);
+});
+
+const forgets: readonly (readonly [what: string, forget: (states: UnitStates) => void])[] = [
+  ['systemd reads all files again', (states) => states.forgetDefinitions()],
+  ['the connection is lost and back', (states) => states.forgetStates()],
+  ['a start of it is given up', (states) => states.doubt(unit)],
+];
+for (const [what, forget] of forgets) {
+  test(`a look shows all of a unit when, while another is waited for, ${what}`, async () => {
+    const { bus, states } = await open();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    bus.gate = promise;
+    const looking = states.observe([unit, 'slow.service'], never);
+    await settle();
+    forget(states);
+    resolve();
+    const seen = (await looking).get(unit);
+    assert.deepEqual(
+      ['LoadState', 'ActiveState', 'SubState', 'Restart'].map((name) => seen?.get(name)),
+      ['loaded', 'activating', 'auto-restart', 'on-failure'],
+    );
+  });
+}
+
+test('an answer to what was asked before it was forgotten is not taken for what is', async () => {
+  const { bus, states } = await open();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  bus.gate = promise;
+  const looking = states.observe(['slow.service'], never);
+  await settle();
+  bus.properties.set('Restart', 'no');
+  states.forgetDefinitions();
+  resolve();
+  assert.equal((await looking).get('slow.service')?.get('Restart'), 'no');
+});
+
+test('a look gives up when what it asks for is in doubt again each time', async () => {
+  const { bus, states } = await open();
+  Object.defineProperty(bus, 'gate', { get: async () => states.doubt('slow.service') });
+  await assert.rejects(states.observe(['slow.service'], never), { code: 'UNAVAILABLE', message: /in doubt again/ });
+});
+
+test('a look asks for nothing while nothing changes, and stays as it was when something does', async () => {
+  const { bus, states } = await open();
+  const first = await states.observe([unit], never);
+  const { asked } = bus;
+  assert.deepEqual(await states.observe([unit], never), first);
+  assert.equal(bus.asked, asked);
+  bus.tell(UNIT_INTERFACE, { SubState: 'running' });
+  assert.equal(first.get(unit)?.get('SubState'), 'auto-restart');
+  assert.equal((await states.observe([unit], never)).get(unit)?.get('SubState'), 'running');
+  assert.equal(bus.asked, asked);
 });
