@@ -16,6 +16,9 @@ interface Subscription {
   readonly match: BusMatch;
   readonly rule: string;
   readonly handler: (signal: BusSignal) => void;
+  readonly onTaken: (isTaken: boolean) => void;
+  /** The daemon has refused the rule on this connection: there's nothing to take back. */
+  isRefused: boolean;
 }
 
 /** How soon a lost connection is dialled again. The first try is at once, so that a call that follows needs not wait. */
@@ -61,14 +64,18 @@ class ReconnectingBus implements Bus {
     return connection.call(call, signal);
   }
 
-  subscribe(match: BusMatch, handler: (signal: BusSignal) => void): () => void {
-    const subscription = { match, rule: matchRule(match), handler };
+  subscribe(
+    match: BusMatch,
+    handler: (signal: BusSignal) => void,
+    onTaken: (isTaken: boolean) => void = () => {},
+  ): () => void {
+    const subscription = { match, rule: matchRule(match), handler, onTaken, isRefused: false };
     this.#subscriptions.add(subscription);
-    if (this.#connection !== undefined) this.#sendMatch(this.#connection, 'AddMatch', subscription.rule);
+    if (this.#connection !== undefined) this.#addMatch(this.#connection, subscription);
     else this.#redialSoon();
     return () => {
-      if (!this.#subscriptions.delete(subscription) || this.#connection === undefined) return;
-      this.#sendMatch(this.#connection, 'RemoveMatch', subscription.rule);
+      if (!this.#subscriptions.delete(subscription) || this.#connection === undefined || subscription.isRefused) return;
+      this.#removeMatch(this.#connection, subscription.rule);
     };
   }
 
@@ -122,7 +129,7 @@ class ReconnectingBus implements Bus {
     }
     this.#connection = connection;
     this.#connectedAtMs = this.#clock.monotonicMs();
-    for (const { rule } of this.#subscriptions) this.#sendMatch(connection, 'AddMatch', rule);
+    for (const subscription of this.#subscriptions) this.#addMatch(connection, subscription);
     for (const handler of [...this.#onConnect]) handler();
     return connection;
   }
@@ -155,13 +162,30 @@ class ReconnectingBus implements Bus {
     });
   }
 
-  #sendMatch(connection: BusConnection, member: 'AddMatch' | 'RemoveMatch', rule: string): void {
-    connection.match(member, rule).then(
-      () => {},
+  #addMatch(connection: BusConnection, subscription: Subscription): void {
+    const { rule } = subscription;
+    const note = (isTaken: boolean) => {
+      subscription.isRefused = !isTaken;
+      if (this.#subscriptions.has(subscription)) subscription.onTaken(isTaken);
+    };
+    subscription.isRefused = false;
+    connection.match('AddMatch', rule).then(
+      () => {
+        if (this.#connection === connection) note(true);
+      },
       (err: unknown) => {
-        if (this.#connection === connection) this.#log.warn({ bus: this.#address, rule, err }, 'bus match refused');
+        if (this.#connection !== connection) return;
+        this.#log.warn({ bus: this.#address, rule, err }, 'bus match refused');
+        note(false);
       },
     );
+  }
+
+  #removeMatch(connection: BusConnection, rule: string): void {
+    connection.match('RemoveMatch', rule).catch((err: unknown) => {
+      if (this.#connection === connection)
+        this.#log.warn({ bus: this.#address, rule, err }, 'bus match not taken back');
+    });
   }
 
   #deliver(signal: BusSignal): void {

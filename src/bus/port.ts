@@ -42,8 +42,10 @@ export interface Bus {
    * Calls `handler` for each matching signal until the returned function is called; again after each reconnection. Signals that
    * follow a later {@link call} on this bus are seen. A signal that was sent to this connection alone is never delivered:
    * anyone may send those.
+   * @param onTaken told for each connection whether the bus daemon took the rule: it takes only so many, 512 as it's delivered, and
+   *   without the rule no signal comes
    */
-  subscribe(match: BusMatch, handler: (signal: BusSignal) => void): () => void;
+  subscribe(match: BusMatch, handler: (signal: BusSignal) => void, onTaken?: (isTaken: boolean) => void): () => void;
   /** Calls `handler` each time a connection is ready, matches included: what was known may be old. Returns the cancel. */
   onConnect(handler: () => void): () => void;
   /** Calls `handler` each time the connection is lost. Returns the cancel. */

@@ -45,12 +45,15 @@ interface Entry {
   readonly forgotten: Map<string, number>;
   /** What systemd has told of the unit as one of its type, and not yet of the unit itself. */
   readonly ahead: Map<string, unknown>;
+  /** Its signals come. */
+  isHeard: boolean;
   readonly unsubscribe: () => void;
 }
 
 /**
  * What systemd says of the units that we own. Each unit is asked for once; from then on the signals of just that unit carry
- * every property that moves, so that an observation costs no call. States are compared with systemd's list now and then.
+ * every property that moves, so that an observation costs no call. States are compared with systemd's list now and then. A unit
+ * whose signals the bus daemon refuses to pass on is asked for in each look.
  */
 export class UnitStates {
   readonly #bus: Bus;
@@ -81,16 +84,30 @@ export class UnitStates {
       interface: PROPERTIES_INTERFACE,
       member: 'PropertiesChanged',
     };
-    const unsubscribe = this.#bus.subscribe(match, (signal) => this.#merge(unit, signal));
+    const unsubscribe = this.#bus.subscribe(
+      match,
+      (signal) => this.#merge(unit, signal),
+      (isTaken) => {
+        entry.isHeard = isTaken;
+      },
+    );
     const entry: Entry = {
       unit,
       needed: neededProperties(unit),
       known: new Map(),
       forgotten: new Map(),
       ahead: new Map(),
+      isHeard: true,
       unsubscribe,
     };
     this.#entries.set(unit, entry);
+    return entry;
+  }
+
+  /** What counts of a unit at the beginning of a look: nothing where no signal tells what has become of it since the last. */
+  #fresh(unit: string): Entry {
+    const entry = this.#entry(unit);
+    if (!entry.isHeard) forgetAll(entry);
     return entry;
   }
 
@@ -126,7 +143,7 @@ export class UnitStates {
   async observe(units: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, UnitProperties>> {
     const wanted = new Set(units);
     for (const unit of this.#entries.keys()) if (!wanted.has(unit)) this.forget(unit);
-    const entries = units.map((unit) => this.#entry(unit));
+    const entries = units.map((unit) => this.#fresh(unit));
     if (this.#clock.monotonicMs() >= this.#auditAtMs) await this.#audit(units, signal);
     await complete(entries, (entry) => this.#see(entry, signal));
     return new Map(entries.map(({ unit, known }) => [unit, new Map(known)]));
@@ -160,7 +177,7 @@ export class UnitStates {
 
   /** The unit's properties at this moment. Asks for those not known. */
   async read(unit: string, signal: AbortSignal): Promise<UnitProperties> {
-    const entry = this.#entry(unit);
+    const entry = this.#fresh(unit);
     await complete([entry], () => this.#ask(entry, signal));
     return new Map(entry.known);
   }

@@ -228,6 +228,35 @@ test('a bus comes back by itself, tells so, and its subscriptions hold again', a
   await eventually('the signal', 5_000, () => seen.includes('again'));
 });
 
+test('a bus tells whether the daemon took a subscription, again after each reconnection', async (context) => {
+  const socket = scratch(context);
+  let broker = await listen(socket);
+  context.after(() => broker.close());
+  const bus = busAt(context, socket);
+  const told: string[] = [];
+  const subscribe = (member: string) =>
+    bus.subscribe(
+      { sender: service, interface: service, member },
+      () => {},
+      (isTaken) => {
+        told.push(`${member}: ${isTaken}`);
+      },
+    );
+  subscribe('Happened');
+  const cancel = subscribe("Refused'"); // a quote that ends nowhere is no rule
+  await bus.call(listNames, never);
+  await settle();
+  assert.deepEqual(told, ['Happened: true', "Refused': false"]);
+  cancel();
+  await bus.call(listNames, never);
+  await new Promise<void>((resolve) => {
+    broker.close(() => resolve());
+  });
+  broker = await listen(socket);
+  await eventually('the reconnection', 5_000, () => told.length > 2);
+  assert.deepEqual(told.slice(2), ['Happened: true']);
+});
+
 test('a closed bus takes no more calls and does not come back', async (context) => {
   const socket = scratch(context);
   const broker = await listen(socket);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Bus, BusCall, BusSignal } from '../../../../src/bus/port.ts';
+import type { Bus, BusCall, BusMatch, BusSignal } from '../../../../src/bus/port.ts';
 import { AgentError } from '../../../../src/domain/errors.ts';
 import { SystemdManager, UNIT_INTERFACE } from '../../../../src/runtime/systemd/systemd-manager.ts';
+import { unitObjectPath } from '../../../../src/runtime/systemd/unit-names.ts';
 import { UnitStates } from '../../../../src/runtime/systemd/unit-states.ts';
 import { FakeClock, settle } from '../../../support/fake-clock.ts';
 
@@ -26,6 +27,8 @@ class UnitBus implements Bus {
   gate: Promise<void> | undefined;
   asked = 0;
   #handler: (signal: BusSignal) => void = () => {};
+  /** By path: what tells of each subscription whether it was taken. */
+  readonly subscribed = new Map<string, (isTaken: boolean) => void>();
 
   async call({ member, path, args = [] }: BusCall): Promise<readonly unknown[]> {
     if ([...this.unanswered].some((part) => path.includes(part)))
@@ -37,8 +40,13 @@ class UnitBus implements Bus {
     return [value];
   }
 
-  subscribe(_match: unknown, handler: (signal: BusSignal) => void): () => void {
+  subscribe(
+    { path = '' }: BusMatch,
+    handler: (signal: BusSignal) => void,
+    onTaken: (isTaken: boolean) => void = () => {},
+  ): () => void {
     this.#handler = handler;
+    this.subscribed.set(path, onTaken);
     return () => {};
   }
 
@@ -156,5 +164,24 @@ test('a look asks for nothing while nothing changes, and stays as it was when so
   bus.tell(UNIT_INTERFACE, { SubState: 'running' });
   assert.equal(first.get(unit)?.get('SubState'), 'auto-restart');
   assert.equal((await states.observe([unit], never)).get(unit)?.get('SubState'), 'running');
+  assert.equal(bus.asked, asked);
+});
+
+test('a unit whose signals the bus refuses to pass on is asked for in each look, until they come', async () => {
+  const { bus, states } = await open();
+  const subState = async () =>
+    (await states.observe([unit, 'other.service'], never)).get('other.service')?.get('SubState');
+  const observing = subState();
+  const tell = bus.subscribed.get(unitObjectPath('other.service'));
+  tell?.(false);
+  assert.equal(await observing, 'auto-restart');
+  bus.properties.set('SubState', 'running');
+  assert.equal(await subState(), 'running');
+  assert.equal((await states.observe([unit, 'other.service'], never)).get(unit)?.get('SubState'), 'auto-restart');
+  bus.properties.set('SubState', 'dead');
+  assert.equal((await states.read('other.service', never)).get('SubState'), 'dead');
+  tell?.(true);
+  const { asked } = bus;
+  await subState();
   assert.equal(bus.asked, asked);
 });
