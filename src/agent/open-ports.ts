@@ -29,6 +29,8 @@ export interface OpenedPorts {
   readonly close: () => void;
 }
 
+/** What runs is there still when dockerd is stopped, and an agent that starts then must not take it for gone. */
+const DOCKER_SEEN = '/run/muster/docker-seen';
 const systemBusAddress = 'unix:path=/run/dbus/system_bus_socket';
 
 /** Of the time from the fence to the kill: what the dead man's switch leaves between SIGTERM and SIGKILL. */
@@ -89,6 +91,7 @@ function openRuntimes(
       socketPath: config.dockerSocket,
       clusterId: config.cluster,
       registryConfigPaths: [config.dockerConfig],
+      seenPath: DOCKER_SEEN,
       clock,
       log,
       random: Math.random,

@@ -42,6 +42,8 @@ export interface DockerRuntimeOptions {
   readonly random: () => number;
   /** SIGKILL, to a process of this machine that may be gone by now. */
   readonly killProcess: (pid: number) => void;
+  /** Where the machine remembers, until it boots, that its Docker was seen: `/run/muster/docker-seen`; absent: nowhere. */
+  readonly seenPath?: string;
   /** A call that is answered from the daemon's memory may take so long: 15 s by default. */
   readonly callLimitMs?: number;
   /** Below which control group `stop` instances live where dockerd manages the groups itself: the slice's path by default. */
@@ -74,7 +76,7 @@ class DockerRuntime implements Runtime {
   constructor(options: DockerRuntimeOptions) {
     const { socketPath, clusterId, clock, callLimitMs = 15_000, pullStallMs = 180_000 } = options;
     this.#options = options;
-    this.#engine = openEngine({ socketPath, clock, limitMs: callLimitMs });
+    this.#engine = openEngine({ socketPath, clock, limitMs: callLimitMs, seenPath: options.seenPath });
     this.#containers = new Containers(this.#engine, clusterId);
     const { killProcess, log, root, stopGroupPath } = options;
     this.#lost = new LostProcesses({ containers: this.#containers, killProcess, clock, log, root });

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { Agent, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { inspect } from 'node:util';
@@ -34,7 +36,7 @@ export interface Engine {
   hijack(call: EngineCall, signal: AbortSignal): Promise<EngineReply | { readonly socket: Duplex }>;
   /** What the daemon says of itself. */
   version(signal: AbortSignal): Promise<string>;
-  /** True for the failure of a call on a machine where no daemon has been seen: its socket doesn't exist. */
+  /** True for the failure of a call on a machine where no daemon has been seen since its boot: its socket doesn't exist. */
   isAbsent(error: unknown): boolean;
   close(): void;
 }
@@ -44,6 +46,8 @@ export interface EngineOptions {
   readonly clock: Clock;
   /** Time limit of a call that sets none. */
   readonly limitMs: number;
+  /** A file that says, from one process to the next until the machine boots, that a daemon was seen; absent: none says so. */
+  readonly seenPath?: string | undefined;
 }
 
 /** The part of dockerode's transport that is used: it writes the request, we read the answer. */
@@ -72,6 +76,7 @@ class GuardedEngine implements Engine {
   readonly #modem: Modem;
   #api: ApiVersion | undefined;
   #seen = false;
+  #isNoted = false;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -112,7 +117,9 @@ class GuardedEngine implements Engine {
 
   isAbsent(error: unknown): boolean {
     if (this.#seen || !(error instanceof AgentError)) return false;
-    return (error.cause as { code?: string } | undefined)?.code === 'ENOENT';
+    if ((error.cause as { code?: string } | undefined)?.code !== 'ENOENT') return false;
+    const { seenPath } = this.#options;
+    return seenPath === undefined || !existsSync(seenPath);
   }
 
   close(): void {
@@ -146,11 +153,21 @@ class GuardedEngine implements Engine {
           reject(error);
           return;
         }
-        this.#seen = true;
+        this.#noteSeen();
         reply.on('error', () => {}); // reported to whoever reads; without a reader it must not end the process
         if (abort.aborted) reply.destroy();
         resolve(reply);
       });
+    });
+  }
+
+  #noteSeen(): void {
+    const { seenPath } = this.#options;
+    this.#seen = true;
+    if (this.#isNoted || seenPath === undefined) return;
+    this.#isNoted = true;
+    writeFile(seenPath, '').catch(() => {
+      this.#isNoted = false; // a full /run: the next answer tries again
     });
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -121,6 +121,25 @@ test('an engine tells an absent daemon from one that went away', async () => {
   assert.equal((gone as { code?: string }).code, 'UNAVAILABLE');
   assert.equal(engine.isAbsent(gone), false);
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+});
+
+test('an engine takes a daemon that an earlier process saw for one that went away', async () => {
+  const seenPath = join(directory, 'docker-seen');
+  const options = { clock: systemClock, limitMs: 1_000, seenPath };
+  const nowhere = join(directory, 'none.sock');
+  const isAbsent = async () => {
+    const next = openEngine({ ...options, socketPath: nowhere });
+    const error = await next.call(get, signal).catch((failure: unknown) => failure);
+    next.close();
+    return next.isAbsent(error);
+  };
+  assert.equal(await isAbsent(), true);
+  answer = (_request, reply) => reply.end('{}');
+  const first = openEngine({ ...options, socketPath });
+  await first.call(get, signal);
+  first.close();
+  await eventually('the note', 2_000, () => existsSync(seenPath));
+  assert.equal(await isAbsent(), false);
 });
 
 test('an engine’s stream has no limit once it began, ends on abort, and is closed when abandoned', async () => {
