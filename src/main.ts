@@ -192,12 +192,17 @@ function makeOutput(open: () => NodeJS.WriteStream, onError: (error: NodeJS.Errn
       return stream().isTTY === true;
     },
     get columns() {
-      return stream().isTTY ? stream().columns : undefined;
+      return sizeOf(stream(), 'columns');
     },
     get rows() {
-      return stream().isTTY ? stream().rows : undefined;
+      return sizeOf(stream(), 'rows');
     },
   };
+}
+
+/** Undefined off a terminal, and where a terminal doesn't know: a serial console and some pseudo-terminals say 0. */
+function sizeOf(stream: NodeJS.WriteStream, side: 'columns' | 'rows'): number | undefined {
+  return stream.isTTY && stream[side] > 0 ? stream[side] : undefined;
 }
 
 function tryWrite(fd: 1 | 2, text: string): boolean {

@@ -53,9 +53,9 @@ interface Session {
   readonly ended: Promise<number>;
 }
 
-/** A shell line in a terminal of this size; `muster` is this process's source. What is typed goes to the terminal. */
+/** A shell line in a terminal of this width; `muster` is this process's source. What is typed goes to the terminal. */
 function open(t: TestContext, line: string, columns: number, env: Readonly<Record<string, string>> = {}): Session {
-  const shell = `stty cols ${columns} rows 12; muster() { '${process.execPath}' '${main}' "$@"; }; ${line}`;
+  const shell = `stty cols ${columns} rows ${columns === 0 ? 0 : 12}; muster() { '${process.execPath}' '${main}' "$@"; }; ${line}`;
   const child = spawn('script', ['-qefc', shell, '/dev/null'], {
     env: { PATH: process.env['PATH'], TERM: 'xterm-256color', SHELL: '/bin/bash', LANG: 'C.UTF-8', ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -89,6 +89,21 @@ for (const columns of [40, 80, 200]) {
     );
   });
 }
+
+test('a terminal that does not know its size has nothing cut, also on a screen of its own', options, async (t) => {
+  const { socketPath } = await openAgent(t);
+  const whole = /web\.0 [\s\S]*(a reason that is far too long for a small terminal: ?){4}/;
+  const once = open(t, 'muster ps', 0, { MUSTER_SOCKET: socketPath });
+  assert.equal(await once.ended, 0);
+  assert.match(withoutColours(once.shown()), whole);
+  const { ended, shown, type } = open(t, 'muster ps --watch', 0, { MUSTER_SOCKET: socketPath });
+  await eventually('the first state', limitMs, () => shown().includes(`${ESC}[J`));
+  const drawn = withoutColours(shown());
+  type('\u0003');
+  assert.equal(await ended, 130);
+  assert.match(drawn, whole);
+  assert.ok(!drawn.includes('more lines'), drawn);
+});
 
 test('NO_COLOR, --no-color and a pipe leave colours out of a terminal', options, async (t) => {
   const { socketPath } = await openAgent(t);
