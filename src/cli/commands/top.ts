@@ -51,7 +51,9 @@ export const top = makeCommand({
     const filter = filterOf(input);
     const keys = flag('once') || context.json ? undefined : context.keys?.();
     if (keys === undefined) return showOnce(context, sort, filter);
-    const view = { sort, filter, isOver: false, code: exitCodes.done as number };
+    const over = new AbortController();
+    const signal = AbortSignal.any([context.signal, over.signal]);
+    const view: View = { sort, filter, over, signal, code: exitCodes.done };
     const look = new Wakeup();
     keys.setRaw(true);
     const reading = readKeys(context, view, look);
@@ -69,7 +71,10 @@ export const top = makeCommand({
 interface View {
   sort: SortKey;
   readonly filter: ListingFilter;
-  isOver: boolean;
+  /** Aborted by the keys that quit: what is asked then is awaited no longer. */
+  readonly over: AbortController;
+  /** Of whatever waits: aborts with `over`, and with the command. */
+  readonly signal: AbortSignal;
   code: number;
 }
 
@@ -93,10 +98,10 @@ async function showLive(context: Context, view: View, look: Wakeup): Promise<voi
   let now: StatsAnswer | undefined;
   let askedMs = Number.NEGATIVE_INFINITY;
   try {
-    while (!view.isOver) {
+    while (!view.over.signal.aborted) {
       if (context.clock.monotonicMs() - askedMs >= everyMs) {
         askedMs = context.clock.monotonicMs();
-        const seen = await lookAgain(context, client, view.filter, now === undefined);
+        const seen = await lookAgain(context, client, view, now === undefined);
         if (seen !== undefined) [before, now] = [now, seen];
       }
       if (now !== undefined) screen.show(renderTop(context, sortedRates(rates(before, now), view.sort), view.sort));
@@ -108,16 +113,18 @@ async function showLive(context: Context, view: View, look: Wakeup): Promise<voi
   }
 }
 
-/** Undefined where the agent has as many who ask as it answers: what was seen last stays. */
+/** Undefined where the agent has as many who ask as it answers, and once a key has ended it: what was seen last stays. */
 async function lookAgain(
   context: Context,
   client: Client,
-  filter: ListingFilter,
+  { filter, over, signal }: View,
   isFirst: boolean,
 ): Promise<StatsAnswer | undefined> {
   try {
-    return await client.stats(filter, context.signal).catch(explainNode(context, filter));
+    return await client.stats(filter, signal).catch(explainNode({ ...context, signal }, filter));
   } catch (error) {
+    context.signal.throwIfAborted();
+    if (over.signal.aborted) return undefined;
     if (isFirst || errorCodeOf(error) !== 'LIMIT') throw error;
     return undefined;
   }
@@ -129,8 +136,8 @@ async function readKeys({ stdin }: Context, view: View, look: Wakeup): Promise<v
   for await (const piece of stdin) {
     for (const key of Buffer.from(piece).toString('latin1')) {
       view.sort = sortedBy[key] ?? view.sort;
-      view.isOver ||= key === 'q' || key === '\u0003';
       if (key === '\u0003') view.code = interruptedCode;
+      if (key === 'q' || key === '\u0003') view.over.abort();
     }
     look.wake();
   }

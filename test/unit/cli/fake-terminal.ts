@@ -23,7 +23,8 @@ export interface FakeTerminalOptions {
   /** Instead of the client: how one is really opened. */
   readonly connect?: Terminal['connect'];
   readonly env?: Readonly<Record<string, string>>;
-  readonly stdin?: string;
+  /** A promise: what is typed only then. */
+  readonly stdin?: string | Promise<string>;
   readonly timeZone?: string;
   readonly machine?: Machine;
   /** Width of the terminal; without it, output is a pipe. */

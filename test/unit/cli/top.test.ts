@@ -111,6 +111,30 @@ test('muster top goes on where the agent has too many who ask, with what was see
   assert.equal(await first.run('top'), 1);
 });
 
+test('muster top ends on q and Ctrl-C also while the agent does not answer', { timeout: 5_000 }, async () => {
+  for (const [key, code] of [
+    ['q', 0],
+    ['\u0003', 130],
+  ] as const) {
+    for (const answers of [[], [before]]) {
+      const typed = Promise.withResolvers<string>();
+      const stats = (_: unknown, signal: AbortSignal) => {
+        const seen = answers.shift();
+        if (seen !== undefined) return Promise.resolve(seen);
+        typed.resolve(key);
+        return new Promise<never>((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+        });
+      };
+      const terminal = makeFakeTerminal({ client: { stats }, columns: 120, keys: true, stdin: typed.promise });
+      const ended = terminal.run('top');
+      await terminal.clock.advance(1_500);
+      assert.equal(await ended, code);
+      assert.equal(terminal.stderr(), '');
+    }
+  }
+});
+
 test('muster top hands its filters to the API, each time', async () => {
   const given: unknown[] = [];
   const stats = (filter: unknown) => {
