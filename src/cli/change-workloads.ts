@@ -47,7 +47,8 @@ export async function changeWorkloads<A extends DesiredAnswer>(
     for (const answer of answers)
       context.stdout.write(context.quiet ? `${answer.name}\n` : `${answer.name}: ${describe(answer, accepted)}\n`);
   if (input.flag('no-wait') || answers.length === 0) {
-    if (context.json) printJson(context, { accepted: answers, outcome: 'accepted' });
+    if (context.json && (answers.length > 0 || failed === exitCodes.done))
+      printJson(context, { accepted: answers, outcome: 'accepted' });
     return failed;
   }
   const goals = answers.map(({ name, desired, spec }): Goal => ({ name, state: change.state ?? desired, spec }));

@@ -58,7 +58,8 @@ export const apply = makeCommand({
       for (const answer of answers)
         context.stdout.write(context.quiet ? `${answer.name}\n` : `${answer.name}: ${describe(answer)}\n`);
     if (flag('no-wait') || answers.length === 0) {
-      if (context.json) printJson(context, { accepted: answers, outcome: 'accepted' });
+      if (context.json && (answers.length > 0 || failed === 0))
+        printJson(context, { accepted: answers, outcome: 'accepted' });
       return failed > 0 ? exitCodes.failed : exitCodes.done;
     }
     const goals = answers.map(({ name, spec }): Goal => ({ name, spec, state: 'run' }));

@@ -69,6 +69,24 @@ test('muster rm --json prints what was accepted', async () => {
   assert.equal(value.accepted.length, 1);
 });
 
+test('a change with --json prints no object when nothing of it was accepted', async () => {
+  const start = (name: string) => (name === 'nobody' ? notFound() : accept(name));
+  const refused = () => Promise.reject(new AgentError('CONFLICT', 'Cannot apply it: it is being removed'));
+  for (const [argv, stdin] of [
+    [['start', 'nobody', '--json'], ''],
+    [['start', 'nobody', '--json', '--no-wait'], ''],
+    [['apply', '-', '--json'], 'name: web\ncontainer: {image: "nginx:1"}\n'],
+  ] as const) {
+    const terminal = makeFakeTerminal({ client: { start, workloads, apply: refused }, stdin });
+    assert.equal(await terminal.run(...argv), 1);
+    assert.equal(terminal.stdout(), '', argv.join(' '));
+    assert.match(terminal.stderr(), /^muster: Cannot (find "nobody"|apply it)/);
+  }
+  const some = makeFakeTerminal({ client: { start, workloads } });
+  assert.equal(await some.run('start', 'nobody', 'web', '--no-wait', '--json'), 1);
+  assert.equal((JSON.parse(some.stdout()) as { accepted: unknown[] }).accepted.length, 1);
+});
+
 const scaled = (name: string, replicas: number) =>
   accept(name).then((answer) => ({ ...answer, desired: 'run' as const, replicas }));
 
