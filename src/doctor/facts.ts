@@ -30,7 +30,9 @@ export interface CertificateFacts {
   /** What it's for: `etcd.tls.cert`. */
   readonly key: string;
   readonly certificates: Fact<readonly CertificateDescription[]>;
-  /** Of a certificate of one's own: whether its key fits; absent where there is none. */
+  /** This user may not read the file: nothing is said of it. */
+  readonly isForbidden?: true;
+  /** Of a certificate of one's own: whether its key fits; absent where there is none, or this user may not read it. */
   readonly keyFits?: boolean;
 }
 
@@ -98,6 +100,8 @@ export interface Facts {
   readonly config: ConfigFacts;
   readonly agent?: Fact<AgentFacts>;
   readonly etcd?: readonly EndpointProbe[];
+  /** Why this user can't ask etcd, where it may not read what the agent asks with. Nothing is said of etcd then. */
+  readonly etcdForbidden?: string;
   readonly clock: Fact<KernelClock>;
   readonly certificates: readonly CertificateFacts[];
   readonly docker: Fact<DockerFacts>;

@@ -1,20 +1,19 @@
-import { readFile } from 'node:fs/promises';
 import { nodeRecordCodec } from '../cluster/codecs.ts';
 import { makeLayout } from '../cluster/layout.ts';
 import { type Config, readConfig } from '../config/read-config.ts';
 import { settings } from '../config/settings.ts';
 import { errorText } from '../domain/errors.ts';
 import { type NodeId, parseNodeId } from '../domain/ids.ts';
-import type { EtcdTls } from '../etcd/etcd-options.ts';
 import { openKv } from '../etcd/open-kv.ts';
-import { probeEndpoint } from '../etcd/probe-endpoint.ts';
 import { silentLog } from '../loop/log.ts';
 import { systemClock } from '../loop/system-clock.ts';
 import { openClient } from '../wire/client.ts';
 import { findAgentSources, type GivenSources } from './agent-sources.ts';
 import type { AgentFacts, Fact, Facts, MachineIdFacts } from './facts.ts';
+import { probeEtcd } from './probe-etcd.ts';
 import { readCertificateFiles } from './read-certificate-files.ts';
 import { readDocker } from './read-docker.ts';
+import { readEtcdTls } from './read-etcd-tls.ts';
 import { readAddresses, readCgroups, readClock, readDisk, readMachineId } from './read-machine.ts';
 import { readSystemd } from './read-systemd.ts';
 
@@ -36,7 +35,7 @@ export async function gatherFacts(
     readCgroups(),
     attempt(async () => readDocker(known?.dockerSocket ?? settings.dockerSocket.fallback, LIMIT_MS, signal), signal),
     known ? readCertificateFiles(known, now) : [],
-    known && probeAll(known, signal),
+    known && probeEtcd(known, LIMIT_MS, signal),
     known && attempt(async () => readAgent(known, signal), signal),
     attempt(async () => readMachine(known, signal), signal),
   ]);
@@ -45,7 +44,7 @@ export async function gatherFacts(
     now,
     config: { path: sources.path, config, isNewerThanAgent: sources.isNewerThanAgent },
     ...(agent === undefined ? {} : { agent }),
-    ...(etcd === undefined ? {} : { etcd }),
+    ...etcd,
     ...{ docker, clock, certificates, systemd, cgroups, machineId },
     disks: await readDisks(known, docker.value?.rootFolder),
     addresses: readAddresses(),
@@ -59,28 +58,6 @@ async function readDisks(config: Config | undefined, dockerRoot: string | undefi
     readDisk('/run', 'unit files and sockets'),
     readDisk('/var/log', 'logs'),
   ]);
-}
-
-/** Every endpoint by itself, side by side. */
-async function probeAll(config: Config, signal: AbortSignal) {
-  const tls = await attempt(async () => readTls(config), signal);
-  if (tls.error !== undefined) return config.endpoints.map((endpoint) => ({ endpoint, error: tls.error }));
-  const options = {
-    limitMs: LIMIT_MS,
-    key: `${config.prefix}/${config.cluster}/cluster`,
-    ...(tls.value === undefined ? {} : { tls: tls.value }),
-  };
-  return Promise.all(config.endpoints.map(async (endpoint) => probeEndpoint(endpoint, options, systemClock, signal)));
-}
-
-async function readTls(config: Config): Promise<EtcdTls | undefined> {
-  if (config.tlsCa === undefined) return undefined;
-  const pair =
-    config.tlsCert === undefined || config.tlsKey === undefined
-      ? {}
-      : { cert: await readFile(config.tlsCert, 'utf8'), key: await readFile(config.tlsKey, 'utf8') };
-  const serverName = config.tlsServerName === undefined ? {} : { serverName: config.tlsServerName };
-  return { ca: await readFile(config.tlsCa, 'utf8'), ...pair, ...serverName };
 }
 
 async function readAgent(config: Config, signal: AbortSignal): Promise<AgentFacts> {
@@ -109,7 +86,7 @@ async function readMachine(config: Config | undefined, signal: AbortSignal): Pro
 }
 
 async function readRecord(config: Config, node: NodeId, signal: AbortSignal): Promise<MachineIdFacts['recorded']> {
-  const tls = await readTls(config);
+  const tls = await readEtcdTls(config);
   const limits = { attemptMs: LIMIT_MS / 3, callMs: LIMIT_MS };
   const kv = openKv(
     { endpoints: config.endpoints, ...limits, ...(tls === undefined ? {} : { tls }) },

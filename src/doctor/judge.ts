@@ -12,6 +12,7 @@ export function judge(facts: Facts): readonly Finding[] {
     ...judgeMachineId(facts.machineId),
     ...judgeAgent(facts.agent, facts.version),
     ...judgeSystemd(facts.systemd),
+    ...judgeForbidden(facts.etcdForbidden),
     ...judgeEtcd(facts.etcd ?? [], facts.now),
     ...judgeClock(facts.clock),
     ...judgeCertificates(facts.certificates, facts.now),
@@ -20,6 +21,12 @@ export function judge(facts: Facts): readonly Finding[] {
     ...facts.disks.map(judgeDisk),
     ...judgeAddress(facts),
   ];
+}
+
+/** That this user may not look is no fault of etcd's. */
+function judgeForbidden(reason: string | undefined): readonly Finding[] {
+  if (reason === undefined) return [];
+  return [{ check: 'etcd', level: 'warn', found: `not looked at: ${reason}`, advice: 'try as root' }];
 }
 
 /** Others must reach this machine by what it says of itself. */

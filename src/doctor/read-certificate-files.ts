@@ -5,6 +5,7 @@ import { errorText } from '../domain/errors.ts';
 import { describeCertificate } from '../pki/describe-certificate.ts';
 import { readCertificates } from '../pki/read-certificates.ts';
 import type { CertificateFacts } from './facts.ts';
+import { isForbidden } from './is-forbidden.ts';
 
 /** Every file with certificates that the configuration needs. */
 export async function readCertificateFiles(config: Config, now: Date): Promise<readonly CertificateFacts[]> {
@@ -33,9 +34,23 @@ async function readOne(
     const found = readCertificates(await readFile(path, 'utf8'), path);
     const certificates = { value: found.map((certificate) => describeCertificate(certificate, now)) };
     const [own] = found;
-    if (keyPath === undefined || own === undefined) return { path, key, certificates };
-    return { path, key, certificates, keyFits: own.checkPrivateKey(createPrivateKey(await readFile(keyPath, 'utf8'))) };
+    const ownKey = keyPath === undefined || own === undefined ? undefined : await readKey(keyPath);
+    if (ownKey === undefined) return { path, key, certificates };
+    return { path, key, certificates, keyFits: own?.checkPrivateKey(createPrivateKey(ownKey)) === true };
   } catch (error) {
-    return { path, key, certificates: { error: errorText(error) } };
+    return {
+      path,
+      key,
+      certificates: { error: errorText(error) },
+      ...(isForbidden(error) ? { isForbidden: true } : {}),
+    };
   }
+}
+
+/** Undefined where it's not for this user: a key is for root alone. */
+async function readKey(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').catch((error: unknown) => {
+    if (isForbidden(error)) return undefined;
+    throw error;
+  });
 }

@@ -236,6 +236,14 @@ const cases: [
     /nothing listens/,
   ],
   [
+    'etcd that this user may not ask',
+    { etcd: [], etcdForbidden: "EACCES: permission denied, open '/etc/etcd-key.pem'" },
+    'warn',
+    'etcd',
+    /not looked at: EACCES/,
+    /as root/,
+  ],
+  [
     'an endpoint that is silent',
     { etcd: endpoints({ error: 'no answer within 3000 ms' }) },
     'fail',
