@@ -72,10 +72,10 @@ export class Brake implements Braking {
     this.#options = options;
   }
 
-  /** See Braking. */
+  /** See Braking. However late it is, what nobody has judged is not released: that does only {@link apply}. */
   judgedInMs(node: NodeEntry, nowMs: number): number {
     if (!node.isKnown || this.#judged.has(node.id) || this.#isSettled(node, nowMs)) return 0;
-    return Math.max(0, this.#dueInMs(node, nowMs) + PATIENCE_MS);
+    return Math.max(1, this.#dueInMs(node, nowMs) + PATIENCE_MS);
   }
 
   /** See Braking. */
@@ -120,7 +120,7 @@ export class Brake implements Braking {
     for (const node of this.#options.state.attendance.absent) {
       if (!node.isKnown || this.#judged.has(node.id) || this.#isSettled(node, nowMs)) continue;
       const dueInMs = this.#dueInMs(node, nowMs);
-      times.push(dueInMs - LEAD_MS, dueInMs, dueInMs + PATIENCE_MS);
+      times.push(dueInMs - LEAD_MS, dueInMs, Math.max(1, dueInMs + PATIENCE_MS));
     }
     if (this.#active !== undefined && this.#seen !== undefined) {
       const { endsAtMs, returnedAtMs } = this.#seen;

@@ -170,26 +170,32 @@ export class LeaderTerm {
     await this.#committer.settle(signal);
     signal.throwIfAborted();
     this.#logBeginning();
-    if (!this.#seesDoubt() && (await this.#judgeNodes(signal))) await this.#plan(signal);
+    if (!this.#seesDoubt()) {
+      const judgedAtMs = await this.#judgeNodes(signal);
+      if (judgedAtMs !== undefined) await this.#plan(judgedAtMs, signal);
+    }
     this.#deadline.succeeded();
   }
 
-  /** Which nodes are back, and what of the others is held. False: that has just changed; the next pass sees it. */
-  async #judgeNodes(signal: AbortSignal): Promise<boolean> {
+  /**
+   * Which nodes are back, and what of the others is held; returns as of when. What is planned is planned as of then: a loss that comes
+   * of age a moment later is nobody's yet. Undefined: it has just changed; the next pass sees it.
+   */
+  async #judgeNodes(signal: AbortSignal): Promise<number | undefined> {
     const { clock } = this.#options;
     const nowIso = clock.wallTime().toISOString();
     const returns = planReturns(this.#options.layout, this.#state.nodes.values(), nowIso, this.#calm);
     await this.#commitVerdicts(returns, signal);
-    const isSettled = await this.#brake.apply(clock.monotonicMs(), nowIso, signal);
-    if (isSettled && returns.length === 0) return true;
+    const nowMs = clock.monotonicMs();
+    const isSettled = await this.#brake.apply(nowMs, nowIso, signal);
+    if (isSettled && returns.length === 0) return nowMs;
     this.#loop.nudgeWithin(OVERTAKEN_WAIT_MS);
-    return false;
+    return undefined;
   }
 
-  async #plan(signal: AbortSignal): Promise<void> {
+  async #plan(nowMs: number, signal: AbortSignal): Promise<void> {
     const { clock, layout, log } = this.#options;
     const nowIso = clock.wallTime().toISOString();
-    const nowMs = clock.monotonicMs();
     const view = this.#state.view(nowMs, nowIso, this.#brake);
     this.#state.markDirty(this.#wakes.due(nowMs));
     const dirty = this.#state.takeDirty();
