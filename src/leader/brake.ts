@@ -10,6 +10,7 @@ import type { Log } from '../loop/log.ts';
 import { KEEP_LOST_AFTER_MS } from '../plan/plan-cluster-loss.ts';
 import type { ClusterState } from './cluster-state.ts';
 import type { Committer } from './committer.ts';
+import { FollowedHold } from './followed-hold.ts';
 import { LeaseQuestion } from './lease-question.ts';
 import type { LossClock } from './loss-clock.ts';
 import { changeOfHold, type HoldFacts, holdToBegin, isMassLoss, stragglersMs } from './mass-loss.ts';
@@ -32,15 +33,6 @@ export interface BrakeOptions {
   readonly log: Log;
   /** The answers to a question are in: look again. */
   readonly onAnswers: () => void;
-}
-
-/** An active hold as this leader follows it; times are monotonic. */
-interface Seen {
-  readonly since: string;
-  readonly endsAtMs: number;
-  nodes: ReadonlySet<NodeId>;
-  still: number;
-  returnedAtMs: number | undefined;
 }
 
 /** The others' leases are asked for so long before a loss comes of age, so that the answers are there by then. */
@@ -66,7 +58,7 @@ export class Brake implements Braking {
   /** Gone, and nothing is to be held for it. */
   readonly #judged = new Set<NodeId>();
   #question: LeaseQuestion | undefined;
-  #seen: Seen | undefined;
+  #followed: FollowedHold | undefined;
 
   constructor(options: BrakeOptions) {
     this.#options = options;
@@ -80,7 +72,7 @@ export class Brake implements Braking {
 
   /** See Braking. */
   heldForMs({ id }: NodeEntry, nowMs: number): number {
-    return this.#seen?.nodes.has(id) === true ? Math.max(0, this.#seen.endsAtMs - nowMs) : 0;
+    return this.#followed?.has(id) === true ? Math.max(0, this.#followed.endsAtMs - nowMs) : 0;
   }
 
   /**
@@ -90,7 +82,7 @@ export class Brake implements Braking {
   async apply(nowMs: number, nowIso: string, signal: AbortSignal): Promise<boolean> {
     const { layout, state, committer } = this.#options;
     this.#forgetReturned();
-    this.#see(nowMs, nowIso);
+    this.#follow(nowMs, nowIso);
     this.#askOthers(nowMs, signal);
     const facts = this.#facts(nowMs, nowIso);
     const stored = state.hold;
@@ -122,9 +114,9 @@ export class Brake implements Braking {
       const dueInMs = this.#dueInMs(node, nowMs);
       times.push(dueInMs - LEAD_MS, dueInMs, Math.max(1, dueInMs + PATIENCE_MS));
     }
-    if (this.#active !== undefined && this.#seen !== undefined) {
-      const { endsAtMs, returnedAtMs } = this.#seen;
-      times.push(Math.max(1, endsAtMs - nowMs));
+    if (this.#active !== undefined && this.#followed !== undefined) {
+      const { endsAtMs, returnedAtMs } = this.#followed;
+      times.push(Math.max(1, endsAtMs - nowMs), this.#followed.sureInMs(nowMs) ?? 0);
       if (returnedAtMs !== undefined) times.push(returnedAtMs + stragglersMs(this.#options.settings) - nowMs);
     }
     const ahead = times.filter((ms) => ms > 0);
@@ -161,10 +153,10 @@ export class Brake implements Braking {
   #decide(facts: HoldFacts, nowMs: number): Hold | undefined {
     const stored = this.#options.state.hold?.value;
     const active = this.#active;
-    if (active !== undefined && this.#seen !== undefined) {
-      const { endsAtMs, still, returnedAtMs } = this.#seen;
+    if (active !== undefined && this.#followed !== undefined) {
+      const { endsAtMs, going, still, returnedAtMs } = this.#followed;
       const returnedForMs = returnedAtMs === undefined ? undefined : nowMs - returnedAtMs;
-      return changeOfHold(active, facts, { remainingMs: endsAtMs - nowMs, still, returnedForMs }) ?? active;
+      return changeOfHold(active, facts, { remainingMs: endsAtMs - nowMs, going, still, returnedForMs }) ?? active;
     }
     return holdToBegin(facts) ?? this.#whatIsLeft(stored, nowMs);
   }
@@ -250,25 +242,22 @@ export class Brake implements Braking {
   }
 
   /** Follows an active hold: when it ends here, and when the last of its nodes came back. */
-  #see(nowMs: number, nowIso: string): void {
+  #follow(nowMs: number, nowIso: string): void {
     const hold = this.#active;
     if (hold === undefined) {
-      this.#seen = undefined;
+      this.#followed = undefined;
       return;
     }
-    const { state, settings } = this.#options;
-    if (this.#seen?.since !== hold.since) {
+    if (this.#followed?.since !== hold.since) {
+      const { state, settings, ttlMs } = this.#options;
       const endsAtMs = nowMs + remainingUntil(hold.until, nowIso, settings.holdMs);
-      const { since, nodes } = hold;
-      this.#seen = { since, endsAtMs, nodes: new Set(nodes), still: nodes.length, returnedAtMs: undefined };
+      const isGoing = (id: NodeId) => {
+        const node = state.nodes.get(id);
+        return node !== undefined && this.#isGoing(node);
+      };
+      this.#followed = new FollowedHold({ hold, nowMs, endsAtMs, ttlMs, isGoing });
     }
-    if (this.#seen.nodes.size !== hold.nodes.length) this.#seen.nodes = new Set(hold.nodes);
-    const still = hold.nodes.filter((id) => {
-      const node = state.nodes.get(id);
-      return node !== undefined && this.#isGoing(node);
-    }).length;
-    if (still < this.#seen.still) this.#seen.returnedAtMs = nowMs;
-    this.#seen.still = still;
+    this.#followed.look(hold, nowMs);
   }
 
   #forgetReturned(): void {

@@ -39,9 +39,11 @@ export interface HoldFacts {
 /** What is known of a hold that goes on. */
 export interface ActiveFacts {
   readonly remainingMs: number;
-  /** Its nodes that are still gone or leaving. */
+  /** Its nodes that are gone or leaving. */
+  readonly going: number;
+  /** The same, and those that may be about to go. */
   readonly still: number;
-  /** Since the last of its nodes came back; undefined: none has. */
+  /** Since the last of its nodes came back, or went again after others had; undefined: none has come. */
   readonly returnedForMs: number | undefined;
 }
 
@@ -67,8 +69,8 @@ export function changeOfHold(hold: Hold, facts: HoldFacts, active: ActiveFacts):
   return more.length === 0 ? undefined : { ...hold, nodes: [...hold.nodes, ...more].sort() };
 }
 
-function endOfHold({ settings, known }: HoldFacts, { remainingMs, still, returnedForMs }: ActiveFacts) {
-  if (still === 0) return 'all of its nodes are back';
+function endOfHold({ settings, known }: HoldFacts, { remainingMs, going, still, returnedForMs }: ActiveFacts) {
+  if (going === 0) return 'all of its nodes are back';
   if (remainingMs <= 0) return 'its time is over';
   const isEnough = returnedForMs !== undefined && !isMassLoss(still, known, settings);
   return isEnough && returnedForMs >= stragglersMs(settings) ? 'enough of its nodes are back' : undefined;
