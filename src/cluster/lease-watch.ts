@@ -15,8 +15,8 @@ export interface LeaseWatchOptions {
   readonly log: Log;
   /** What is watched after an election. */
   readonly leases: () => readonly HeldLease[];
-  /** Asked just before a lease is revoked, when so many that are watched have not been renewed. Else it's left to the store. */
-  readonly mayRevoke: (lease: HeldLease, unrenewed: number, signal: AbortSignal) => Promise<boolean>;
+  /** Asked just before a lease is revoked, with all that are watched and have not been renewed. Else it's left to the store. */
+  readonly mayRevoke: (lease: HeldLease, unrenewed: readonly HeldLease[], signal: AbortSignal) => Promise<boolean>;
 }
 
 /** A lease that nobody has renewed for so many intervals is suspect; for so many, two renewals have been missed for sure. */
@@ -81,7 +81,7 @@ export class LeaseWatch {
       const unrenewed = suspects.filter(({ leftMs, grantedMs }) => leftMs <= suspectPart * grantedMs);
       for (const suspect of unrenewed) {
         if (suspect.leftMs > doomedPart * suspect.grantedMs || signal.aborted) continue;
-        await this.#revoke(suspect, unrenewed.length, signal);
+        await this.#revoke(suspect, unrenewed, signal);
         suspects = suspects.filter((each) => each !== suspect);
       }
       const waits = suspects.map(({ leftMs, grantedMs }) => leftMs - suspectPart * grantedMs);
@@ -103,7 +103,7 @@ export class LeaseWatch {
     return left;
   }
 
-  async #revoke(lease: HeldLease, unrenewed: number, signal: AbortSignal): Promise<void> {
+  async #revoke(lease: HeldLease, unrenewed: readonly HeldLease[], signal: AbortSignal): Promise<void> {
     const { kv, log, mayRevoke } = this.#options;
     const { node, leaseId } = lease;
     try {

@@ -99,11 +99,11 @@ export class Brake implements Braking {
     return false;
   }
 
-  /** True when so many more losses would be held, or something is. */
-  isTooMany(more: number): boolean {
+  /** True when the loss of these too would be held, or something is. Some of them may be gone by now. */
+  isTooMany(nodes: Iterable<NodeId>): boolean {
     const { clock, settings } = this.#options;
     const { gone, known } = this.#facts(clock.monotonicMs(), '');
-    return this.#active !== undefined || isMassLoss(gone.size + more, known, settings);
+    return this.#active !== undefined || isMassLoss(new Set([...gone, ...nodes]).size, known, settings);
   }
 
   /** When time alone changes what is held, or may be judged; undefined: it doesn't. */

@@ -2,6 +2,7 @@ import type { HeldLease, LeaseTiming } from '../cluster/ask-leases.ts';
 import { isLeadingStill, type LeaderKv, type Term } from '../cluster/commit-as-leader.ts';
 import { LeaseWatch } from '../cluster/lease-watch.ts';
 import type { StorePulse } from '../cluster/store-pulse.ts';
+import type { NodeId } from '../domain/ids.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import type { ClusterState } from './cluster-state.ts';
@@ -16,8 +17,8 @@ export interface EarlyLossOptions {
   readonly timing: LeaseTiming;
   readonly clock: Clock;
   readonly log: Log;
-  /** So many more losses would be a mass loss: etcd's own time decides then. */
-  readonly isTooMany: (more: number) => boolean;
+  /** With those that are gone already, the loss of these would be a mass loss: etcd's own time decides then. */
+  readonly isTooMany: (nodes: Iterable<NodeId>) => boolean;
 }
 
 /** The leader's watch of all nodes' leases after an election of etcd: see LeaseWatch. Of a mass loss nothing is revoked. */
@@ -40,9 +41,13 @@ export class EarlyLoss {
     await this.#watch.run(signal);
   }
 
-  async #mayRevoke({ node, leaseId }: HeldLease, unrenewed: number, signal: AbortSignal): Promise<boolean> {
+  async #mayRevoke(
+    { node, leaseId }: HeldLease,
+    unrenewed: readonly HeldLease[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const { kv, term, state, isTooMany } = this.#options;
-    if (isTooMany(unrenewed) || state.nodes.get(node)?.leaseId !== leaseId) return false;
+    if (isTooMany(unrenewed.map((lease) => lease.node)) || state.nodes.get(node)?.leaseId !== leaseId) return false;
     return isLeadingStill(kv, term, signal);
   }
 }

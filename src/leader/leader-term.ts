@@ -98,7 +98,7 @@ export class LeaderTerm {
       settings: massLossSettings({ ...settings, ttlMs }),
       onAnswers: () => this.#loop.nudge(),
     });
-    this.#earlyLoss = new EarlyLoss({ ...parts, term, isTooMany: (more) => this.#brake.isTooMany(more) });
+    this.#earlyLoss = new EarlyLoss({ ...parts, term, isTooMany: (nodes) => this.#brake.isTooMany(nodes) });
     this.#loop = new ReconcileLoop({
       clock,
       intervalMs: IDLE_PASS_MS,

@@ -28,7 +28,7 @@ class Scene {
     const scene = new Scene(...names);
     const { fixture, pulse } = scene;
     fixture.setWorkload('web', { replicas: names.length });
-    for (const [at, name] of names.entries()) fixture.beat(nodeId(name), 700 * at);
+    for (const [at, name] of names.entries()) fixture.beat(nodeId(name), ((7 * at) % 25) * 100);
     fixture.lead({}, { pulse });
     await fixture.settle();
     for (let renewal = 0; renewal < 8; renewal += 1) {
@@ -95,6 +95,15 @@ test('EarlyLoss leaves a mass loss to the store', async () => {
   assert.equal(fixture.kv.calls.get('revokeLease'), undefined);
   await fixture.clock.advance(10_000);
   assert.deepEqual(fixture.hold?.nodes, [a, b]);
+});
+
+test('EarlyLoss revokes the leases of two of seven nodes that died together, each counted once', async () => {
+  const { fixture, ...scene } = await openScene('a', 'b', 'c', 'd', 'e', 'f', 'g');
+  await scene.dieWithLeader(a, b);
+  await fixture.clock.advance(8_000);
+  assert.equal(fixture.kv.calls.get('revokeLease'), 2);
+  for (const node of [a, b]) assert.equal(fixture.store.get(layout.presence(node)), undefined);
+  assert.equal(fixture.hold, undefined);
 });
 
 test('EarlyLoss counts the predecessor, whose lease the next in the queue has revoked, for a mass loss', async () => {
