@@ -56,7 +56,7 @@ export async function askLeases(leases: readonly HeldLease[], options: AskOption
         const answer = await kv.leaseTimeToLive(lease.leaseId, stop.signal);
         if (onAnswer(lease, answer)) stop.abort();
       } catch {
-        // No word of it: it's taken for renewed.
+        // No word of it: that says nothing of the lease.
       }
     }
   };

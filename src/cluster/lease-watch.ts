@@ -24,7 +24,7 @@ const SUSPECT_AFTER = 1.6;
 const DOOMED_AFTER = 2.4;
 /** How often suspects are asked for. */
 const SAMPLE_MS = 250;
-/** An election before the watch began is heeded as long as its leases may still live. */
+/** An election is heeded as long as its leases may still live: also one before the watch began, and of a store that answers badly. */
 const HEEDED_FOR_TTLS = 1.5;
 
 interface Suspect extends HeldLease {
@@ -33,6 +33,17 @@ interface Suspect extends HeldLease {
   /** Monotonic: when that was so. */
   atMs: number;
   grantedMs: number;
+  /** That it's counted as gone. */
+  isTold: boolean;
+  /** Its revocation has, once or more. */
+  hasFailed: boolean;
+}
+
+/** What was learnt of suspects at one time; nothing is concluded from what is older. */
+interface Sample {
+  /** Not renewed. */
+  readonly answered: readonly Suspect[];
+  readonly unanswered: readonly Suspect[];
 }
 
 /**
@@ -70,48 +81,77 @@ export class LeaseWatch {
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
-    const { leases, clock, timing } = this.#options;
+    const { leases, pulse, clock, timing, ttlMs } = this.#options;
     const suspectPart = 1 - SUSPECT_AFTER * timing.renewPart;
     const doomedPart = Math.min(1 - timing.fencePart, 1 - DOOMED_AFTER * timing.renewPart);
+    const untilMs = (pulse.electedAtMs ?? clock.monotonicMs()) + HEEDED_FOR_TTLS * ttlMs;
     let suspects: Suspect[] = leases().map((lease) => {
-      return { ...lease, leftMs: Number.POSITIVE_INFINITY, atMs: 0, grantedMs: 0 };
+      return { ...lease, leftMs: Number.POSITIVE_INFINITY, atMs: 0, grantedMs: 0, isTold: false, hasFailed: false };
     });
+    let limitMs = ttlMs / 4;
     while (suspects.length > 0 && !signal.aborted) {
-      suspects = await this.#sample(suspects, signal);
-      const unrenewed = suspects.filter(({ leftMs, grantedMs }) => leftMs <= suspectPart * grantedMs);
-      for (const suspect of unrenewed) {
-        if (suspect.leftMs > doomedPart * suspect.grantedMs || signal.aborted) continue;
-        await this.#revoke(suspect, unrenewed, signal);
-        suspects = suspects.filter((each) => each !== suspect);
-      }
-      const waits = suspects.map(({ leftMs, grantedMs }) => leftMs - suspectPart * grantedMs);
+      const { answered, unanswered } = await this.#sample(suspects, limitMs, signal);
+      const isPartial = unanswered.length > 0 && unanswered.length < suspects.length;
+      limitMs = isPartial ? SAMPLE_MS : ttlMs / 4; // who isn't answered for doesn't hold up the others again
+      const unrenewed = answered.filter(({ leftMs, grantedMs }) => leftMs <= suspectPart * grantedMs);
+      const doomed = unrenewed.filter(({ leftMs, grantedMs }) => leftMs <= doomedPart * grantedMs);
+      const kept = await this.#revokeAll(doomed, unrenewed, signal);
+      const again = clock.monotonicMs() < untilMs ? [...unanswered, ...kept] : [];
+      const waiting = answered.filter((suspect) => !doomed.includes(suspect));
+      const waits = waiting.map(({ leftMs, grantedMs }) => leftMs - suspectPart * grantedMs);
+      if (again.length > 0) waits.push(0);
+      suspects = [...waiting, ...again];
       if (waits.length > 0) await clock.sleep(Math.max(SAMPLE_MS, Math.min(...waits)), signal);
     }
   }
 
-  /** Asks for all of them; those that are renewed, gone, or not answered for are suspects no more. */
-  async #sample(suspects: readonly Suspect[], signal: AbortSignal): Promise<Suspect[]> {
-    const { kv, clock, ttlMs } = this.#options;
-    const left: Suspect[] = [];
-    const byLease = new Map(suspects.map((suspect) => [suspect.leaseId, suspect]));
+  /** Asks for all of them; those that are renewed or gone are suspects no more, and those that aren't answered for are asked for again. */
+  async #sample(suspects: readonly Suspect[], limitMs: number, signal: AbortSignal): Promise<Sample> {
+    const { kv, clock } = this.#options;
+    const answered: Suspect[] = [];
+    const unanswered = new Map(suspects.map((suspect) => [suspect.leaseId, suspect]));
     const onAnswer = ({ leaseId }: HeldLease, answer: LeaseAnswer) => {
-      const suspect = byLease.get(leaseId);
-      if (suspect !== undefined && isUnrenewed(suspect, answer, clock.monotonicMs())) left.push(suspect);
+      const suspect = unanswered.get(leaseId);
+      unanswered.delete(leaseId);
+      if (suspect !== undefined && isUnrenewed(suspect, answer, clock.monotonicMs())) answered.push(suspect);
       return false;
     };
-    await askLeases(suspects, { kv, clock, limitMs: ttlMs / 4, onAnswer }, signal);
-    return left;
+    await askLeases(suspects, { kv, clock, limitMs, onAnswer }, signal);
+    return { answered, unanswered: [...unanswered.values()] };
   }
 
-  async #revoke(lease: HeldLease, unrenewed: readonly HeldLease[], signal: AbortSignal): Promise<void> {
+  /** One by one; returns those of which it isn't known whether they are revoked. */
+  async #revokeAll(
+    doomed: readonly Suspect[],
+    unrenewed: readonly HeldLease[],
+    signal: AbortSignal,
+  ): Promise<Suspect[]> {
+    const kept: Suspect[] = [];
+    for (const suspect of doomed) {
+      if (signal.aborted || !(await this.#revoke(suspect, unrenewed, signal))) kept.push(suspect);
+    }
+    return kept;
+  }
+
+  /** False when the store has failed; told of once. */
+  async #revoke(suspect: Suspect, unrenewed: readonly HeldLease[], signal: AbortSignal): Promise<boolean> {
     const { kv, log, mayRevoke } = this.#options;
-    const { node, leaseId } = lease;
+    const { node, leaseId, isTold } = suspect;
     try {
-      if (!(await mayRevoke(lease, unrenewed, signal))) return;
-      log.warn({ node, lease: leaseId }, 'node has not renewed its lease since etcd elected a leader: counted as gone');
+      if (!(await mayRevoke(suspect, unrenewed, signal))) return true;
+      if (!isTold)
+        log.warn(
+          { node, lease: leaseId },
+          'node has not renewed its lease since etcd elected a leader: counted as gone',
+        );
+      suspect.isTold = true;
       await kv.revokeLease(leaseId, signal);
+      return true;
     } catch (error) {
-      if (!signal.aborted) log.warn({ node, lease: leaseId, reason: errorText(error) }, 'lease not revoked');
+      if (!signal.aborted && !suspect.hasFailed)
+        log.warn({ node, lease: leaseId, reason: errorText(error) }, 'lease not revoked');
+      suspect.hasFailed = true;
+      return false;
     }
   }
 }

@@ -99,6 +99,20 @@ test('the next in the queue follows a leader that died with etcd’s leader befo
   assert.equal(c.calls('leaseTimeToLive'), 0, 'those further back leave it alone');
 });
 
+test('the next in the queue asks again when it is not told how long the lease of the leader lives', async () => {
+  const world = makeWorld();
+  const { a, b } = await standAll(world);
+  const { kv } = b;
+  const ask = kv.leaseTimeToLive.bind(kv);
+  let failures = 0;
+  kv.leaseTimeToLive = (id, signal) =>
+    failures++ < 2 ? Promise.reject(new Error('etcdserver: leader changed')) : ask(id, signal);
+  await Promise.all([a.die(), world.elect()]);
+  const electedAtMs = world.clock.monotonicMs();
+  await advanceUntil(world.clock, 'b leads', b.leads, 2 * ttlMs);
+  assert.ok(world.clock.monotonicMs() - electedAtMs <= watchedMs);
+});
+
 test('a leader that renews leads on, however often etcd elects, and its lease is asked for only after that', async () => {
   const world = makeWorld();
   const { a, b, c } = await standAll(world);

@@ -130,6 +130,68 @@ test('EarlyLoss lets a node register again that was only slow', async () => {
   assert.deepEqual(fixture.orders(), before);
 });
 
+test('EarlyLoss asks again for a lease that it was not told of, and revokes it no later for that', async () => {
+  const tookMs: number[] = [];
+  for (const sickMs of [0, 400]) {
+    const { fixture, ...scene } = await openScene('a', 'b', 'c', 'd');
+    const { clock, kv } = fixture;
+    const electedAtMs = clock.monotonicMs() + 2_200;
+    const ask = kv.leaseTimeToLive.bind(kv);
+    kv.leaseTimeToLive = async (id, signal) => {
+      if (clock.monotonicMs() < electedAtMs + sickMs) throw new Error('etcdserver: leader changed');
+      return ask(id, signal);
+    };
+    await scene.dieWithLeader(a);
+    await clock.advanceUntil(() => fixture.store.get(layout.presence(a)) === undefined, 20_000);
+    tookMs.push(clock.monotonicMs() - electedAtMs);
+  }
+  const [well = 0, sick = 0] = tookMs;
+  assert.ok(Math.abs(sick - well) <= 250, `${sick} ms where the store was sick, else ${well} ms`);
+});
+
+test('EarlyLoss holds up no revocation for a lease that is never answered for', async () => {
+  const { fixture, ...scene } = await openScene('a', 'b', 'c', 'd');
+  const { clock, kv } = fixture;
+  const ask = kv.leaseTimeToLive.bind(kv);
+  const mute = fixture.store.get(layout.presence(d))?.lease;
+  kv.leaseTimeToLive = async (id, signal) => {
+    if (id === mute) await clock.sleep(60_000, signal);
+    signal.throwIfAborted();
+    return ask(id, signal);
+  };
+  await scene.dieWithLeader(a);
+  await clock.advance(7_000);
+  assert.equal(fixture.store.get(layout.presence(a)), undefined);
+  assert.equal(fixture.kv.calls.get('revokeLease'), 1);
+});
+
+test('EarlyLoss tries again to revoke a lease when that has failed', async () => {
+  const { fixture, ...scene } = await openScene('a', 'b', 'c', 'd');
+  const { kv } = fixture;
+  const revoke = kv.revokeLease.bind(kv);
+  let failures = 0;
+  kv.revokeLease = (id, signal) =>
+    failures++ < 2 ? Promise.reject(new Error('etcdserver: request timed out')) : revoke(id, signal);
+  await scene.dieWithLeader(a);
+  await fixture.clock.advance(7_000);
+  assert.equal(fixture.store.get(layout.presence(a)), undefined);
+  assert.equal(fixture.linesOf('lease not revoked').length, 1);
+});
+
+test('EarlyLoss of a store that never says how long leases live asks for so long as they may', async () => {
+  const { fixture, ...scene } = await openScene('a', 'b', 'c', 'd');
+  let lastAskedAtMs = 0;
+  fixture.kv.leaseTimeToLive = () => {
+    lastAskedAtMs = fixture.clock.monotonicMs();
+    return Promise.reject(new Error('etcdserver: request timed out'));
+  };
+  await scene.dieWithLeader();
+  const electedAtMs = fixture.clock.monotonicMs();
+  await fixture.clock.advance(10 * TTL_MS);
+  const askedForMs = lastAskedAtMs - electedAtMs;
+  assert.ok(askedForMs > TTL_MS && askedForMs <= 1.5 * TTL_MS + 250, `asked for ${askedForMs} ms`);
+});
+
 test('EarlyLoss of a leader whose term has ended revokes nothing', async () => {
   const { fixture, ...scene } = await openScene('a', 'b', 'c');
   await scene.dieWithLeader(a);
