@@ -32,6 +32,8 @@ const IDLE_PASS_MS = 3_600_000;
 const OVERTAKEN_WORTH_SAYING = 10;
 /** A pass plans and commits no more at once: what comes up meanwhile, as the loss of a node, doesn't wait for long. */
 const STEPS_PER_PASS = 1_000;
+/** Nor more verdicts on nodes, which are committed one by one. */
+const VERDICTS_PER_PASS = 100;
 /** What the leader has just changed for itself is seen in the next pass, which waits so long for the mirror. */
 const OVERTAKEN_WAIT_MS = 10;
 /** A leader whose passes fail for so many TTLs steps down. */
@@ -250,10 +252,12 @@ export class LeaderTerm {
     this.#lostCompares += 1;
   }
 
+  /** As many as one pass may; the next one, at once, finds the others again. */
   async #commitVerdicts(changes: readonly VerdictChange[], signal: AbortSignal): Promise<void> {
-    for (const change of changes) {
+    for (const change of changes.slice(0, VERDICTS_PER_PASS)) {
       if (await this.#committer.commit(change, signal)) logVerdict(this.#options.log, change);
     }
+    if (changes.length > VERDICTS_PER_PASS) this.#loop.nudge();
   }
 
   #reportProblems(problems: readonly PlanProblem[]): void {

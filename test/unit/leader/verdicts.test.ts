@@ -113,3 +113,28 @@ test('a new leader keeps to the calm that an earlier one has begun', async () =>
   await fixture.clock.advance(20_000);
   assert.deepEqual(fixture.orders(), ['web/0 a run']);
 });
+
+test('a leader that has many nodes to declare lost does other work in between', async () => {
+  const names = Array.from({ length: 300 }, (_none, at) => `n${at}`);
+  const fixture = new LeaderFixture(...names);
+  fixtures.push(fixture);
+  fixture.lead();
+  await fixture.settle();
+  const { clock, kv } = fixture;
+  const commit = kv.commit.bind(kv);
+  const written: string[] = [];
+  kv.commit = async (txn, signal) => {
+    written.push(...txn.writes.map((write) => ('put' in write ? write.put : write.delete)));
+    await clock.sleep(5, signal);
+    return commit(txn, signal);
+  };
+  const verdicts = () => written.filter((key) => key.endsWith('/verdict')).length;
+  for (const name of names.slice(0, 250)) fixture.delete(layout.presence(nodeId(name)));
+  for (let ms = 0; verdicts() === 0 && ms < 5_000; ms += 10) await clock.advance(10);
+  fixture.setWorkload('web');
+  await clock.advance(5_000);
+  assert.equal(verdicts(), 250);
+  const placedAt = written.findIndex((key) => key.startsWith(layout.assignments));
+  const before = written.slice(0, placedAt).filter((key) => key.endsWith('/verdict')).length;
+  assert.ok(placedAt >= 0 && before <= 100, `placed after ${before} verdicts`);
+});
