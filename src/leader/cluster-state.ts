@@ -49,6 +49,8 @@ export class ClusterState {
   #touched = new Set<NodeEntry>();
   /** Room or company on some node has changed: what waits for either is looked at again. */
   #roomChanged = false;
+  /** Some node is another than before: what runs on each node is looked at again. */
+  #nodesChanged = false;
 
   constructor(options: ClusterStateOptions) {
     this.#options = options;
@@ -110,12 +112,14 @@ export class ClusterState {
 
   /** The workloads to plan; what is taken counts as looked at. */
   takeDirty(): ReadonlySet<WorkloadName> | 'all' {
-    if (this.#roomChanged) {
+    if (this.#roomChanged || this.#nodesChanged) {
       for (const { name, workload, pending } of this.#index.workloads.values()) {
         if (pending.size > 0 || (workload?.value.placement.machineOf.length ?? 0) > 0) this.#dirty.add(name);
+        if (this.#nodesChanged && workload?.value.scale.kind === 'global') this.#dirty.add(name);
       }
     }
     this.#roomChanged = false;
+    this.#nodesChanged = false;
     return this.#dirty.take();
   }
 
@@ -248,10 +252,7 @@ export class ClusterState {
   #nodeChanged(node: NodeEntry): void {
     this.#touched.add(node);
     this.#markNode(node);
-    for (const { name, workload } of this.#index.workloads.values()) {
-      if (workload?.value.scale.kind === 'global') this.#dirty.add(name);
-    }
-    this.#roomChanged = true;
+    this.#nodesChanged = true;
   }
 
   #markNode(node: NodeEntry): void {
