@@ -61,14 +61,16 @@ async function tell(context: Context, query: Omit<EventsQuery, 'since'>, since: 
   const until = AbortSignal.any([context.signal, over.signal]);
   let shown = 0;
   let last = since;
-  let finding: Promise<void> | undefined;
+  let isFinding = false;
   try {
     for (;;) {
-      if (last === undefined)
-        finding ??= findRevision(client, until).then((revision) => {
+      if (last === undefined && !isFinding) {
+        isFinding = true;
+        void findRevision(client, until).then((revision) => {
           last ??= revision; // the present, until something is told
-          finding = undefined;
+          isFinding = false;
         });
+      }
       try {
         const from = last === undefined ? {} : { since: last };
         for await (const event of client.events({ ...query, ...from }, context.signal)) {
