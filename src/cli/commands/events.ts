@@ -66,10 +66,11 @@ async function tell(context: Context, query: Omit<EventsQuery, 'since'>, since: 
     for (;;) {
       if (last === undefined && !isFinding) {
         isFinding = true;
-        void findRevision(client, until).then((revision) => {
+        const note = (revision?: string) => {
           last ??= revision; // the present, until something is told
           isFinding = false;
-        });
+        };
+        findRevision(client, until).then(note, () => note()); // without it the next attempt asks again
       }
       try {
         const from = last === undefined ? {} : { since: last };
@@ -91,13 +92,9 @@ async function tell(context: Context, query: Omit<EventsQuery, 'since'>, since: 
   }
 }
 
-/** Where the store is now. Undefined: nobody says so. */
+/** Where the store is now. */
 async function findRevision(client: Pick<Client, 'watchChanges'>, signal: AbortSignal): Promise<string | undefined> {
-  try {
-    for await (const { revision } of client.watchChanges(signal)) if (revision !== undefined) return `${revision}`;
-  } catch {
-    // The agent is away, or the command over: the next attempt to follow asks again.
-  }
+  for await (const { revision } of client.watchChanges(signal)) if (revision !== undefined) return `${revision}`;
   return undefined;
 }
 
