@@ -203,6 +203,24 @@ test('the store is away for 60 s: what is "keep" runs on untouched, and nothing 
   await cluster.assertQuiet();
 });
 
+test('each call to the store takes 30 s for two minutes: "stop" ends in time, "keep" runs on, and nothing moves after it', async () => {
+  const { world, cluster } = await bootCluster();
+  await applySome(cluster);
+  const before = cluster.runs;
+  const isKept = ([name]: [string, string]) => !name.startsWith('ctl') && !name.startsWith('lone');
+  const kept = Object.entries(before).filter(isKept);
+  for (const machine of cluster.machines) machine.setNetwork({ delayMs: 30_000 });
+  await world.advance(TTL_MS);
+  assert.deepEqual(Object.entries(cluster.runs), kept);
+  await world.advance(110_000);
+  assert.deepEqual(Object.entries(cluster.runs), kept);
+  for (const machine of cluster.machines) machine.setNetwork({ delayMs: 4 });
+  await cluster.converge();
+  assert.deepEqual(Object.keys(cluster.runs), Object.keys(before));
+  assert.deepEqual(Object.entries(cluster.runs).filter(isKept), kept);
+  await cluster.assertQuiet();
+});
+
 test('a lease that the store loses costs a living node nothing', async () => {
   const { world, cluster } = await bootCluster();
   await applySome(cluster);
