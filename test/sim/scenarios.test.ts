@@ -36,6 +36,11 @@ async function applySome(cluster: SimCluster): Promise<void> {
   await cluster.converge(20_000);
 }
 
+/** The runs of those that {@link applySome} has applied in the mode `keep`. */
+function keptOf(runs: SimCluster['runs']): [string, string][] {
+  return Object.entries(runs).filter(([name]) => !name.startsWith('ctl') && !name.startsWith('lone'));
+}
+
 test('three machines muster: all join, one leads, and then it is quiet', async () => {
   const world = await SimWorld.open();
   const cluster = new SimCluster(world, world.machines[0]!.config);
@@ -191,15 +196,14 @@ test('the store is away for 60 s: what is "keep" runs on untouched, and nothing 
   const { world, cluster } = await bootCluster();
   await applySome(cluster);
   const before = cluster.runs;
-  const isKept = ([name]: [string, string]) => !name.startsWith('ctl') && !name.startsWith('lone');
-  const kept = Object.entries(before).filter(isKept);
+  const kept = keptOf(before);
   world.store.stop();
   await world.advance(60_000);
   assert.deepEqual(Object.entries(cluster.runs), kept);
   world.store.start();
   await cluster.converge();
   assert.deepEqual(Object.keys(cluster.runs), Object.keys(before));
-  assert.deepEqual(Object.entries(cluster.runs).filter(isKept), kept);
+  assert.deepEqual(keptOf(cluster.runs), kept);
   await cluster.assertQuiet();
 });
 
@@ -207,8 +211,7 @@ test('each call to the store takes 30 s for two minutes: "stop" ends in time, "k
   const { world, cluster } = await bootCluster();
   await applySome(cluster);
   const before = cluster.runs;
-  const isKept = ([name]: [string, string]) => !name.startsWith('ctl') && !name.startsWith('lone');
-  const kept = Object.entries(before).filter(isKept);
+  const kept = keptOf(before);
   for (const machine of cluster.machines) machine.setNetwork({ delayMs: 30_000 });
   await world.advance(TTL_MS);
   assert.deepEqual(Object.entries(cluster.runs), kept);
@@ -217,7 +220,7 @@ test('each call to the store takes 30 s for two minutes: "stop" ends in time, "k
   for (const machine of cluster.machines) machine.setNetwork({ delayMs: 4 });
   await cluster.converge();
   assert.deepEqual(Object.keys(cluster.runs), Object.keys(before));
-  assert.deepEqual(Object.entries(cluster.runs).filter(isKept), kept);
+  assert.deepEqual(keptOf(cluster.runs), kept);
   await cluster.assertQuiet();
 });
 
