@@ -7,7 +7,7 @@ import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import type { LeaseTiming } from './ask-leases.ts';
 import { candidateCodec } from './codecs.ts';
-import { isLeadingStill, type Term } from './commit-as-leader.ts';
+import type { Term } from './commit-as-leader.ts';
 import type { Layout } from './layout.ts';
 import { LeaseWatch } from './lease-watch.ts';
 import type { StorePulse } from './store-pulse.ts';
@@ -49,9 +49,11 @@ export interface ElectionOptions {
  * Candidates queue by create revision, and each watches only the one before it, and its own: no stampede. The first leads until its key is gone
  * or written over. What is no candidacy, as text that somebody put there by hand, is reported and has no place in the queue.
  *
- * A leader may die with etcd's leader: nobody leads then who could notice it (see LeaseWatch). So the next in the queue, and no other,
- * watches its lease after an election of etcd. Revoked alone, it does no harm: all that follows is an election here. Whether too many
- * others have gone with it is the new leader's to judge, before it replaces anything; presence that is gone counts for that.
+ * A leader may die with etcd's leader: nobody leads then who could notice it (see LeaseWatch). So the next in the queue watches its lease
+ * after an election of etcd, and ends it. A candidate isn't told when the one before it comes to lead: all watch the one before them, and
+ * only of one that they find dead they read whether it leads; another is the leader's to judge. Revoked alone, it does no harm: all
+ * that follows is an election here. Whether too many others have gone with it is the new leader's to judge, before it replaces
+ * anything; presence that is gone counts for that.
  */
 export class Election {
   readonly #options: ElectionOptions;
@@ -117,17 +119,13 @@ export class Election {
 
   /** The term once it's this candidate's turn; undefined when the queue must be read again. */
   async #waitForTurn(signal: AbortSignal): Promise<Leadership | undefined> {
-    const { kv, layout } = this.#options;
     let predecessor: NodeId | undefined;
     for (;;) {
-      const { kvs, revision } = await kv.list(layout.election, signal);
+      const { queue, foreign, revision } = await this.#readQueue(signal);
       if (this.#hasResigned) return undefined;
-      const queue = kvs
-        .filter((kv) => isCandidacy(layout, kv) || this.#reportForeign(kv))
-        .sort((a, b) => a.createRevision - b.createRevision);
       const at = queue.findIndex((candidate) => candidate.key === this.#key);
       if (at < 0) {
-        if (kvs.some(({ key }) => key === this.#key)) await this.#leaveQueue(signal); // written over by somebody
+        if (foreign.some(({ key }) => key === this.#key)) await this.#leaveQueue(signal); // written over by somebody
         await this.#stand(signal);
         continue;
       }
@@ -138,18 +136,25 @@ export class Election {
       }
       if (before === undefined) return undefined;
       predecessor = nodeOf(before);
-      await this.#untilMoved({ before, predecessor, leads: at === 1, fromRevision: revision + 1 }, signal);
+      await this.#untilMoved({ before, predecessor, fromRevision: revision + 1 }, signal);
       if (signal.aborted) return undefined;
     }
   }
 
-  /** Once a key; always false. */
-  #reportForeign({ key }: KeyValue): false {
+  async #readQueue(signal: AbortSignal): Promise<Queue> {
+    const { kv, layout } = this.#options;
+    const { kvs, revision } = await kv.list(layout.election, signal);
+    const { queue = [], foreign = [] } = Object.groupBy(kvs, (kv) => (isCandidacy(layout, kv) ? 'queue' : 'foreign'));
+    for (const { key } of foreign) this.#reportForeign(key);
+    return { queue: queue.sort((a, b) => a.createRevision - b.createRevision), foreign, revision };
+  }
+
+  /** Once a key. */
+  #reportForeign(key: string): void {
     const shown = key.slice(0, 300);
     if (!this.#reported.has(shown) && this.#reported.size < MOST_REPORTED)
       this.#options.log.warn({ key: shown }, 'not a candidacy, left alone');
     if (this.#reported.size < MOST_REPORTED) this.#reported.add(shown);
-    return false;
   }
 
   async #stand(signal: AbortSignal): Promise<void> {
@@ -170,31 +175,27 @@ export class Election {
    * Until the candidacy before this one is over, or this one itself: deleted by hand, or by a withdrawal of its own that was given up
    * and is applied late.
    */
-  async #untilMoved({ before, predecessor, leads, fromRevision }: Place, signal: AbortSignal): Promise<void> {
+  async #untilMoved({ before, predecessor, fromRevision }: Place, signal: AbortSignal): Promise<void> {
     using moved = new ChildAbort(signal);
     const { signal: stop } = moved;
-    const ahead = leads
-      ? this.#untilLeaderOver(before, predecessor, fromRevision, stop)
-      : untilCandidacyOver(this.#options, before.key, fromRevision, stop);
+    const ahead = this.#untilDeadOrOver(before, predecessor, fromRevision, stop);
     const own = untilCandidacyOver(this.#options, this.#key, fromRevision, stop);
     const ends = await Promise.allSettled([ahead, own].map((end) => end.finally(() => moved.abort())));
     const failure = ends.find((end) => end.status === 'rejected');
     if (failure !== undefined && !signal.aborted) throw failure.reason;
   }
 
-  /** The same as {@link untilCandidacyOver}, for the one that leads: its lease is revoked when it's seen that its node is dead. */
-  async #untilLeaderOver(
-    { key, lease: leaseId, createRevision }: KeyValue,
+  /** The same as {@link untilCandidacyOver}; the lease of one that leads is revoked when it's seen that its node is dead. */
+  async #untilDeadOrOver(
+    { key, lease: leaseId }: KeyValue,
     node: NodeId | undefined,
     fromRevision: number,
     signal: AbortSignal,
   ): Promise<void> {
-    const { kv } = this.#options;
-    const term: Term = { electionKey: key, createRevision };
     const watch = new LeaseWatch({
       ...this.#options,
       leases: () => (node === undefined ? [] : [{ node, leaseId }]),
-      mayRevoke: (_lease, _unrenewed, stop) => isLeadingStill(kv, term, stop),
+      mayRevoke: async (_lease, _unrenewed, stop) => (await this.#readQueue(stop)).queue[0]?.key === key,
     });
     using over = new ChildAbort(signal);
     const watching = watch.run(over.signal);
@@ -227,12 +228,19 @@ export class Election {
   }
 }
 
+/** Who stands for leader. */
+interface Queue {
+  /** The first leads, the others follow in this order. */
+  readonly queue: readonly KeyValue[];
+  /** What has no place in it. */
+  readonly foreign: readonly KeyValue[];
+  readonly revision: number;
+}
+
 /** A place in the queue that isn't the first. */
 interface Place {
   readonly before: KeyValue;
   readonly predecessor: NodeId | undefined;
-  /** The one before it leads. */
-  readonly leads: boolean;
   /** From where on changes count. */
   readonly fromRevision: number;
 }

@@ -126,6 +126,18 @@ export class Cluster {
     });
   }
 
+  /** Takes the lead from whoever has it, as who deletes its election key does; returns who leads then. */
+  async depose(): Promise<LabNode> {
+    const [first] = (await this.store.list(`${this.root}election/`)).sort((a, b) => a.createRevision - b.createRevision);
+    if (first === undefined) throw new Error('nobody leads');
+    const before = await this.leader();
+    await this.store.delete(first.key);
+    return eventually('another leader', 20_000, async () => {
+      const leader = await this.leader();
+      return leader !== before && leader;
+    });
+  }
+
   /** The nodes besides this one. */
   others(node: LabNode): readonly LabNode[] {
     return this.reachable.filter((each) => each !== node);
