@@ -76,10 +76,7 @@ const doers: Readonly<Record<FaultKind, Do>> = {
     });
   },
   depose: async (context, fault, node) => {
-    const { store, root } = context.field.cluster;
-    const [first] = (await store.list(`${root}election/`)).sort((a, b) => a.createRevision - b.createRevision);
-    if (first === undefined) throw new Error('nobody leads');
-    await during(context, fault, node, {}, async () => store.delete(first.key));
+    await during(context, fault, node, {}, async () => context.field.cluster.depose());
   },
   'leader-freeze': async (context, fault) => {
     const leader = await context.field.cluster.leader(3_000);
