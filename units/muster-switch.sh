@@ -1,7 +1,7 @@
 #!/bin/bash
 # The dead man's switch: ends the `stop` instances of this machine when nobody re-arms it in time. It's a process of its own,
-# run by systemd, so that it works with an agent or a dockerd that is dead, hung or frozen. While nothing happens it waits in one
-# read; it forks nothing, logs nothing, and asks nobody before it kills.
+# run by systemd, so that it works with an agent or a dockerd that is dead, hung or frozen. While nothing happens it looks at the time
+# now and then; it forks nothing, logs nothing, and asks nobody before it kills.
 #
 #   switch.sh hold    waits, armed by lines on the FIFO: `<term> <kill>` in milliseconds of uptime; `0 0` disarms; `fire` is final
 #   switch.sh fence   ends all and holds it down: by killing whatever comes, which version 2 of control groups freezes before
@@ -20,6 +20,9 @@ default_grace=1000
 clear_limit=3000
 # Between two looks at what has come since, in seconds.
 latch_interval=0.25
+# Between two looks at the time, in milliseconds. One long wait could last longer than it should: bash 5.2 waits in select(), of which the
+# kernel begins what is left anew once a process that was stopped, or its whole machine, goes on.
+look_interval=250
 
 # A pipe that nobody writes to: reading from it is a sleep without a process.
 exec 4<> <(:)
@@ -38,6 +41,17 @@ snooze() {
   printf -v seconds '%d.%03d' $(($1 / 1000)) $(($1 % 1000))
   read -r -t "$seconds" -u 4 _
   return 0
+}
+
+# snooze_until <uptime in milliseconds>
+snooze_until() {
+  local left
+  for (( ; ; )); do
+    now
+    left=$(($1 - now))
+    ((left > 0)) || return 0
+    snooze $((left < look_interval ? left : look_interval))
+  done
 }
 
 # dirs: where the slice lies: in one hierarchy of version 2, or in each of version 1.
@@ -109,10 +123,10 @@ tell_systemd() {
   done
 }
 
-# Takes the next line; not a well-formed one: ignored. Fails when none came within the seconds given.
+# Takes the next line, once there is one; not a well-formed one: ignored. Never with a limit: that could end in mid-line.
 take_line() {
   local term kill
-  read -r "$@" -u 3 term kill _ || return 1
+  read -r -u 3 term kill _
   if [[ $term == fire ]]; then
     # Whoever re-arms it from here on comes too late.
     fired=1
@@ -134,22 +148,16 @@ take_line() {
 
 # Returns once it's due. A line that is there counts before the time of the one before it.
 wait_until_due() {
-  local left seconds
+  local left
   while ((! fired)); do
-    if ((term_at == 0)); then
+    if ((term_at == 0)) || read -r -t 0 -u 3; then
       take_line
       continue
     fi
     now
     left=$((term_at - now))
-    if ((left > 0)); then
-      printf -v seconds '%d.%03d' $((left / 1000)) $((left % 1000))
-      take_line -t "$seconds"
-    elif read -r -t 0 -u 3; then
-      take_line
-    else
-      return 0
-    fi
+    ((left > 0)) || return 0
+    snooze $((left < look_interval ? left : look_interval))
   done
 }
 
@@ -187,9 +195,10 @@ hold() {
   trap '' TERM
   tell_systemd &
   ask_containers
-  now
-  snooze $((kill_at - now))
+  snooze_until "$kill_at"
   end_all
+  # systemd of version 1 may not be told of the end of a unit's last process where that isn't the main one.
+  wait
 }
 
 fence() {
@@ -201,8 +210,10 @@ fence() {
     echo fire >&3
     exec 3>&-
   fi
+  now
+  local until=$((now + grace))
   ask_containers
-  snooze "$grace"
+  snooze_until "$until"
   end_all
   # What is frozen and lives holds up whoever waits for it: dockerd answers nothing of a container that it can't start.
   while :; do

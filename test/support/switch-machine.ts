@@ -113,6 +113,18 @@ export class SwitchMachine {
     return systemClock.monotonicMs() - agoMs;
   }
 
+  /** The longest time from then on in which it had no turn: what a busy machine adds to any time that is judged by beats. */
+  longestPauseMs(name: string, sinceMs: number): number {
+    const text = readFileSync(join(this.machine.root, 'run/beats', name), 'latin1');
+    const uptimeMs = Number.parseFloat(readFileSync('/proc/uptime', 'latin1')) * 1000;
+    const fromMs = uptimeMs - (systemClock.monotonicMs() - sinceMs);
+    const beats = text.split('\n').flatMap((line) => (line === '' ? [] : [Number.parseFloat(line) * 1000]));
+    const pauses = beats.map((atMs, at) =>
+      atMs < fromMs || at === 0 ? 0 : atMs - Math.max(fromMs, beats[at - 1] ?? 0),
+    );
+    return pauses.reduce((longest, pause) => Math.max(longest, pause), 0);
+  }
+
   /** Waits until nothing of it has run for a second, and returns when it last did. */
   async endOf(name: string, deadlineMs = 15_000): Promise<number> {
     return eventually(`the end of ${name}`, deadlineMs, () => {
