@@ -1,5 +1,5 @@
 import type { NodeId } from '../domain/ids.ts';
-import type { Kv, LeaseId } from '../etcd/port.ts';
+import type { Kv, LeaseId, LeaseTime } from '../etcd/port.ts';
 import { ChildAbort } from '../loop/child-abort.ts';
 import type { Clock } from '../loop/clock.ts';
 
@@ -9,11 +9,8 @@ export interface HeldLease {
   readonly leaseId: LeaseId;
 }
 
-/** What etcd says of a lease; it counts in whole seconds and drops the rest. */
-export interface LeaseAnswer {
-  readonly remainingMs: number;
-  readonly grantedMs: number;
-}
+/** What the store says of one of them. */
+export type LeaseAnswer = LeaseTime;
 
 export interface AskOptions {
   readonly kv: Pick<Kv, 'leaseTimeToLive'>;

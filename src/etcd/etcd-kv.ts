@@ -10,6 +10,7 @@ import type {
   KeyValue,
   Kv,
   LeaseId,
+  LeaseTime,
   Renewed,
   Revision,
   StoreIdentity,
@@ -20,7 +21,14 @@ import type {
 import type { RawClient, ServiceName } from './raw-client.ts';
 import { renewOnce } from './renew-once.ts';
 import type { Watches } from './watches.ts';
-import { decodeIdentity, decodeKeyValue, encodeCompare, encodeRange, encodeWrite } from './wire-format.ts';
+import {
+  decodeIdentity,
+  decodeKeyValue,
+  decodeTimeToLive,
+  encodeCompare,
+  encodeRange,
+  encodeWrite,
+} from './wire-format.ts';
 
 interface Parts {
   readonly endpoints: Endpoints;
@@ -91,13 +99,13 @@ export class EtcdKv implements Kv {
     return new HedgedCall(hedging, { action: `renew lease "${id}"`, service: 'Lease', begin }, signal).run();
   }
 
-  async leaseTimeToLive(id: LeaseId, signal: AbortSignal): Promise<{ remainingMs: number; grantedMs: number }> {
+  async leaseTimeToLive(id: LeaseId, signal: AbortSignal): Promise<LeaseTime> {
     const answer: ILeaseTimeToLiveResponse = await this.#unary(
       { action: `read the time left of lease "${id}"`, resend: 'again' },
       ['Lease', 'leaseTimeToLive', { ID: id }],
       signal,
     );
-    return { remainingMs: Math.max(0, Number(answer.TTL)) * 1000, grantedMs: Number(answer.grantedTTL) * 1000 };
+    return decodeTimeToLive(answer);
   }
 
   async revokeLease(id: LeaseId, signal: AbortSignal): Promise<void> {

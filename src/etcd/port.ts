@@ -89,6 +89,13 @@ export interface Granted {
   readonly store: StoreIdentity;
 }
 
+/** What a store says of a lease; etcd counts in whole seconds and drops the rest. */
+export interface LeaseTime {
+  /** 0: gone. */
+  readonly remainingMs: number;
+  readonly grantedMs: number;
+}
+
 /**
  * The store, knowing no nouns. Every call is bounded in time by the adapter and rotates to the next endpoint when one does
  * not answer. Reads are linearizable and retried within the call; writes are sent once: to the next endpoint only where no
@@ -115,11 +122,7 @@ export interface Kv {
    * @param attemptMs how long one endpoint has to answer; the call ends after two and a half of them
    */
   renewLease(id: LeaseId, attemptMs: number, signal: AbortSignal): Promise<Renewed>;
-  /** Remaining and granted TTL; `remainingMs` ≤ 0: gone. */
-  leaseTimeToLive(
-    id: LeaseId,
-    signal: AbortSignal,
-  ): Promise<{ readonly remainingMs: number; readonly grantedMs: number }>;
+  leaseTimeToLive(id: LeaseId, signal: AbortSignal): Promise<LeaseTime>;
   revokeLease(id: LeaseId, signal: AbortSignal): Promise<void>;
   /**
    * Delivers each change of the range from `fromRevision` on, in order, none lost, none twice, across reconnections.

@@ -1,6 +1,6 @@
-import type { ICompare, IKeyValue, IRequestOp, IResponseHeader, IWatchResponse } from 'etcd3';
+import type { ICompare, IKeyValue, ILeaseTimeToLiveResponse, IRequestOp, IResponseHeader, IWatchResponse } from 'etcd3';
 import { AgentError } from '../domain/errors.ts';
-import type { Compare, KeyValue, Range, StoreIdentity, WatchEvent, Write } from './port.ts';
+import type { Compare, KeyValue, LeaseTime, Range, StoreIdentity, WatchEvent, Write } from './port.ts';
 
 /** A key and, of a prefix, the first key after it. */
 export interface EncodedRange {
@@ -21,6 +21,22 @@ export function encodeRange(range: Range): EncodedRange {
 /** What the head of an answer says of the store. */
 export function decodeIdentity(header: IResponseHeader): StoreIdentity {
   return { clusterId: header.cluster_id, raftTerm: Number(header.raft_term), revision: Number(header.revision) };
+}
+
+/**
+ * Seconds: what etcd before 3.4.32 and 3.5.14 says is left of a lease while its new leader has not taken over the leases yet (etcd's pull
+ * request 17642); newer ones answer with an error then.
+ */
+const NOT_TAKEN_OVER_S = 9_223_372_036;
+
+/** What is left of a lease, in whole seconds, 0 where it's gone. Throws `UNAVAILABLE` where etcd can't tell yet. */
+export function decodeTimeToLive({ ID, TTL, grantedTTL }: ILeaseTimeToLiveResponse): LeaseTime {
+  if (Number(TTL) >= NOT_TAKEN_OVER_S)
+    throw new AgentError(
+      'UNAVAILABLE',
+      `Cannot tell the time left of lease "${ID}": expected etcd's new leader to have taken over the leases`,
+    );
+  return { remainingMs: Math.max(0, Number(TTL)) * 1000, grantedMs: Number(grantedTTL) * 1000 };
 }
 
 export function decodeKeyValue(kv: IKeyValue): KeyValue {
