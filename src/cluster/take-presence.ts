@@ -120,12 +120,9 @@ async function takeOver(
   presence: Presence | undefined,
   signal: AbortSignal,
 ): Promise<TakenPresence> {
-  const { kv, clock } = options;
+  const { kv } = options;
   await refuseClone(options, signal);
-  const first = await kv.leaseTimeToLive(found.lease, signal);
-  const seenAtMs = clock.monotonicMs();
-  if (presence?.state !== 'leaving') await watchTwin(options, found, first.remainingMs, signal);
-  const runsOutAtMs = presence?.state === 'leaving' ? 0 : seenAtMs + Math.max(0, first.remainingMs);
+  const runsOutAtMs = presence?.state === 'leaving' ? 0 : await watchTwin(options, found, signal);
   const taken = await register(options, unchanged(found), 'taken-over', runsOutAtMs, withdrawn(options, found), signal);
   await kv.revokeLease(found.lease, signal).catch(() => signal.throwIfAborted());
   return taken;
@@ -151,25 +148,30 @@ function readRecord({ key, value }: KeyValue): NodeRecord | undefined {
   }
 }
 
-/** A lease that grows, or a presence that changes, has a living owner. */
-async function watchTwin(
-  { kv, record, renewIntervalMs, clock }: TakePresenceOptions,
-  found: KeyValue,
-  remainingMs: number,
-  signal: AbortSignal,
-): Promise<void> {
+/**
+ * A lease that grows, or a presence that changes, has a living owner: refused. Else returns when the lease runs out, on the monotonic
+ * clock. An election of etcd prolongs all leases, and says nothing: it's watched anew.
+ */
+async function watchTwin(options: TakePresenceOptions, found: KeyValue, signal: AbortSignal): Promise<number> {
+  const { kv, record, renewIntervalMs, clock } = options;
   const watchMs = Math.max(renewIntervalMs * 1.5, 1_500);
-  await clock.sleep(watchMs, signal);
-  signal.throwIfAborted();
-  const { kv: now } = await kv.get(found.key, signal);
-  if (now === undefined)
-    throw new AgentError('STALE', `Cannot take over the presence at "${found.key}": it has just ended`);
-  const later = await kv.leaseTimeToLive(found.lease, signal);
-  // etcd tells whole seconds, cut off: a lease that nobody renews has lost at least the whole seconds that went by.
-  const isAlive = later.remainingMs > 0; // what somebody put there by hand may have no lease
-  const hasGrown = isAlive && remainingMs - later.remainingMs < Math.floor(watchMs / 1_000) * 1_000;
-  if (now.modRevision !== found.modRevision || hasGrown) {
-    throw cloned(record, 'another machine that is alive has it too, and renews its presence');
+  for (;;) {
+    const { raftTerm } = await kv.identity(signal);
+    const { remainingMs } = await kv.leaseTimeToLive(found.lease, signal);
+    const seenAtMs = clock.monotonicMs();
+    await clock.sleep(watchMs, signal);
+    signal.throwIfAborted();
+    const { kv: now } = await kv.get(found.key, signal);
+    if (now === undefined)
+      throw new AgentError('STALE', `Cannot take over the presence at "${found.key}": it has just ended`);
+    const later = await kv.leaseTimeToLive(found.lease, signal);
+    // etcd tells whole seconds, cut off: a lease that nobody renews has lost at least the whole seconds that went by.
+    const isAlive = later.remainingMs > 0; // what somebody put there by hand may have no lease
+    const hasGrown = isAlive && remainingMs - later.remainingMs < Math.floor(watchMs / 1_000) * 1_000;
+    const isUnchanged = now.modRevision === found.modRevision;
+    if (isUnchanged && !hasGrown) return seenAtMs + remainingMs;
+    if (!isUnchanged || (await kv.identity(signal)).raftTerm === raftTerm)
+      throw cloned(record, 'another machine that is alive has it too, and renews its presence');
   }
 }
 

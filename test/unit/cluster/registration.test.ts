@@ -175,6 +175,21 @@ test('a rebooted machine takes its own ID back once its old lease has shown that
   await advanceUntil(world.clock, 'the old lease would have run out', () => second.registration.maySafelyRun(), ttlMs);
 });
 
+test('a rebooted machine is not taken for a clone because etcd has elected a leader, which prolongs its old lease', async () => {
+  const world = makeWorld();
+  const first = startAgent(world, 'one');
+  await advanceUntil(world.clock, 'joined', joined(first));
+  await first.kill();
+  await world.clock.advance(1_500);
+  const second = startAgent(world, 'two', { bootId: 'boot-2' });
+  await world.clock.advance(2_000);
+  world.store.stop();
+  await world.clock.advance(1_000);
+  world.store.start();
+  await advanceUntil(world.clock, 'joined', joined(second), 2 * ttlMs);
+  assert.deepEqual(second.memberships, ['taken-over']);
+});
+
 test('a machine that had said it was leaving takes its ID back at once', async () => {
   const world = makeWorld();
   const first = startAgent(world, 'one');
