@@ -104,6 +104,11 @@ export class NodePass {
     return [...this.#desired.values()].some(({ disconnect }) => disconnect === 'stop');
   }
 
+  /** Some `stop` instance is ordered to run here. */
+  get hasRunningStopOrders(): boolean {
+    return [...this.#desired.values()].some(({ disconnect, order }) => disconnect === 'stop' && order === 'run');
+  }
+
   /** From the next pass on nothing is started, and `stop` instances end. */
   leave(): void {
     this.#isLeaving = true;

@@ -60,6 +60,8 @@ export interface NodeFigures {
 const AUDIT_INTERVAL_MS = 60_000;
 /** A machine that goes down waits so long for its last report to be stored: the store may be going down too. */
 const LAST_REPORT_MS = 5_000;
+/** And so long to be ordered to stop what it has stopped: there may be no leader, or none that wants it elsewhere. */
+const LAST_ORDERS_MS = 2_000;
 
 /** The node's side: reads its orders and its runtimes, begins what is to be done, reports what is. */
 export class Node {
@@ -208,15 +210,20 @@ export class Node {
 
   /**
    * The machine goes down: starts nothing more, stops the `stop` instances; resolves once they are dead, and reported where the
-   * store takes it.
+   * store takes it. It's the answer to an order to stop that lets the leader start them elsewhere at once: a leader that is slow, or has
+   * yet to be elected, is given some time for it.
    */
   async leave(signal: AbortSignal): Promise<void> {
     this.#pass.leave();
     const { clock, rights } = this.#options;
     while (!signal.aborted && !this.#pass.hasLeft) await clock.sleep(50, signal);
-    const untilMs = clock.monotonicMs() + LAST_REPORT_MS;
-    const isToReport = () => this.#pass.hasStopOrders && rights.guard() !== undefined && !this.#writer.isSettled;
-    while (!signal.aborted && clock.monotonicMs() < untilMs && isToReport()) await clock.sleep(50, signal);
+    const leftAtMs = clock.monotonicMs();
+    const isToWait = () => {
+      const forMs = clock.monotonicMs() - leftAtMs;
+      if (forMs >= LAST_REPORT_MS || !this.#pass.hasStopOrders || rights.guard() === undefined) return false;
+      return !this.#writer.isSettled || (forMs < LAST_ORDERS_MS && this.#pass.hasRunningStopOrders);
+    };
+    while (!signal.aborted && isToWait()) await clock.sleep(50, signal);
   }
 
   #noteChange(kind: RuntimeKind): void {

@@ -115,7 +115,7 @@ test('a node has not left before what it has started was looked at, and what tha
   await world.clock.advance(8_000);
   assert.equal(leave.isOver, false);
   release();
-  await advanceUntil(world.clock, 'left', () => leave.isOver, 1_000, 10);
+  await advanceUntil(world.clock, 'left', () => leave.isOver, 3_000, 10);
   assert.deepEqual(world.machine.running, []);
   assert.equal(world.statusOf(web)?.phase, 'stopped');
 });
@@ -139,7 +139,7 @@ test('an agent that starts again has not left before its runtime has answered it
   await slow.world.clock.advance(8_000);
   assert.equal(leave.isOver, false);
   slow.release();
-  await advanceUntil(slow.world.clock, 'left', () => leave.isOver, 1_000, 10);
+  await advanceUntil(slow.world.clock, 'left', () => leave.isOver, 3_000, 10);
   assert.deepEqual(slow.world.machine.running, []);
 });
 
@@ -156,6 +156,7 @@ test('a start that has just ended does not hold up a leave', async () => {
   world.assign(web, { disconnect: 'stop' });
   await advanceUntil(world.clock, 'started', () => world.machine.running.length === 1, 2_000, 1);
   const leave = beginLeave(slow);
+  world.assign(web, { disconnect: 'stop', order: 'stop' });
   await advanceUntil(world.clock, 'left', () => leave.isOver, 150, 10);
   assert.deepEqual(world.machine.running, []);
 });

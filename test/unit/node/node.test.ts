@@ -324,10 +324,29 @@ test('a machine that goes down stops its stop instances and starts nothing more'
     left = true;
   });
   world.assign(keyOf('late'));
-  await advanceUntil(world.clock, 'left', () => left, 2_000);
+  await advanceUntil(world.clock, 'left', () => left, 3_000);
   await leaving;
   assert.deepEqual(world.machine.running, [web]);
   assert.equal(world.statusOf(keyOf('db'))?.phase, 'stopped');
+});
+
+test('a machine that goes down waits a while for the order by which it can prove that its stop instances have stopped', async () => {
+  const world = makeWorld();
+  const { agent } = await startNode(world);
+  world.assign(keyOf('db'), { disconnect: 'stop' });
+  await advanceUntil(world.clock, 'runs', () => world.machine.running.length === 1, 1_000);
+  let left = false;
+  const leaving = agent.leave(new AbortController().signal).then(() => {
+    left = true;
+  });
+  await advanceUntil(world.clock, 'stopped', () => world.machine.running.length === 0, 1_000);
+  await world.clock.advance(1_000);
+  assert.equal(left, false);
+  const assignmentRevision = world.assign(keyOf('db'), { disconnect: 'stop', order: 'stop' });
+  await advanceUntil(world.clock, 'left', () => left, 500);
+  await leaving;
+  const { phase, assignmentRevision: answered } = world.statusOf(keyOf('db')) ?? {};
+  assert.deepEqual([phase, answered], ['stopped', assignmentRevision]);
 });
 
 test('a machine that goes down gives the receipt also of a stop that ended while the runtime was read', async () => {
