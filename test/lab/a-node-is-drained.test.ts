@@ -98,7 +98,7 @@ scenarios('a node is drained', (scenario) => {
 
       await cluster.muster(['node', 'drain', node.name, '--no-wait']);
       await awaitDrain(cluster, node, 'only what cannot leave left', ({ left }) => left.length === 2);
-      const late = await cluster.muster(['node', 'drain', node.name, '--deadline', '500ms'], { reject: false });
+      const late = await cluster.muster(['node', 'drain', node.name, '--deadline', '3s'], { reject: false });
       assert.equal(late.exitCode, 3, late.stderr);
       assert.match(late.stderr, /Accepted, but 2 instances are still on "node\d"/);
       assert.match(late.stderr, /pinned\.service: blocked: cannot leave node\d \(draining\): none of 3 nodes fits/);
@@ -112,7 +112,9 @@ scenarios('a node is drained', (scenario) => {
       assertNeverMissing(runs, fromMs);
       const [first, second] = runs.filter(({ instance }) => instance === 'slow.service');
       assert.ok(first !== undefined && second !== undefined && first.ended, 'it was left to end by itself');
-      assert.match((await cluster.muster(['node', 'ls'])).stdout, new RegExp(`^${node.name} .* up, drained `, 'm'));
+      await eventually('it is shown', 5_000, async () => {
+        return new RegExp(`^${node.name} .* up, drained `, 'm').test((await cluster.muster(['node', 'ls'])).stdout);
+      });
       await eventually('the event', 5_000, async () => {
         return / node\.drained /.test((await cluster.muster(['events', node.name])).stdout);
       });

@@ -37,87 +37,97 @@ async function leaseOf(cluster: Cluster, node: LabNode): Promise<string> {
   return (await cluster.store.get(await cluster.presenceKey(node)))?.lease ?? '';
 }
 
-scenarios('an agent restart disturbs nothing', (scenario) => {
-  scenario(
-    'an agent that is stopped resigns at once and is gone within 5 s; what it ran runs on and is not moved',
-    async (cluster) => {
-      const before = await begin(cluster);
-      const node = await cluster.leader();
-      const [other] = cluster.others(node);
-      const presence = await cluster.presenceKey(node);
-      const election = `${cluster.root}election/`;
-      const first = async (): Promise<string> => {
-        const queue = (await cluster.store.list(election)).sort((a, b) => a.createRevision - b.createRevision);
-        return queue[0]?.key ?? '';
-      };
-      const own = await first();
-      const beganMs = performance.now();
-      let resignedMs = Number.NaN;
-      const stopping = node.run(['systemctl', 'stop', 'muster']);
-      await eventually(
-        'the lead given up',
-        5_000,
-        async () => {
-          const leading = await first();
-          resignedMs = performance.now() - beganMs;
-          return leading !== own;
-        },
-        5,
-      );
-      await stopping;
-      const stoppedMs = performance.now() - beganMs;
-      assert.ok(resignedMs < 700, `resigned after ${resignedMs} ms`);
-      assert.ok(stoppedMs < 5_000, `stopped after ${stoppedMs} ms`);
-      const next = await eventually('another leader', 2_000, async () => {
-        const found = await cluster.ask(async (client, signal) => client.cluster(signal), other);
-        return found.leader?.hostname !== node.name && found.leader?.hostname;
-      });
-      assert.notEqual(next, node.name);
-      const shown = (await cluster.store.get(presence))?.value ?? '';
-      assert.match(shown, /"state":"away"/);
-      // Longer than the lease would have lasted.
-      const untilMs = performance.now() + 1.75 * cluster.ttlMs;
-      await eventually(
-        'the lease to have run out',
-        2 * cluster.ttlMs,
-        async () => {
-          assert.match((await cluster.store.get(presence))?.value ?? 'gone', /"state":"away"/);
-          return performance.now() > untilMs;
-        },
-        250,
-      );
-      await assertUndisturbed(cluster, before);
-      await node.run(['systemctl', 'start', 'muster']);
-      await cluster.awaitJoined(node);
-      await awaitAllHealthy(cluster);
-      await assertUndisturbed(cluster, before);
-    },
-  );
+/**
+ * Of a shorter TTL the switch leaves a killed agent less than two seconds to be back, with all three starting at once on this machine; and
+ * an etcd that is slow for two seconds has `stop` instances ended.
+ */
+const unhurried = { ttlMs: 10_000 };
 
-  scenario(
-    'an upgrade, another executable in the same place, disturbs nothing; nor does a second agent',
-    async (cluster) => {
-      const before = await begin(cluster);
-      for (const node of cluster.nodes) {
-        const script =
-          'cd /usr/local/bin && cp muster .next && echo >>.next && mv .next muster && systemctl restart muster';
-        await node.run(['sh', '-c', script]);
+scenarios(
+  'an agent restart disturbs nothing',
+  (scenario) => {
+    scenario(
+      'an agent that is stopped resigns at once and is gone within 5 s; what it ran runs on and is not moved',
+      async (cluster) => {
+        const before = await begin(cluster);
+        const node = await cluster.leader();
+        const [other] = cluster.others(node);
+        const presence = await cluster.presenceKey(node);
+        const election = `${cluster.root}election/`;
+        const first = async (): Promise<string> => {
+          const queue = (await cluster.store.list(election)).sort((a, b) => a.createRevision - b.createRevision);
+          return queue[0]?.key ?? '';
+        };
+        const own = await first();
+        const beganMs = performance.now();
+        let resignedMs = Number.NaN;
+        const stopping = node.run(['systemctl', 'stop', 'muster']);
+        await eventually(
+          'the lead given up',
+          5_000,
+          async () => {
+            const leading = await first();
+            resignedMs = performance.now() - beganMs;
+            return leading !== own;
+          },
+          5,
+        );
+        await stopping;
+        const stoppedMs = performance.now() - beganMs;
+        assert.ok(resignedMs < cluster.ttlMs / 4, `resigned after ${resignedMs} ms, as if its lease had run out`);
+        assert.ok(stoppedMs < 5_000, `stopped after ${stoppedMs} ms`);
+        const next = await eventually('another leader', 5_000, async () => {
+          const found = await cluster.ask(async (client, signal) => client.cluster(signal), other);
+          return found.leader?.hostname !== node.name && found.leader?.hostname;
+        });
+        assert.notEqual(next, node.name);
+        const shown = (await cluster.store.get(presence))?.value ?? '';
+        assert.match(shown, /"state":"away"/);
+        // Longer than the lease would have lasted.
+        const untilMs = performance.now() + 1.75 * cluster.ttlMs;
+        await eventually(
+          'the lease to have run out',
+          2 * cluster.ttlMs,
+          async () => {
+            assert.match((await cluster.store.get(presence))?.value ?? 'gone', /"state":"away"/);
+            return performance.now() > untilMs;
+          },
+          250,
+        );
+        await assertUndisturbed(cluster, before);
+        await node.run(['systemctl', 'start', 'muster']);
         await cluster.awaitJoined(node);
-      }
-      await awaitAllHealthy(cluster);
-      await assertUndisturbed(cluster, before);
-      // Whoever starts one more by hand is refused, and the one that is there goes on.
-      const [node] = cluster.nodes;
-      if (node === undefined) throw new Error('three nodes');
-      const pid = await node.mainPid('muster');
-      const second = await node.run(['timeout', '10', 'muster', 'agent'], { reject: false });
-      assert.equal(second.exitCode, 1);
-      assert.match(second.stderr, /Cannot .*: .*(lock|agent)/);
-      assert.equal(await node.mainPid('muster'), pid);
-      assert.equal((await cluster.stateOf(node)).joined, true);
-    },
-  );
-});
+        await awaitAllHealthy(cluster);
+        await assertUndisturbed(cluster, before);
+      },
+    );
+
+    scenario(
+      'an upgrade, another executable in the same place, disturbs nothing; nor does a second agent',
+      async (cluster) => {
+        const before = await begin(cluster);
+        for (const node of cluster.nodes) {
+          const script =
+            'cd /usr/local/bin && cp muster .next && echo >>.next && mv .next muster && systemctl restart muster';
+          await node.run(['sh', '-c', script]);
+          await cluster.awaitJoined(node);
+        }
+        await awaitAllHealthy(cluster);
+        await assertUndisturbed(cluster, before);
+        // Whoever starts one more by hand is refused, and the one that is there goes on.
+        const [node] = cluster.nodes;
+        if (node === undefined) throw new Error('three nodes');
+        const pid = await node.mainPid('muster');
+        const second = await node.run(['timeout', '10', 'muster', 'agent'], { reject: false });
+        assert.equal(second.exitCode, 1);
+        assert.match(second.stderr, /Cannot .*: .*(lock|agent)/);
+        assert.equal(await node.mainPid('muster'), pid);
+        assert.equal((await cluster.stateOf(node)).joined, true);
+      },
+    );
+  },
+  unhurried,
+);
 
 scenarios(
   'an agent that is killed disturbs nothing',
@@ -149,6 +159,5 @@ scenarios(
       },
     );
   },
-  // Of a shorter one the switch leaves a killed agent less than two seconds to be back, with all three starting at once on this machine.
-  { ttlMs: 10_000 },
+  unhurried,
 );

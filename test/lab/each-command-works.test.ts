@@ -118,7 +118,7 @@ scenarios('each command works', (scenario, sideBySide) => {
       });
       assert.equal(refused.exitCode, 1);
       assert.match(refused.stderr, new RegExp(on.name), 'it says on which node the log is');
-      const followed = await command(on.commandLine(['timeout', '-s', 'INT', '2', 'muster', 'logs', '-f', 'chatter']), {
+      const followed = await command(on.commandLine(['timeout', '-s', 'INT', '6', 'muster', 'logs', '-f', 'chatter']), {
         reject: false,
       });
       const numbers = [...followed.stdout.matchAll(/^line (\d+)$/gm)].map(([, number]) => Number(number));

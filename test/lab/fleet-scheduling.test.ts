@@ -108,6 +108,9 @@ scenarios("fleet's units are scheduled as by fleet", (scenario) => {
           'pong.2.service',
           'meta@c.service',
           'choosy.service',
+          'whole.service',
+          'short.service',
+          'meta@a.service',
         ].every((name) => name in now) &&
         now['all.service'] === names.join(' ') &&
         now['some.service'] === `${names[0]} ${names[2]}`

@@ -137,7 +137,7 @@ async function seeSlowReader(cluster: Cluster): Promise<void> {
   await on.writeFile('/run/torrent', '');
   const pid = await on.mainPid('torrent.service');
   const writes = async () => (await on.readFile(`/proc/${pid}/comm`)).trim();
-  await eventually('all lines to be written', 60_000, async () => (await writes()) === 'sleep', 500);
+  await eventually('all lines to be written', 120_000, async () => (await writes()) === 'sleep', 500);
   // Only whoever is far behind loses anything: so long an agent waits for its reader.
   const writtenMs = performance.now();
   await eventually('the reader to be far behind', 20_000, () => performance.now() - writtenMs > patienceMs, 500);

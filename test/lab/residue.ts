@@ -11,9 +11,15 @@ import { type LabNames, labNames, stateRoot } from './paths.ts';
 
 /** Held while host settings or the list of labs change. */
 export const hostLock = join(stateRoot, 'lock');
+/** Held while a lab is removed: its guard and whoever opens the next lab may begin that at the same time. */
+const removalLock = join(stateRoot, 'removal-lock');
 
 /** Removes every trace of a lab, whoever made it and however far it got; all is found by the lab's number. */
 export async function removeLab(number: number): Promise<void> {
+  await withHostLock(removalLock, async () => removeAll(number));
+}
+
+async function removeAll(number: number): Promise<void> {
   const names = labNames(number);
   const group = new ControlGroup(names.group, false);
   await group.kill();

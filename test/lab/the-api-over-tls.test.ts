@@ -12,7 +12,7 @@ import { sleeper } from './scenario/workload-texts.ts';
 import { scenarios } from './shared.ts';
 
 /** Short enough to see certificates renewed, long enough for a busy machine. */
-const lifetime = '24s';
+const lifetime = '45s';
 /** Says this word again and again. */
 const talkerOf = (word: string) =>
   sleeper(['ExecStart=', `ExecStart=/bin/sh -c 'n=0; while sleep 0.2; do n=$((n+1)); echo ${word} $n; done'`]);
@@ -221,7 +221,7 @@ scenarios('the API over TLS', (scenario) => {
       for (const [at, node] of [first, second].entries()) {
         await eventually(
           `a renewed certificate on ${node.name}`,
-          40_000,
+          60_000,
           async () => (await fingerprint(node)) !== before[at]?.[1],
         );
         // A node that was away for longer than its certificate lasted would need a new one; these never were.

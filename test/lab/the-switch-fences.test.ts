@@ -137,21 +137,16 @@ scenarios('the switch fences', (scenario) => {
     await assertTakesWork(cluster, node);
   });
 
-  scenario(
-    'an agent that is killed and back in time, or stopped and started: nothing is disturbed',
-    async (cluster) => {
-      const node = await follower(cluster);
-      const here = identities(await begin(cluster, node));
-      await node.killProcess('muster.service');
-      await cluster.awaitJoined(node);
-      await node.run(['systemctl', 'stop', 'muster.service']);
-      await waitFor(cluster.ttlMs * 1.5);
-      assert.deepEqual(await cluster.identities([node]), here);
-      await node.run(['systemctl', 'start', 'muster.service']);
-      await cluster.awaitJoined(node);
-      assert.deepEqual(await cluster.identities([node]), here);
-    },
-  );
+  scenario('an agent that is stopped and started: nothing is disturbed', async (cluster) => {
+    const node = await follower(cluster);
+    const here = identities(await begin(cluster, node));
+    await node.run(['systemctl', 'stop', 'muster.service']);
+    await waitFor(cluster.ttlMs * 1.5);
+    assert.deepEqual(await cluster.identities([node]), here);
+    await node.run(['systemctl', 'start', 'muster.service']);
+    await cluster.awaitJoined(node);
+    assert.deepEqual(await cluster.identities([node]), here);
+  });
 
   scenario(
     'dockerd hangs with a start in its queue, and so does the agent: containers end, the start runs nothing',

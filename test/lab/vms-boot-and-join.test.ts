@@ -51,7 +51,9 @@ scenarios('VMs boot and join', (scenario) => {
     const { joined, status } = await cluster.stateOf(node);
     assert.equal(joined, false);
     assert.match(status, /etcd|store|endpoint|23790/i);
-    assert.equal(await statusText(node), status);
+    await eventually('systemd is told the same', 10_000, async () => {
+      return (await statusText(node)) === (await cluster.stateOf(node)).status;
+    });
     const waited = await cluster.muster(['wait', '--joined', '--timeout', '1s'], { on: node, reject: false });
     assert.equal(waited.exitCode, 3);
     assert.match(waited.stderr, /Cannot see this node join within/);

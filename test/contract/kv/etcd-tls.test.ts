@@ -71,18 +71,18 @@ function runSuite(): void {
   test('etcd TLS: what is wrong with a certificate is UNAVAILABLE with its reason', async () => {
     const good = tlsOf('root');
     const foreign = makeTestCerts(`${server.directory}/foreign`);
-    const wrongCa = open({ ...good, ca: foreign.read(foreign.ca) }, { callMs: 300 });
+    const wrongCa = open({ ...good, ca: foreign.read(foreign.ca) }, { callMs: 1_500 });
     await assert.rejects(wrongCa.get('/a', never), { code: 'UNAVAILABLE', message: /certificate/ });
-    const wrongName = open({ ...good, serverName: 'other.test' }, { callMs: 300 });
+    const wrongName = open({ ...good, serverName: 'other.test' }, { callMs: 1_500 });
     await assert.rejects(wrongName.get('/a', never), { code: 'UNAVAILABLE', message: /other\.test/ });
     const endpoint = server.endpoints[0]!.replace('127.0.0.1', 'localhost');
-    const otherName = open(good, { endpoint, callMs: 300 });
+    const otherName = open(good, { endpoint, callMs: 1_500 });
     await assert.rejects(otherName.get('/a', never), { code: 'UNAVAILABLE', message: /localhost/ });
     const proxy = await openProxy(server.members[0]!.clientPort, '127.0.0.2');
-    const otherIp = open(good, { endpoint: `https://127.0.0.2:${proxy.port}`, callMs: 300 });
+    const otherIp = open(good, { endpoint: `https://127.0.0.2:${proxy.port}`, callMs: 1_500 });
     await assert.rejects(otherIp.get('/a', never), { code: 'UNAVAILABLE', message: /IP: 127\.0\.0\.2/ });
     const { ca } = good;
-    await rejectsWith(open({ ca }, { callMs: 300 }).get('/a', never), 'UNAVAILABLE');
+    await rejectsWith(open({ ca }, { callMs: 1_500 }).get('/a', never), 'UNAVAILABLE');
   });
 
   test('etcd TLS: the CN is the user, and what it may not do is FORBIDDEN', async () => {

@@ -17,6 +17,8 @@ export interface MusterOptions {
 }
 
 const answerLimitMs = 5_000;
+/** An agent that is asked all the time does nothing else, and what it takes is measured. */
+const askEveryMs = 100;
 
 /** What scenarios do with the lab's cluster: as an operator through `muster`, and past it where they check on it. */
 export class Cluster {
@@ -74,12 +76,17 @@ export class Cluster {
   /** Applies several and waits until all run: only after some seconds of it would they count as healthy. */
   async startAll(texts: Readonly<Record<string, string>>): Promise<void> {
     await Promise.all(Object.entries(texts).map(async ([name, text]) => this.apply(name, text, ['--no-wait'])));
-    await eventually('all of it to run', 30_000, async () => {
-      const found = (await this.workloads()).filter(({ name }) => name in texts);
-      const short = found.filter(({ summary }) => summary.running < Math.max(1, summary.wanted));
-      if (found.length === Object.keys(texts).length && short.length === 0) return true;
-      throw new Error(JSON.stringify(short.map(({ name, summary }) => [name, summary])));
-    });
+    await eventually(
+      'all of it to run',
+      30_000,
+      async () => {
+        const found = (await this.workloads()).filter(({ name }) => name in texts);
+        const short = found.filter(({ summary }) => summary.running < Math.max(1, summary.wanted));
+        if (found.length === Object.keys(texts).length && short.length === 0) return true;
+        throw new Error(JSON.stringify(short.map(({ name, summary }) => [name, summary])));
+      },
+      askEveryMs,
+    );
   }
 
   /** Asks an agent over its socket, past the command. */
@@ -147,11 +154,16 @@ export class Cluster {
     check: (rows: readonly InstanceRow[]) => boolean,
     node?: LabNode,
   ): Promise<readonly InstanceRow[]> {
-    return eventually(`${workload}: ${what}`, deadlineMs, async () => {
-      const rows = await this.rows(workload, node);
-      if (check(rows)) return rows;
-      throw new Error(describeRows(rows));
-    });
+    return eventually(
+      `${workload}: ${what}`,
+      deadlineMs,
+      async () => {
+        const rows = await this.rows(workload, node);
+        if (check(rows)) return rows;
+        throw new Error(describeRows(rows));
+      },
+      askEveryMs,
+    );
   }
 
   /** Waits until so many instances run as current copies, and nothing else is left of the workload. */
@@ -168,11 +180,16 @@ export class Cluster {
     deadlineMs: number,
     check: (state: NodeStateAnswer) => boolean,
   ): Promise<NodeStateAnswer> {
-    return eventually(`${node.name} ${what}`, deadlineMs, async () => {
-      const state = await this.stateOf(node);
-      if (check(state)) return state;
-      throw new Error(JSON.stringify(state));
-    });
+    return eventually(
+      `${node.name} ${what}`,
+      deadlineMs,
+      async () => {
+        const state = await this.stateOf(node);
+        if (check(state)) return state;
+        throw new Error(JSON.stringify(state));
+      },
+      askEveryMs,
+    );
   }
 
   async awaitJoined(node: LabNode, deadlineMs = 30_000): Promise<NodeStateAnswer> {
@@ -182,6 +199,14 @@ export class Cluster {
   /** The key of a node's presence. */
   async presenceKey(node: LabNode): Promise<string> {
     return `${this.root}nodes/${(await this.nodeRow(node)).id}/presence`;
+  }
+
+  /** Removes a volume once nothing uses it: a node removes a container a moment after its workload is gone from the store. */
+  async removeVolume(node: LabNode, volume: string): Promise<void> {
+    await eventually(`volume ${volume} removed`, 10_000, async () => {
+      await node.run(['docker', 'volume', 'rm', volume]);
+      return true;
+    });
   }
 
   /** When a key was first seen to be gone, in wall time. */
@@ -195,15 +220,23 @@ export class Cluster {
     const own = `http://${node.address}:2379`;
     if ((await this.store.leaderEndpoint()) === own) {
       const other = this.lab.etcdEndpoints.find((endpoint) => endpoint !== own);
-      await this.store.moveLeader(other ?? own);
+      await this.#moveEtcdLead(other ?? own);
     }
     await this.#awaitRenewed(node);
   }
 
   /** Sees to it that this machine leads etcd itself. */
   async keepEtcdLeadOn(node: LabNode): Promise<void> {
-    await this.store.moveLeader(`http://${node.address}:2379`);
+    await this.#moveEtcdLead(`http://${node.address}:2379`);
     await this.#awaitRenewed(node);
+  }
+
+  /** A member that lags behind can't take the lead yet. */
+  async #moveEtcdLead(endpoint: string): Promise<void> {
+    await eventually(`${endpoint} leads etcd`, 20_000, async () => {
+      await this.store.moveLeader(endpoint);
+      return (await this.store.leaderEndpoint()) === endpoint;
+    });
   }
 
   /** A new leader of etcd prolongs all leases once, until their next renewal. */

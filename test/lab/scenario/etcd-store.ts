@@ -21,11 +21,21 @@ interface GatewayStatus {
   readonly leader?: string;
 }
 
-const attemptMs = 2_000;
+/** An election of etcd takes some seconds at worst; a member that is dead or frozen holds up nobody, since the first answer counts. */
+const answerMs = 10_000;
+/** One member, before the next is asked: some megabytes are on their way to a slow disk. */
+const writeMs = 5_000;
+/** Where all members are asked, and those that are away are left out. */
+const statusMs = 2_000;
 
-/** The lab's etcd, read and written past muster, through etcd's own JSON gateway. Whichever member answers first. */
+/**
+ * The lab's etcd, read and written past muster, through etcd's own JSON gateway. Whichever member answers a read first; a write goes to
+ * one, so that none is done once more later.
+ */
 export class EtcdStore {
   readonly #endpoints: readonly string[];
+  /** The one that took the last write. */
+  #writable: string | undefined;
 
   constructor(endpoints: readonly string[]) {
     this.#endpoints = endpoints;
@@ -44,15 +54,15 @@ export class EtcdStore {
 
   /** A text, or bytes that are none. */
   async put(key: string | Uint8Array, value: string | Uint8Array): Promise<void> {
-    await this.#post('kv/put', { key: encode(key), value: encode(value) });
+    await this.#write('kv/put', { key: encode(key), value: encode(value) });
   }
 
   async delete(key: string | Uint8Array): Promise<void> {
-    await this.#post('kv/deleterange', { key: encode(key) });
+    await this.#write('kv/deleterange', { key: encode(key) });
   }
 
   async deletePrefix(prefix: string): Promise<void> {
-    await this.#post('kv/deleterange', { key: encode(prefix), range_end: encode(endOf(prefix)) });
+    await this.#write('kv/deleterange', { key: encode(prefix), range_end: encode(endOf(prefix)) });
   }
 
   /** Whole seconds that a lease has left. */
@@ -89,10 +99,26 @@ export class EtcdStore {
   async #statuses(): Promise<{ endpoint: string; status: GatewayStatus }[]> {
     const asked = await Promise.allSettled(
       this.#endpoints.map(async (endpoint) => {
-        return { endpoint, status: await post<GatewayStatus>(`${endpoint}/v3/maintenance/status`, {}) };
+        return { endpoint, status: await post<GatewayStatus>(`${endpoint}/v3/maintenance/status`, {}, statusMs) };
       }),
     );
     return asked.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  }
+
+  async #write(path: string, body: object): Promise<void> {
+    const rank = (endpoint: string): number => (endpoint === this.#writable ? 0 : 1);
+    const order = this.#endpoints.toSorted((a, b) => rank(a) - rank(b));
+    const failures: unknown[] = [];
+    for (const endpoint of order) {
+      try {
+        await post(`${endpoint}/v3/${path}`, body, writeMs);
+        this.#writable = endpoint;
+        return;
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    throw new AggregateError(failures, `Cannot write to the lab's etcd: expected a member to take it`);
   }
 
   async #post<T>(path: string, body: object): Promise<T> {
@@ -100,8 +126,8 @@ export class EtcdStore {
   }
 }
 
-async function post<T>(url: string, body: object): Promise<T> {
-  const signal = AbortSignal.timeout(attemptMs);
+async function post<T>(url: string, body: object, limitMs = answerMs): Promise<T> {
+  const signal = AbortSignal.timeout(limitMs);
   const response = await fetch(url, { method: 'POST', body: JSON.stringify(body), signal });
   const text = await response.text();
   if (!response.ok) throw new Error(`Cannot post to "${url}": ${response.status} ${text}`);
