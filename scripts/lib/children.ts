@@ -1,6 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
+import { createInterface } from 'node:readline';
 import { root } from './paths.ts';
 
 const killGraceMs = 60_000;
@@ -17,6 +18,8 @@ export interface Outcome {
 /** How to run a command: captured or inherited output, and the time after which it is asked, then forced, to end. */
 export interface CommandOptions {
   readonly stdio?: 'pipe' | 'inherit';
+  /** Called with each line of it as it comes, for output that is captured. */
+  readonly onLine?: (line: string) => void;
   readonly cwd?: string;
   readonly limitMs?: number;
 }
@@ -29,9 +32,11 @@ export async function runCommand(command: readonly string[], options: CommandOpt
   running.add(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding('utf8').on('data', (chunk: string) => {
+    if (stream === null) continue;
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
       output += chunk;
     });
+    if (options.onLine !== undefined) createInterface({ input: stream }).on('line', options.onLine);
   }
   const limit = limitTime(child, options.limitMs);
   try {

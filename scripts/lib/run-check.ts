@@ -27,7 +27,7 @@ function makeSteps(pattern: string | undefined): Step[] {
     commandStep('types', [toolPath('tsc'), '-p', '.', ...(process.stdout.isTTY ? ['--pretty'] : [])]),
     ...(unit === undefined
       ? []
-      : [{ name: 'unit tests', run: async () => runSuite(unit, pattern, { stdio: 'pipe' }) }]),
+      : [{ name: 'unit tests', run: async () => runSuite(unit, { pattern }, { stdio: 'pipe' }) }]),
   ];
 }
 

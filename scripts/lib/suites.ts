@@ -18,6 +18,19 @@ export interface Suite {
   readonly packages: readonly string[];
 }
 
+/** Which of a suite's files: each `of`-th, from the `at`-th on, which is at least 1. Without a unit. */
+export interface Share {
+  readonly at: number;
+  readonly of: number;
+}
+
+/** What of a suite is run, where that's not all of it. */
+export interface Selection {
+  /** Those of its files whose name has it, or else those of its tests whose name has it. */
+  readonly pattern?: string | undefined;
+  readonly share?: Share | undefined;
+}
+
 /** How many tests there were, and what they printed if it was captured. */
 export interface Totals {
   readonly passed: number;
@@ -47,7 +60,7 @@ const MANY = 4;
 /** What judges by fractions of a second shares the machine with one other file that mostly waits. */
 const PAIRS = 2;
 
-/** The suites in the order in which `npm test` runs them; `unit` runs within the check, those on demand by name alone. */
+/** The suites in the order in which they run one after the other; `unit` runs within the check, those on demand by name alone. */
 export const suites: readonly Suite[] = [
   { name: 'unit', budgetSeconds: 50, filesAtOnce: MANY, packages: [] },
   { name: 'surface', budgetSeconds: 40, filesAtOnce: MANY, packages: ['zsh', 'fish', 'mandoc', 'groff', 'openssl'] },
@@ -63,9 +76,11 @@ export const suites: readonly Suite[] = [
 /** How many times its budget a suite may take before it is stopped and fails. */
 export const budgetExcess = 3;
 
-/** Runs a suite, or those of its files whose name has the pattern, or else those of its tests whose name has it. */
-export async function runSuite(suite: Suite, pattern: string | undefined, options: CommandOptions): Promise<Totals> {
-  const all = globSync(`test/${suite.name}/**/*.test.ts`, { cwd: root }).sort();
+/** Runs a suite, or what is selected of it. */
+export async function runSuite(suite: Suite, selection: Selection, options: CommandOptions): Promise<Totals> {
+  const { pattern, share = { at: 1, of: 1 } } = selection;
+  const whole = globSync(`test/${suite.name}/**/*.test.ts`, { cwd: root }).sort();
+  const all = whole.filter((_, at) => at % share.of === share.at - 1);
   const named = pattern === undefined ? all : all.filter((file) => basename(file).includes(pattern));
   const files = named.length > 0 ? named : all;
   if (files.length === 0) return { passed: 0, failed: 0, skipped: 0, output: `test/${suite.name} has no tests\n` };
