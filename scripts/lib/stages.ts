@@ -42,11 +42,11 @@ const withBuild: readonly string[] = ['lab', 'chaos', 'reliability'];
 /** Suites that boot machines. What these are made from is made before: no test has time for it. */
 const withMachines: readonly string[] = ['contract', ...withBuild];
 
-/** What mostly waits, in lanes that take about as long; whatever isn't named here keeps all CPUs busy, and runs before them by itself. */
+/** What mostly waits, in lanes; whatever isn't named here keeps all CPUs busy, and runs before them by itself. */
 const waiting: readonly (readonly { readonly suite: string; readonly share?: Share }[])[] = [
-  [{ suite: 'lab', share: { at: 1, of: 2 } }, { suite: 'chaos' }],
+  [{ suite: 'lab', share: { at: 1, of: 2 } }],
   [{ suite: 'lab', share: { at: 2, of: 2 } }],
-  [{ suite: 'contract' }, { suite: 'soak' }],
+  [{ suite: 'contract' }, { suite: 'soak' }, { suite: 'chaos' }],
 ];
 
 /** The stages of what is chosen. */

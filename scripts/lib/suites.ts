@@ -67,8 +67,8 @@ export const suites: readonly Suite[] = [
   { name: 'fuzz', budgetSeconds: 25, filesAtOnce: MANY, packages: [] },
   { name: 'sim', budgetSeconds: 110, filesAtOnce: MANY, packages: [] },
   { name: 'soak', budgetSeconds: 45, filesAtOnce: MANY, packages: ['etcd-server'] },
-  { name: 'contract', budgetSeconds: 150, filesAtOnce: PAIRS, packages: contractPackages },
-  { name: 'lab', budgetSeconds: 1_050, filesAtOnce: 'one process', packages: hostPackages },
+  { name: 'contract', budgetSeconds: 180, filesAtOnce: PAIRS, packages: contractPackages },
+  { name: 'lab', budgetSeconds: 1_200, filesAtOnce: 'one process', packages: hostPackages },
   { name: 'chaos', budgetSeconds: 220, filesAtOnce: 'one process', packages: hostPackages },
   { name: 'reliability', budgetSeconds: 300, filesAtOnce: 'one process', onDemand: true, packages: hostPackages },
 ];
