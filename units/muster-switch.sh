@@ -3,10 +3,11 @@
 # run by systemd, so that it works with an agent or a dockerd that is dead, hung or frozen. While nothing happens it looks at the time
 # now and then; it forks nothing, logs nothing, and asks nobody before it kills.
 #
-#   switch.sh hold    waits, armed by lines on the FIFO: `<term> <kill>` in milliseconds of uptime; `0 0` disarms; `fire` is final
+#   switch.sh hold    waits, armed by lines on the FIFO: `<term> <kill> <written>` in milliseconds of uptime; `0 0` disarms; `fire` is final
 #   switch.sh fence   ends all and holds it down: by killing whatever comes, which version 2 of control groups freezes before
 #
-# Times are absolute, so that a line that comes late prolongs nothing.
+# Times are absolute, so that a line that comes late prolongs nothing. Nor does one that was written when it should have fired already: on
+# a machine that was frozen the agent may be faster than the holder, and have a new lease.
 
 set -u
 shopt -s globstar nullglob
@@ -116,17 +117,20 @@ ask_containers() {
   done
 }
 
-# Until it's heard: systemd may be executing itself anew.
+# Until it's heard, for some seconds: systemd may be executing itself anew. Where it's never heard, the end of the holder tells.
 tell_systemd() {
-  until systemctl --quiet --no-block --job-mode=replace-irreversibly start muster-fence.target 2>/dev/null; do
+  local tries
+  for ((tries = 0; tries < 100; tries++)); do
+    systemctl --quiet --no-block --job-mode=replace-irreversibly start muster-fence.target 2>/dev/null && return
     snooze 50
   done
 }
 
-# Takes the next line, once there is one; not a well-formed one: ignored. Never with a limit: that could end in mid-line.
+# Takes the next line, once there is one; not a well-formed one: ignored. Lines are written whole, and this is never given a limit: it
+# could end in mid-line.
 take_line() {
-  local term kill
-  read -r -u 3 term kill _
+  local term kill written
+  read -r -u 3 term kill written _
   if [[ $term == fire ]]; then
     # Whoever re-arms it from here on comes too late.
     fired=1
@@ -136,6 +140,10 @@ take_line() {
     return 0
   fi
   [[ $term =~ ^[0-9]{1,15}$ && $kill =~ ^[0-9]{1,15}$ ]] || return 0
+  if ((term_at > 0)) && [[ $written =~ ^[0-9]{1,15}$ ]] && ((10#$written >= term_at)); then
+    fired=1
+    return 0
+  fi
   term_at=$((10#$term))
   kill_at=$((10#$kill))
   local grace=$((kill_at - term_at))
@@ -197,7 +205,7 @@ hold() {
   ask_containers
   snooze_until "$kill_at"
   end_all
-  # systemd of version 1 may not be told of the end of a unit's last process where that isn't the main one.
+  # With version 1 of control groups systemd may not be told of the end of a unit's last process where that isn't the main one.
   wait
 }
 

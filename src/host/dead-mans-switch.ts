@@ -80,7 +80,7 @@ class SystemdSwitch implements DeadMansSwitch {
     const killAtUptimeMs = Math.floor(uptimeMs + killAtMs - clock.monotonicMs());
     if (!Number.isSafeInteger(killAtUptimeMs)) return false;
     const termMs = Math.max(1, Math.floor(killAtUptimeMs - graceMs));
-    return this.#write(`${termMs} ${Math.max(termMs, killAtUptimeMs - KILL_LEAD_MS)}\n`);
+    return this.#write(`${termMs} ${Math.max(termMs, killAtUptimeMs - KILL_LEAD_MS)} ${uptimeMs}\n`);
   }
 
   disarm(): void {

@@ -175,6 +175,30 @@ function define(cgroups: 1 | 2): void {
     await assertEnded(machine, nowMs(), sinceMs);
   });
 
+  test('once it should have fired it cannot be re-armed, by whoever is faster after all stood still', async () => {
+    const { machine, opened } = bench;
+    const killAtMs = await begin(bench, 3_000);
+    await machine.run('systemctl', 'kill', '--signal=STOP', 'muster-switch.service');
+    await systemClock.sleep(killAtMs - graceMs + 100 - nowMs(), never);
+    opened.rearm(nowMs() + 60_000);
+    const sinceMs = nowMs();
+    await machine.run('systemctl', 'kill', '--signal=CONT', 'muster-switch.service');
+    await assertEnded(machine, nowMs(), sinceMs);
+    await eventually('it tells so', 5_000, () => !opened.rearm(nowMs() + 60_000));
+  });
+
+  test('a line that was written in time counts, however late it is read', async () => {
+    const { machine, opened } = bench;
+    const killAtMs = await begin(bench, 3_000);
+    await machine.run('systemctl', 'kill', '--signal=STOP', 'muster-switch.service');
+    const laterMs = nowMs() + 5_000;
+    assert.equal(opened.rearm(laterMs), true);
+    await systemClock.sleep(killAtMs + 200 - nowMs(), never);
+    await machine.run('systemctl', 'kill', '--signal=CONT', 'muster-switch.service');
+    await beats(machine, 'good', 'stubborn');
+    await assertFired(bench, laterMs);
+  });
+
   test('a holder that is killed fences at once', async () => {
     const { machine } = bench;
     await begin(bench, 30_000);
