@@ -142,14 +142,14 @@ export class Agent {
 
   /**
    * Before the end of {@link run}: resigns, and says how this node ends. For a machine that stops, its `stop` instances end,
-   * also where the store can't be told.
+   * also where the store can't be told; all of it is to take no longer than `limitMs`.
    */
-  async depart(how: Departure, signal: AbortSignal): Promise<void> {
+  async depart(how: Departure, limitMs: number, signal: AbortSignal): Promise<void> {
     this.#isDeparting = true;
     const ends = await Promise.allSettled([
       this.#election?.resign(signal),
       how === 'agent-stops' ? this.#registration.handOver(signal) : this.#registration.writeLeaving(signal),
-      how === 'agent-stops' ? undefined : this.#node.leave(signal),
+      how === 'agent-stops' ? undefined : this.#node.leave(limitMs, signal),
     ]);
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed !== undefined) throw failed.reason;

@@ -32,10 +32,11 @@ export async function runUntilStopped(options: DepartureOptions, stopRequested: 
   const how = await options.howToEnd();
   log.info({ how }, 'agent stops');
   const isAlone = how === 'agent-stops';
+  const limitMs = isAlone ? Math.max(HAND_OVER_LEAST_MS, byMs - clock.monotonicMs()) : shutdownGraceMs;
   const hasDeparted = await within(
     clock,
-    isAlone ? Math.max(HAND_OVER_LEAST_MS, byMs - clock.monotonicMs()) : shutdownGraceMs,
-    (signal) => agent.depart(how, signal),
+    limitMs,
+    (signal) => agent.depart(how, limitMs, signal),
     (err) => log.warn({ err, how }, 'departure not said'),
   );
   services.abort();

@@ -59,6 +59,8 @@ export class Election {
   readonly #options: ElectionOptions;
   readonly #key: string;
   readonly #reported = new Set<string>();
+  /** Who led when the queue was last read. */
+  #first: KeyValue | undefined;
   #term: Term | undefined;
   #hasResigned = false;
 
@@ -146,7 +148,19 @@ export class Election {
     const { kvs, revision } = await kv.list(layout.election, signal);
     const { queue = [], foreign = [] } = Object.groupBy(kvs, (kv) => (isCandidacy(layout, kv) ? 'queue' : 'foreign'));
     for (const { key } of foreign) this.#reportForeign(key);
-    return { queue: queue.sort((a, b) => a.createRevision - b.createRevision), foreign, revision };
+    queue.sort((a, b) => a.createRevision - b.createRevision);
+    this.#first = queue[0];
+    return { queue, foreign, revision };
+  }
+
+  /** Many may ask at once, when many have died: the whole queue is read only where the one that led is gone. */
+  async #leads({ key }: KeyValue, signal: AbortSignal): Promise<boolean> {
+    const first = this.#first;
+    if (first !== undefined && first.key !== key) {
+      const { kv: now } = await this.#options.kv.get(first.key, signal);
+      if (now?.modRevision === first.modRevision) return false;
+    }
+    return (await this.#readQueue(signal)).queue[0]?.key === key;
   }
 
   /** Once a key. */
@@ -187,15 +201,16 @@ export class Election {
 
   /** The same as {@link untilCandidacyOver}; the lease of one that leads is revoked when it's seen that its node is dead. */
   async #untilDeadOrOver(
-    { key, lease: leaseId }: KeyValue,
+    candidate: KeyValue,
     node: NodeId | undefined,
     fromRevision: number,
     signal: AbortSignal,
   ): Promise<void> {
+    const { key, lease: leaseId } = candidate;
     const watch = new LeaseWatch({
       ...this.#options,
       leases: () => (node === undefined ? [] : [{ node, leaseId }]),
-      mayRevoke: async (_lease, _unrenewed, stop) => (await this.#readQueue(stop)).queue[0]?.key === key,
+      mayRevoke: (_lease, _unrenewed, stop) => this.#leads(candidate, stop),
     });
     using over = new ChildAbort(signal);
     const watching = watch.run(over.signal);

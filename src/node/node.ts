@@ -62,6 +62,8 @@ const AUDIT_INTERVAL_MS = 60_000;
 const LAST_REPORT_MS = 5_000;
 /** And so long to be ordered to stop what it has stopped: there may be no leader, or none that wants it elsewhere. */
 const LAST_ORDERS_MS = 2_000;
+/** What is then left of a leave's time to answer one. */
+const LAST_ANSWER_MS = 500;
 
 /** The node's side: reads its orders and its runtimes, begins what is to be done, reports what is. */
 export class Node {
@@ -211,17 +213,19 @@ export class Node {
   /**
    * The machine goes down: starts nothing more, stops the `stop` instances; resolves once they are dead, and reported where the
    * store takes it. It's the answer to an order to stop that lets the leader start them elsewhere at once: a leader that is slow, or has
-   * yet to be elected, is given some time for it.
+   * yet to be elected, is given some time for it, within `limitMs` for all of this.
    */
-  async leave(signal: AbortSignal): Promise<void> {
+  async leave(limitMs: number, signal: AbortSignal): Promise<void> {
     this.#pass.leave();
     const { clock, rights } = this.#options;
+    const orderedByMs = clock.monotonicMs() + limitMs - LAST_ANSWER_MS;
     while (!signal.aborted && !this.#pass.hasLeft) await clock.sleep(50, signal);
     const leftAtMs = clock.monotonicMs();
+    const untilMs = Math.min(leftAtMs + LAST_ORDERS_MS, orderedByMs);
     const isToWait = () => {
-      const forMs = clock.monotonicMs() - leftAtMs;
-      if (forMs >= LAST_REPORT_MS || !this.#pass.hasStopOrders || rights.guard() === undefined) return false;
-      return !this.#writer.isSettled || (forMs < LAST_ORDERS_MS && this.#pass.hasRunningStopOrders);
+      const nowMs = clock.monotonicMs();
+      if (nowMs >= leftAtMs + LAST_REPORT_MS || !this.#pass.hasStopOrders || rights.guard() === undefined) return false;
+      return !this.#writer.isSettled || (nowMs < untilMs && this.#pass.hasRunningStopOrders);
     };
     while (!signal.aborted && isToWait()) await clock.sleep(50, signal);
   }

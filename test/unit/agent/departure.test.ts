@@ -62,7 +62,7 @@ test('a machine that stops takes its presence away once all has ended', async ()
 test('a machine that stops leaves its presence to its lease while something may still run', async () => {
   const failing = () => Promise.reject(new Error('the store is away'));
   assert.deepEqual((await stopAgent({ depart: failing }, withMachine, 0)).asked, []);
-  const hanging = await stopAgent({ depart: (_how, signal) => untilAborted(signal) }, withMachine, 40_000);
+  const hanging = await stopAgent({ depart: (_how, _limitMs, signal) => untilAborted(signal) }, withMachine, 40_000);
   assert.deepEqual(hanging.asked, []);
   assert.equal(hanging.tookMs, 30_000);
 });

@@ -155,6 +155,18 @@ test('one that dies with etcd’s leader in the middle of the queue is left to t
   assert.ok(a.leads());
 });
 
+test('many candidates that find the one before them dead do not all read the whole queue while the leader lives', async () => {
+  const world = makeWorld();
+  const { a, b, c } = await standAll(world);
+  await Promise.all([b.die(), world.elect()]);
+  const before = c.calls('list');
+  await world.clock.advance(ttlMs - 1_000);
+  assert.ok(c.calls('leaseTimeToLive') >= 2);
+  assert.equal(c.calls('list'), before);
+  assert.equal(c.calls('revokeLease'), 0);
+  assert.ok(a.leads());
+});
+
 test('a candidate that comes to be the next only after the election watches the leader then', async () => {
   const world = makeWorld();
   const { a, b, c } = await standAll(world);

@@ -65,7 +65,7 @@ async function startDuringSlowLook() {
 
 function beginLeave({ agent }: Pick<Awaited<ReturnType<typeof startSlow>>, 'agent'>) {
   const leave = { isOver: false };
-  void agent.leave(new AbortController().signal).then(() => {
+  void agent.leave(30_000, new AbortController().signal).then(() => {
     leave.isOver = true;
   });
   return leave;

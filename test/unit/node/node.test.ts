@@ -320,7 +320,7 @@ test('a machine that goes down stops its stop instances and starts nothing more'
   world.assign(keyOf('db'), { disconnect: 'stop' });
   await advanceUntil(world.clock, 'both run', () => world.machine.running.length === 2, 1_000);
   let left = false;
-  const leaving = agent.leave(new AbortController().signal).then(() => {
+  const leaving = agent.leave(30_000, new AbortController().signal).then(() => {
     left = true;
   });
   world.assign(keyOf('late'));
@@ -336,7 +336,7 @@ test('a machine that goes down waits a while for the order by which it can prove
   world.assign(keyOf('db'), { disconnect: 'stop' });
   await advanceUntil(world.clock, 'runs', () => world.machine.running.length === 1, 1_000);
   let left = false;
-  const leaving = agent.leave(new AbortController().signal).then(() => {
+  const leaving = agent.leave(30_000, new AbortController().signal).then(() => {
     left = true;
   });
   await advanceUntil(world.clock, 'stopped', () => world.machine.running.length === 0, 1_000);
@@ -347,6 +347,20 @@ test('a machine that goes down waits a while for the order by which it can prove
   await leaving;
   const { phase, assignmentRevision: answered } = world.statusOf(keyOf('db')) ?? {};
   assert.deepEqual([phase, answered], ['stopped', assignmentRevision]);
+});
+
+test('a machine that may take little time to go down waits for no order beyond that', async () => {
+  const world = makeWorld();
+  const { agent } = await startNode(world);
+  world.assign(keyOf('db'), { disconnect: 'stop' });
+  await advanceUntil(world.clock, 'runs', () => world.machine.running.length === 1, 1_000);
+  let left = false;
+  const leaving = agent.leave(1_000, new AbortController().signal).then(() => {
+    left = true;
+  });
+  await advanceUntil(world.clock, 'left', () => left, 700);
+  await leaving;
+  assert.equal(world.statusOf(keyOf('db'))?.phase, 'stopped');
 });
 
 test('a machine that goes down gives the receipt also of a stop that ended while the runtime was read', async () => {
@@ -363,7 +377,7 @@ test('a machine that goes down gives the receipt also of a stop that ended while
   world.assign(keyOf('db'), { disconnect: 'stop' });
   await advanceUntil(world.clock, 'runs', () => world.machine.running.length === 1, 1_000);
   let left = false;
-  const leaving = agent.leave(new AbortController().signal).then(() => {
+  const leaving = agent.leave(30_000, new AbortController().signal).then(() => {
     left = true;
   });
   await advanceUntil(world.clock, 'said to be stopping', phaseIs(world, keyOf('db'), 'stopping'), 390, 10);
@@ -401,7 +415,7 @@ test('a machine that goes down is not held up by a store that takes no more repo
   await advanceUntil(world.clock, 'both run', () => world.machine.running.length === 2, 1_000);
   kv.cutOff();
   let left = false;
-  const leaving = agent.leave(new AbortController().signal).then(() => {
+  const leaving = agent.leave(30_000, new AbortController().signal).then(() => {
     left = true;
   });
   await advanceUntil(world.clock, 'left', () => left, 6_000);
@@ -416,7 +430,7 @@ test('a machine that goes down gives up the starts that are under way', async ()
   world.assign(keyOf('db'), { disconnect: 'stop' });
   await world.clock.advance(1_000);
   let left = false;
-  const leaving = agent.leave(new AbortController().signal).then(() => {
+  const leaving = agent.leave(30_000, new AbortController().signal).then(() => {
     left = true;
   });
   await advanceUntil(world.clock, 'left', () => left, 6_000);

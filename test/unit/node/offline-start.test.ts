@@ -175,7 +175,7 @@ test('nothing starts from the disk while the store is in doubt', async () => {
 test('a machine that goes down starts nothing from the disk', async () => {
   const world = await makeRebooted();
   const { agent } = await startCutOffNode(world);
-  const leaving = agent.leave(new AbortController().signal);
+  const leaving = agent.leave(30_000, new AbortController().signal);
   await world.clock.advance(60_000);
   await leaving;
   assert.deepEqual(world.machine.running, []);
