@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { advanceUntil } from '../../support/advance-until.ts';
 import { openFakeRuntime } from '../../support/fake-runtime.ts';
-import { clusterId, keyOf, makeWorld, phaseIs, startNode, type World, web } from './node-fixture.ts';
+import { beginLeave, clusterId, keyOf, makeWorld, phaseIs, startNode, type World, web } from './node-fixture.ts';
 
 /** A runtime that can be made slow: it then answers what it was asked as of the time of the question. */
 function openSlowRuntime(world: World) {
@@ -63,14 +63,6 @@ async function startDuringSlowLook() {
   return { ...slow, release };
 }
 
-function beginLeave({ agent }: Pick<Awaited<ReturnType<typeof startSlow>>, 'agent'>) {
-  const leave = { isOver: false };
-  void agent.leave(30_000, new AbortController().signal).then(() => {
-    leave.isOver = true;
-  });
-  return leave;
-}
-
 const switchCalls = ({ host }: World) => host.deadMansSwitch.calls.map(({ what }) => what);
 
 test('a late look that was asked for before a start had ended does not disarm the switch', async () => {
@@ -111,7 +103,7 @@ test('a node has not left before what it has started was looked at, and what tha
   const { world, release } = slow;
   await world.clock.advance(1_500);
   assert.deepEqual(world.machine.running, [web]);
-  const leave = beginLeave(slow);
+  const leave = beginLeave(slow.agent);
   await world.clock.advance(8_000);
   assert.equal(leave.isOver, false);
   release();
@@ -128,14 +120,14 @@ test('a start of a keep instance that was not looked at does not hold up a leave
   const release = hold();
   agent.nudge();
   await world.clock.advance(5_000);
-  const leave = beginLeave(slow);
+  const leave = beginLeave(slow.agent);
   await advanceUntil(world.clock, 'left', () => leave.isOver, 100, 10);
   release();
 });
 
 test('an agent that starts again has not left before its runtime has answered it', async () => {
   const slow = await startAgainOverSilence('stop');
-  const leave = beginLeave(slow);
+  const leave = beginLeave(slow.agent);
   await slow.world.clock.advance(8_000);
   assert.equal(leave.isOver, false);
   slow.release();
@@ -145,7 +137,7 @@ test('an agent that starts again has not left before its runtime has answered it
 
 test('without an order for a stop instance, a runtime that has never answered does not hold up a leave', async () => {
   const slow = await startAgainOverSilence('keep');
-  const leave = beginLeave(slow);
+  const leave = beginLeave(slow.agent);
   await advanceUntil(slow.world.clock, 'left', () => leave.isOver, 100, 10);
   slow.release();
 });
@@ -155,7 +147,7 @@ test('a start that has just ended does not hold up a leave', async () => {
   const { world } = slow;
   world.assign(web, { disconnect: 'stop' });
   await advanceUntil(world.clock, 'started', () => world.machine.running.length === 1, 2_000, 1);
-  const leave = beginLeave(slow);
+  const leave = beginLeave(slow.agent);
   world.assign(web, { disconnect: 'stop', order: 'stop' });
   await advanceUntil(world.clock, 'left', () => leave.isOver, 150, 10);
   assert.deepEqual(world.machine.running, []);

@@ -151,3 +151,12 @@ function openNode(world: World, parallelism: number, runtimes: readonly Runtime[
 }
 
 export const phaseIs = (world: World, key: InstanceKey, phase: string) => () => world.statusOf(key)?.phase === phase;
+
+/** The machine goes down; whether the agent has left by now. */
+export function beginLeave(agent: Node, limitMs = 30_000): { readonly isOver: boolean } {
+  const leave = { isOver: false };
+  void agent.leave(limitMs, new AbortController().signal).then(() => {
+    leave.isOver = true;
+  });
+  return leave;
+}

@@ -313,81 +313,6 @@ test('what does not end at the fence is asked again, and not without pause', asy
   assert.ok(attempts >= 10 && attempts <= 21, `${attempts} attempts in 10 s`);
 });
 
-test('a machine that goes down stops its stop instances and starts nothing more', async () => {
-  const world = makeWorld();
-  const { agent } = await startNode(world);
-  world.assign(web);
-  world.assign(keyOf('db'), { disconnect: 'stop' });
-  await advanceUntil(world.clock, 'both run', () => world.machine.running.length === 2, 1_000);
-  let left = false;
-  const leaving = agent.leave(30_000, new AbortController().signal).then(() => {
-    left = true;
-  });
-  world.assign(keyOf('late'));
-  await advanceUntil(world.clock, 'left', () => left, 3_000);
-  await leaving;
-  assert.deepEqual(world.machine.running, [web]);
-  assert.equal(world.statusOf(keyOf('db'))?.phase, 'stopped');
-});
-
-test('a machine that goes down waits a while for the order by which it can prove that its stop instances have stopped', async () => {
-  const world = makeWorld();
-  const { agent } = await startNode(world);
-  world.assign(keyOf('db'), { disconnect: 'stop' });
-  await advanceUntil(world.clock, 'runs', () => world.machine.running.length === 1, 1_000);
-  let left = false;
-  const leaving = agent.leave(30_000, new AbortController().signal).then(() => {
-    left = true;
-  });
-  await advanceUntil(world.clock, 'stopped', () => world.machine.running.length === 0, 1_000);
-  await world.clock.advance(1_000);
-  assert.equal(left, false);
-  const assignmentRevision = world.assign(keyOf('db'), { disconnect: 'stop', order: 'stop' });
-  await advanceUntil(world.clock, 'left', () => left, 500);
-  await leaving;
-  const { phase, assignmentRevision: answered } = world.statusOf(keyOf('db')) ?? {};
-  assert.deepEqual([phase, answered], ['stopped', assignmentRevision]);
-});
-
-test('a machine that may take little time to go down waits for no order beyond that', async () => {
-  const world = makeWorld();
-  const { agent } = await startNode(world);
-  world.assign(keyOf('db'), { disconnect: 'stop' });
-  await advanceUntil(world.clock, 'runs', () => world.machine.running.length === 1, 1_000);
-  let left = false;
-  const leaving = agent.leave(1_000, new AbortController().signal).then(() => {
-    left = true;
-  });
-  await advanceUntil(world.clock, 'left', () => left, 700);
-  await leaving;
-  assert.equal(world.statusOf(keyOf('db'))?.phase, 'stopped');
-});
-
-test('a machine that goes down gives the receipt also of a stop that ended while the runtime was read', async () => {
-  const world = makeWorld();
-  world.machine.stopMs = 400;
-  const runtime = openFakeRuntime(world.machine, clusterId);
-  const observe = runtime.observe.bind(runtime);
-  let isSlow = false;
-  runtime.observe = async (signal) => {
-    if (isSlow) await world.clock.sleep(200, signal);
-    return observe(signal);
-  };
-  const { agent } = await startNode(world, 4, runtime);
-  world.assign(keyOf('db'), { disconnect: 'stop' });
-  await advanceUntil(world.clock, 'runs', () => world.machine.running.length === 1, 1_000);
-  let left = false;
-  const leaving = agent.leave(30_000, new AbortController().signal).then(() => {
-    left = true;
-  });
-  await advanceUntil(world.clock, 'said to be stopping', phaseIs(world, keyOf('db'), 'stopping'), 390, 10);
-  isSlow = true;
-  agent.nudge();
-  await advanceUntil(world.clock, 'left', () => left, 5_000, 10);
-  await leaving;
-  assert.equal(world.statusOf(keyOf('db'))?.phase, 'stopped');
-});
-
 test('a start that ends while the runtime is read is not taken for a stop', async () => {
   const world = makeWorld();
   const runtime = openFakeRuntime(world.machine, clusterId);
@@ -404,38 +329,6 @@ test('a start that ends while the runtime is read is not taken for a stop', asyn
   const answers = () =>
     world.statusOf(web)?.assignmentRevision === revision && world.statusOf(web)?.phase === 'stopped';
   await advanceUntil(world.clock, 'the receipt', answers, 1_000, 1);
-  assert.deepEqual(world.machine.running, []);
-});
-
-test('a machine that goes down is not held up by a store that takes no more reports', async () => {
-  const world = makeWorld();
-  const { agent, kv } = await startNode(world);
-  world.assign(web);
-  world.assign(keyOf('db'), { disconnect: 'stop' });
-  await advanceUntil(world.clock, 'both run', () => world.machine.running.length === 2, 1_000);
-  kv.cutOff();
-  let left = false;
-  const leaving = agent.leave(30_000, new AbortController().signal).then(() => {
-    left = true;
-  });
-  await advanceUntil(world.clock, 'left', () => left, 6_000);
-  await leaving;
-  assert.deepEqual(world.machine.running, [web]);
-});
-
-test('a machine that goes down gives up the starts that are under way', async () => {
-  const world = makeWorld();
-  world.behaviours.set('db', { pullMs: 20_000 });
-  const { agent } = await startNode(world);
-  world.assign(keyOf('db'), { disconnect: 'stop' });
-  await world.clock.advance(1_000);
-  let left = false;
-  const leaving = agent.leave(30_000, new AbortController().signal).then(() => {
-    left = true;
-  });
-  await advanceUntil(world.clock, 'left', () => left, 6_000);
-  await leaving;
-  await world.clock.advance(30_000);
   assert.deepEqual(world.machine.running, []);
 });
 
