@@ -60,6 +60,8 @@ export class StoreTrust {
   #isSuspect = false;
   /** How far the store that answers has come; the line that is known, but for a doubt. */
   #current: StoreLine | undefined;
+  /** Raised whenever the store turns out to be another one: what was asked before is answered by one that is no more. */
+  #era = 0;
   #settings: Settings | undefined;
   #savedAtMs = Number.NEGATIVE_INFINITY;
   #saved = '';
@@ -132,8 +134,8 @@ export class StoreTrust {
   /** Reads where the store is, and judges it with the settings it holds. True: it's usable. */
   async judge(settings: Settings, signal: AbortSignal): Promise<boolean> {
     this.#settings = settings;
-    const before = this.#known;
-    const found = await this.#options.kv.identity(signal);
+    const [before, current] = [this.#known, this.#current];
+    const found = await this.#inEra(() => this.#options.kv.identity(signal));
     const wasUsable = this.isUsable;
     const hadDoubt = this.#known?.doubt !== undefined;
     const judged = judgeStore(before, found, settings);
@@ -150,6 +152,7 @@ export class StoreTrust {
     // One that was confirmed while this node was away is trusted at once, and yet all that was read from it is of another: it may
     // even have come further by now than the one before.
     const isAnother = before !== undefined && (!goesOn || settings.epoch > before.epoch);
+    if (isAnother || (current !== undefined && !isContinuation(current, found))) this.#era += 1;
     if (wasUsable && (isAnother || !this.isUsable)) for (const lost of [...this.#lostListeners]) lost();
     await this.#save();
     if (isAnother || this.isUsable !== wasUsable || hadDoubt !== (judged.doubt !== undefined)) {
@@ -194,10 +197,13 @@ export class StoreTrust {
     if (this.#options.clock.monotonicMs() - this.#savedAtMs >= SAVE_INTERVAL_MS) this.#loop.nudge();
   }
 
-  /** Passes a linearizable answer on. `UNAVAILABLE` where the store was known to be further when it was asked. */
+  /**
+   * Passes a linearizable answer on. `UNAVAILABLE` where the store was known to be further when it was asked, or has turned out to be
+   * another one since: by an answer on its way for so long nothing is known of that.
+   */
   async checked<T extends { readonly revision: Revision }>(ask: () => Promise<T>): Promise<T> {
     const known = this.revision;
-    const answer = await ask();
+    const answer = await this.#inEra(ask);
     const { revision } = answer;
     if (revision >= known) {
       this.noteRevision(revision);
@@ -218,6 +224,16 @@ export class StoreTrust {
   /** Writes down what is known, where that has changed. Never rejects. */
   async flush(): Promise<void> {
     if (this.#isLoaded) await this.#save();
+  }
+
+  async #inEra<T>(ask: () => Promise<T>): Promise<T> {
+    const era = this.#era;
+    const answer = await ask();
+    if (era === this.#era) return answer;
+    throw new AgentError(
+      'UNAVAILABLE',
+      'Cannot rely on the answer of etcd: expected it from the store that is judged now, got it from the one before',
+    );
   }
 
   get #known(): KnownStore | undefined {

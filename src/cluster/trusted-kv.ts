@@ -83,6 +83,7 @@ export class TrustedKv implements Kv {
         range,
         fromRevision,
         (batch) => {
+          if (stop.signal.aborted) return;
           this.#trust.noteRevision(batch.revision);
           onBatch(batch);
         },

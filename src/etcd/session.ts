@@ -145,7 +145,7 @@ export class Session {
       const attemptMs = attemptMsOf(this.#options, this.ttlMs);
       const { ttlMs, sentAtMs, store } = await kv.renewLease(this.leaseId, attemptMs, signal);
       this.#answered(ttlMs, sentAtMs);
-      this.#options.onAnswer?.(store);
+      if (!signal.aborted) this.#options.onAnswer?.(store);
       return true;
     } catch (error) {
       if (signal.aborted) return false;

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { StoreTrust } from '../../../src/cluster/store-trust.ts';
+import type { StoreLine } from '../../../src/domain/node.ts';
+import { silentLog } from '../../../src/loop/log.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeStateFiles } from '../../support/fake-state-files.ts';
+
+const never = new AbortController().signal;
+const at = (revision: number): StoreLine => ({ clusterId: 'c', raftTerm: 2, revision });
+
+/** Of a store that says where it is when it's told to. */
+function makeTrust() {
+  const asked: PromiseWithResolvers<StoreLine>[] = [];
+  const identity = (): Promise<StoreLine> => {
+    asked.push(Promise.withResolvers<StoreLine>());
+    return asked.at(-1)!.promise;
+  };
+  const trust = new StoreTrust({
+    ...{ kv: { identity }, files: new FakeStateFiles(), root: '/muster/demo/', clock: new FakeClock() },
+    ...{ log: silentLog, random: () => 0.5, readSettings: async () => undefined, onChange: () => {} },
+  });
+  const judge = async (line: StoreLine, epoch = 1, confirmedStore?: StoreLine): Promise<boolean> => {
+    const judged = trust.judge({ epoch, ...(confirmedStore && { confirmedStore }) }, never);
+    asked.at(-1)?.resolve(line);
+    return judged;
+  };
+  return { trust, asked, judge };
+}
+
+test('what was asked of a store before it was set back is no answer of the one that is confirmed in its place', async () => {
+  const { trust, judge } = makeTrust();
+  await judge(at(100));
+  const late = Promise.withResolvers<{ revision: number }>();
+  const reading = trust.checked(() => late.promise);
+  assert.ok(await judge(at(12), 2, at(10)));
+  late.resolve({ revision: 101 });
+  await assert.rejects(reading, { code: 'UNAVAILABLE', message: /got it from the one before/ });
+  assert.equal(trust.revision, 12);
+  assert.deepEqual(await trust.checked(async () => ({ revision: 13 })), { revision: 13 });
+});
+
+test('nor is an answer to where it is, and the epoch that was reached stays', async () => {
+  const { trust, asked, judge } = makeTrust();
+  await judge(at(100));
+  const judging = trust.judge({ epoch: 1 }, never);
+  const late = asked.at(-1);
+  assert.ok(await judge(at(12), 2, at(10)));
+  late?.resolve(at(101));
+  await assert.rejects(judging, { code: 'UNAVAILABLE' });
+  assert.equal(trust.epoch, 2);
+  assert.deepEqual(trust.known?.line, at(12));
+});
+
+test('what is asked of a store in doubt that is set back once more says nothing of it either', async () => {
+  const { trust, judge } = makeTrust();
+  await judge(at(100));
+  assert.equal(await judge(at(50)), false);
+  const late = Promise.withResolvers<{ revision: number }>();
+  const reading = trust.checked(() => late.promise);
+  assert.equal(await judge(at(20)), false);
+  late.resolve({ revision: 51 });
+  await assert.rejects(reading, { code: 'UNAVAILABLE' });
+  assert.equal(trust.revision, 20);
+});
+
+test('an answer on its way while the store goes on is one', async () => {
+  const { trust, judge } = makeTrust();
+  await judge(at(100));
+  const late = Promise.withResolvers<{ revision: number }>();
+  const reading = trust.checked(() => late.promise);
+  await judge(at(105));
+  late.resolve({ revision: 101 });
+  assert.deepEqual(await reading, { revision: 101 });
+});
