@@ -18,8 +18,8 @@ export type StopsSeen = 'some' | 'none' | 'unknown';
  */
 export class SwitchKeeper {
   readonly #options: SwitchKeeperOptions;
-  /** Some may run: each renewal re-arms. */
-  #isNeeded = false;
+  /** Some may run: each renewal re-arms. Nobody knows what an earlier process has left running, and its switch armed, before a look tells. */
+  #isNeeded = true;
   #armedToMs: number | undefined;
   /** It was armed and is gone, and {@link look} has not told yet. */
   #hasFired = false;

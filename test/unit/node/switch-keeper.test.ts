@@ -19,9 +19,18 @@ function makeKeeper() {
   return { deadMansSwitch, rights, keeper, asked, renew };
 }
 
-test('without a stop instance no renewal touches the switch', () => {
+test('until a look has told what is left of an earlier process, its switch is kept armed; without a stop instance no renewal touches it', () => {
   const { keeper, asked, renew } = makeKeeper();
   renew(2_000);
+  keeper.look()('unknown', false);
+  renew(3_000);
+  assert.deepEqual(asked(), [
+    ['rearm', 2_000],
+    ['rearm', 3_000],
+  ]);
+  keeper.look()('none', false);
+  assert.deepEqual(asked(), [['disarm', undefined]]);
+  renew(4_000);
   keeper.look()('none', false);
   keeper.look()('unknown', false);
   assert.deepEqual(asked(), []);
