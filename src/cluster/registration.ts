@@ -11,6 +11,7 @@ import type { Lease, Membership, RegistrationOptions, RegistrationState } from '
 import { StopDeadlines } from './stop-deadlines.ts';
 import { StoreTrust } from './store-trust.ts';
 import { type TakenPresence, takePresence } from './take-presence.ts';
+import { listening } from './trusted-kv.ts';
 
 /** How soon a refused node looks again whether it's still refused. */
 const REFUSED_RETRY_MS = 10_000;
@@ -183,7 +184,12 @@ export class Registration {
   async #joinOnce(signal: AbortSignal, onJoined: () => void): Promise<void> {
     const { kv, layout, defaults, clock, log } = this.#options;
     const trust = this.#trust;
-    const settings = await ensureCluster(kv, layout, { ...defaults, epoch: Math.max(1, trust.epoch) }, signal);
+    const settings = await ensureCluster(
+      listening(kv, trust),
+      layout,
+      { ...defaults, epoch: Math.max(1, trust.epoch) },
+      signal,
+    );
     await trust.judge(settings, signal);
     this.#settings = settings;
     const record = await this.#options.makeRecord(signal);

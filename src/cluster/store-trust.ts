@@ -62,6 +62,8 @@ export class StoreTrust {
   #current: StoreLine | undefined;
   /** Raised whenever the store turns out to be another one: what was asked before is answered by one that is no more. */
   #era = 0;
+  /** The furthest that an answer has told of, before this process first judged it. */
+  #heard: Revision = 0;
   #settings: Settings | undefined;
   #savedAtMs = Number.NEGATIVE_INFINITY;
   #saved = '';
@@ -134,8 +136,9 @@ export class StoreTrust {
   /** Reads where the store is, and judges it with the settings it holds. True: it's usable. */
   async judge(settings: Settings, signal: AbortSignal): Promise<boolean> {
     this.#settings = settings;
-    const [before, current] = [this.#known, this.#current];
+    const [known, current] = [this.#known, this.#current];
     const found = await this.#inEra(() => this.#options.kv.identity(signal));
+    const before = this.#isJudged ? known : asHeard(known, this.#heard, found, settings);
     const wasUsable = this.isUsable;
     const hadDoubt = this.#known?.doubt !== undefined;
     const judged = judgeStore(before, found, settings);
@@ -189,6 +192,7 @@ export class StoreTrust {
   /** The store has come so far, by an answer of its own. */
   noteRevision(revision: Revision): void {
     const current = this.#current;
+    this.#heard = Math.max(this.#heard, revision);
     if (current === undefined || revision <= current.revision) return;
     this.#current = { ...current, revision };
     const known = this.#known;
@@ -280,4 +284,15 @@ export class StoreTrust {
       log.error({ known: known.line, found: known.doubt, reason: this.doubt }, 'store in doubt');
     } else log.warn({ line: known?.line, epoch: known?.epoch }, 'store trusted again');
   }
+}
+
+/** What is known, where the store has told this process of more already: set back since, it's no better than one set back before. */
+function asHeard(
+  known: KnownStore | undefined,
+  heard: Revision,
+  found: StoreLine,
+  { epoch }: Settings,
+): KnownStore | undefined {
+  if (heard <= (known?.line.revision ?? 0) || known?.doubt !== undefined) return known;
+  return { epoch, ...known, line: { ...(known?.line ?? found), revision: heard } };
 }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeKnownStores } from '../../../src/cluster/store-line.ts';
 import { StoreTrust } from '../../../src/cluster/store-trust.ts';
 import type { StoreLine } from '../../../src/domain/node.ts';
 import { silentLog } from '../../../src/loop/log.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeStateFiles } from '../../support/fake-state-files.ts';
 
+const root = '/muster/demo/';
 const never = new AbortController().signal;
 const at = (revision: number): StoreLine => ({ clusterId: 'c', raftTerm: 2, revision });
 
@@ -16,8 +18,9 @@ function makeTrust() {
     asked.push(Promise.withResolvers<StoreLine>());
     return asked.at(-1)!.promise;
   };
+  const files = new FakeStateFiles();
   const trust = new StoreTrust({
-    ...{ kv: { identity }, files: new FakeStateFiles(), root: '/muster/demo/', clock: new FakeClock() },
+    ...{ kv: { identity }, files, root, clock: new FakeClock() },
     ...{ log: silentLog, random: () => 0.5, readSettings: async () => undefined, onChange: () => {} },
   });
   const judge = async (line: StoreLine, epoch = 1, confirmedStore?: StoreLine): Promise<boolean> => {
@@ -25,7 +28,7 @@ function makeTrust() {
     asked.at(-1)?.resolve(line);
     return judged;
   };
-  return { trust, asked, judge };
+  return { trust, asked, judge, files };
 }
 
 test('what was asked of a store before it was set back is no answer of the one that is confirmed in its place', async () => {
@@ -62,6 +65,18 @@ test('what is asked of a store in doubt that is set back once more says nothing 
   late.resolve({ revision: 51 });
   await assert.rejects(reading, { code: 'UNAVAILABLE' });
   assert.equal(trust.revision, 20);
+});
+
+test('a store that has told of more than it is found at was set back meanwhile: known from before or not, it is in doubt', async () => {
+  for (const isKnown of [true, false]) {
+    const { trust, judge, files } = makeTrust();
+    if (isKnown) files.texts.set('store-line', encodeKnownStores(new Map([[root, { line: at(15), epoch: 1 }]])));
+    await trust.load();
+    trust.noteRevision(45);
+    assert.equal(await judge(at(21)), false);
+    assert.match(trust.doubt ?? '', /was at revision 45/);
+    assert.ok(await judge(at(22), 2, at(21)));
+  }
 });
 
 test('an answer on its way while the store goes on is one', async () => {
