@@ -89,6 +89,15 @@ export class SimDaemon extends FakeMachine {
     this.#restart(item);
   }
 
+  /** That isn't the agent's doing: what was told to stop, and has not heard of it yet, still is. */
+  #beginAgain(item: FakeItem): void {
+    const isToldToStop = this.#toldToStop.has(item);
+    this.begin(item);
+    if (!isToldToStop) return;
+    this.#toldToStop.add(item);
+    item.everStarted = false;
+  }
+
   /** A `keep` unit has `Restart=on-failure`: that is systemd's business. */
   #restart(item: FakeItem): void {
     if (this.kind !== 'systemd' || item.cluster === undefined || item.order.disconnect !== 'keep') return;
@@ -97,7 +106,7 @@ export class SimDaemon extends FakeMachine {
     this.clock.after(RESTART_MS, () => {
       const isSame = this.items.get(item.order.key) === item && item.run === run;
       if (!isSame || item.phase !== 'starting') return;
-      if (this.behave(item.order).refusal === undefined) this.begin(item);
+      if (this.behave(item.order).refusal === undefined) this.#beginAgain(item);
       else this.#restart(item);
     });
   }

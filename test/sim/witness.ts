@@ -183,7 +183,8 @@ export class Witness {
     const isInDoubt = nowMs - machine.leaseSentAtMs >= FENCE_PART * ttlMs;
     // While presence is being taken, renewals of the lease that it's to be bound to prove nothing.
     const presence = this.#layoutOf(machine).presence(machine.node);
-    const isBeingTaken = nowMs - this.history.presenceChangedAtMs(presence) < ttlMs;
+    const takenAtMs = Math.max(this.history.presenceChangedAtMs(presence), this.history.trustedAtMs);
+    const isBeingTaken = nowMs - takenAtMs < ttlMs;
     return isInDoubt || isBeingTaken || nowMs - machine.leaseDoubtEndedAtMs < DOUBT_LAG_MS;
   }
 
