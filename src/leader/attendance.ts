@@ -10,11 +10,13 @@ export class Attendance {
   readonly inDoubt = new Set<NodeEntry>();
   /** Present, and kept free of new work for a while. */
   readonly calming = new Set<NodeEntry>();
+  /** Its agent has come, and may not have had the time to say what runs; whoever looks takes those out that have. */
+  readonly arriving = new Set<NodeEntry>();
   /** With record and presence. */
   readonly here = new Set<NodeEntry>();
 
   clear(): void {
-    for (const set of [this.absent, this.leaving, this.inDoubt, this.calming, this.here]) set.clear();
+    for (const set of [this.absent, this.leaving, this.inDoubt, this.calming, this.arriving, this.here]) set.clear();
   }
 
   /** The node's presence, record or verdict has changed. */

@@ -19,7 +19,16 @@ import type { ClusterView, Versioned } from '../plan/cluster-view.ts';
 import { Attendance } from './attendance.ts';
 import { Dirty } from './dirty.ts';
 import type { LossClock } from './loss-clock.ts';
-import { ageAbsent, ageCalm, ageLeaving, type Braking, endAbsence, noBrake, noteHandover } from './node-times.ts';
+import {
+  ageAbsent,
+  ageArrival,
+  ageCalm,
+  ageLeaving,
+  type Braking,
+  noBrake,
+  noteAbsent,
+  notePresent,
+} from './node-times.ts';
 import { type InstanceEntry, NodeEntry, type WorkloadEntry } from './state-entries.ts';
 import { StateIndex } from './state-index.ts';
 
@@ -94,12 +103,14 @@ export class ClusterState {
   /** The view as of now. Nodes whose loss has come of age since the last look make their workloads dirty. */
   view(nowMs: number, nowIso: string, brake: Braking = noBrake): ClusterView {
     const { lossClock, calmAtMostMs = 0 } = this.#options;
-    const { absent, leaving, calming } = this.attendance;
+    const { absent, leaving, calming, arriving } = this.attendance;
+    for (const node of arriving) if (!ageArrival(node, nowMs)) arriving.delete(node);
     for (const node of absent)
       if (ageAbsent(node, lossClock.absence(node.id, nowMs), nowMs, brake)) this.#nodeChanged(node);
     for (const node of leaving) if (ageLeaving(node, nowMs, brake)) this.#nodeChanged(node);
     for (const node of calming) if (ageCalm(node, nowMs, nowIso, calmAtMostMs)) this.#nodeChanged(node);
-    return { nowIso, nodes: this.#index.nodes, workloads: this.#index.workloads };
+    const { nodes, workloads } = this.#index;
+    return { nowIso, holdRevision: this.hold?.revision ?? 0, nodes, workloads };
   }
 
   /** When time alone changes what nodes get; undefined: it doesn't. */
@@ -147,8 +158,10 @@ export class ClusterState {
       return;
     }
     this.#nodeChanged(node);
-    if (kind === 'record') node.setRecord(this.#decode(nodeRecordCodec, key, stored)?.value);
-    else if (kind === 'presence') {
+    if (kind === 'record') {
+      node.recordRevision = stored?.modRevision ?? 0;
+      node.setRecord(this.#decode(nodeRecordCodec, key, stored)?.value);
+    } else if (kind === 'presence') {
       // One that can't be read is there all the same: its node is not lost, and gets nothing new. It speaks for no doubt of the store.
       node.presence = this.#decode(presenceCodec, key, stored) ?? this.#unreadPresence(stored);
       node.leaseId = stored?.lease ?? '0';
@@ -157,6 +170,7 @@ export class ClusterState {
         node.ttlMs = Math.max(this.#options.ttlMs, node.presence.value.ttlMs);
     } else {
       const settings = this.#decode(nodeSettingsCodec, key, stored)?.value;
+      node.settingsRevision = stored?.modRevision ?? 0;
       node.setSettings(settings ?? (stored === undefined ? undefined : 'unreadable'));
       if (settings?.removal !== undefined) this.#dirty.addAll('all'); // records that name it may be anybody's
     }
@@ -165,6 +179,7 @@ export class ClusterState {
   /** Who is lost says the clock; of a verdict only the time of calm changes what is planned. */
   #absorbVerdict(node: NodeEntry, key: string, stored: Stored | undefined): void {
     node.verdict = this.#decode(nodeVerdictCodec, key, stored)?.value;
+    node.verdictRevision = stored?.modRevision ?? 0;
     node.calmEndsAtMs = undefined;
     if (node.verdict?.calmUntil !== undefined || node.calm === undefined) return;
     node.calm = undefined;
@@ -262,8 +277,7 @@ export class ClusterState {
   #meetNode(id: NodeId, before: ReadonlyMap<NodeId, NodeEntry>): NodeEntry {
     const known = before.get(id);
     const node = new NodeEntry(id, known?.ttlMs ?? this.#options.ttlMs);
-    node.leftInOrder = known?.leftInOrder ?? false;
-    node.handover = known?.handover;
+    if (known !== undefined) node.recall(known);
     this.#touched.add(node);
     return node;
   }
@@ -272,14 +286,8 @@ export class ClusterState {
     const { lossClock, agentAwayMs = 0 } = this.#options;
     for (const node of this.#touched) {
       this.attendance.note(node);
-      if (node.presence === undefined) {
-        const isWitnessed = lossClock.absent(node.id, nowMs, node.hasVerdict);
-        if (!isWitnessed) node.handover ??= { revision: 0, untilMs: nowMs + (node.handoverMs ?? agentAwayMs) };
-        continue;
-      }
-      lossClock.present(node.id);
-      noteHandover(node, node.presence, nowMs);
-      endAbsence(node);
+      if (node.presence === undefined) noteAbsent(node, lossClock, nowMs, agentAwayMs);
+      else if (notePresent(node, node.presence, lossClock, nowMs)) this.attendance.arriving.add(node);
     }
     this.#touched = new Set();
   }

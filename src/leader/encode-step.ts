@@ -29,6 +29,10 @@ function guardedKey(layout: Layout, guard: StepGuard): string {
       return layout.status(guard.node, guard.key);
     case 'presence':
       return layout.presence(guard.node);
+    case 'record':
+      return layout.nodeRecord(guard.node);
+    case 'hold':
+      return layout.hold('mass-loss');
   }
 }
 

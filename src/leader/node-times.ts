@@ -1,7 +1,7 @@
 import type { Presence } from '../domain/node.ts';
 import type { Versioned } from '../plan/cluster-view.ts';
 import { KEEP_LOST_AFTER_MS, standingOf } from '../plan/plan-cluster-loss.ts';
-import type { Absence } from './loss-clock.ts';
+import type { Absence, LossClock } from './loss-clock.ts';
 import type { NodeEntry } from './state-entries.ts';
 import { remainingUntil } from './wall-time.ts';
 
@@ -12,6 +12,9 @@ export interface Braking {
   /** How long what it ran is held. */
   heldForMs(node: NodeEntry, nowMs: number): number;
 }
+
+/** An agent that has taken presence has looked at its runtimes so soon, and said what is no longer so. */
+const FIRST_REPORT_MS = 3_000;
 
 /** For a view that nothing holds. */
 export const noBrake: Braking = { judgedInMs: () => 0, heldForMs: () => 0 };
@@ -29,6 +32,51 @@ export function ageAbsent(node: NodeEntry, absence: Absence | undefined, nowMs: 
   const before = node.lossLevel;
   node.lossLevel = Number(standingOf(node, 'keep') === 'lost') + Number(standingOf(node, 'stop') === 'lost');
   return node.lossLevel !== before;
+}
+
+/**
+ * Its presence isn't there. Where it registered since that was last seen, it was there meanwhile: its absence begins anew, and how long a
+ * lease its agent left is known from the record alone, as of a node that nobody has seen go.
+ */
+export function noteAbsent(node: NodeEntry, lossClock: LossClock, nowMs: number, agentAwayMs: number): void {
+  const { id, recordRevision, absentRecordRevision = recordRevision } = node;
+  const cameAndWent = recordRevision > absentRecordRevision;
+  if (cameAndWent) {
+    lossClock.present(id);
+    node.handover = undefined;
+  }
+  const isWitnessed = lossClock.absent(id, nowMs, node.isStillLost) && !cameAndWent;
+  if (!isWitnessed) node.handover ??= { revision: 0, untilMs: nowMs + (node.handoverMs ?? agentAwayMs) };
+  node.absentRecordRevision = recordRevision;
+  node.seenNonce = '';
+}
+
+/** Says of a node whose agent has come how long its first report may take; false when it has had that time. */
+export function ageArrival(node: NodeEntry, nowMs: number): boolean {
+  node.reportsInMs = Math.max(0, node.arrivedAtMs + FIRST_REPORT_MS - nowMs);
+  return node.reportsInMs > 0;
+}
+
+/** Its presence is there: nothing of its absence counts any more. True for {@link FIRST_REPORT_MS} after its agent has come. */
+export function notePresent(
+  node: NodeEntry,
+  presence: Versioned<Presence>,
+  lossClock: LossClock,
+  nowMs: number,
+): boolean {
+  lossClock.present(node.id);
+  noteHandover(node, presence, nowMs);
+  const { nonce } = presence.value;
+  if (node.seenNonce !== undefined && node.seenNonce !== nonce) node.arrivedAtMs = nowMs;
+  node.seenNonce = nonce;
+  node.absentRecordRevision = undefined;
+  node.absentForMs = undefined;
+  node.trustAbsenceInMs = 0;
+  node.stopsEndInMs = 0;
+  node.lossLevel = 0;
+  node.isGone = false;
+  if (presence.value.state !== 'leaving') node.isHeld = false;
+  return ageArrival(node, nowMs);
 }
 
 /**
@@ -58,14 +106,4 @@ export function ageCalm(node: NodeEntry, nowMs: number, nowIso: string, atMostMs
     node.calm = nowMs < node.calmEndsAtMs ? { until, flaps } : undefined;
   }
   return (node.calm === undefined) !== (before === undefined);
-}
-
-/** It's back: nothing of its absence counts any more. */
-export function endAbsence(node: NodeEntry): void {
-  node.absentForMs = undefined;
-  node.trustAbsenceInMs = 0;
-  node.stopsEndInMs = 0;
-  node.lossLevel = 0;
-  node.isGone = false;
-  if (node.presence?.value.state !== 'leaving') node.isHeld = false;
 }

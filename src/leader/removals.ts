@@ -6,6 +6,7 @@ import type { Log } from '../loop/log.ts';
 import type { Committer } from './committer.ts';
 import { PACK_LIMITS } from './pack-steps.ts';
 import type { CopyEntry, NodeEntry, WorkloadEntry } from './state-entries.ts';
+import { stillAbsent } from './verdicts.ts';
 
 /** What becomes of a node that an operator says is gone for good. */
 export interface RemovalChange extends LeaderTransaction {
@@ -45,24 +46,26 @@ export async function commitRemovals(
 export function planRemovals(layout: Layout, { nodes, workloads }: Known): RemovalChange[] {
   const changes: RemovalChange[] = [];
   for (const node of nodes.values()) {
-    const { id, settings, presence } = node;
+    const { id, settings } = node;
     if (settings.removal === undefined) continue;
-    if (presence !== undefined) changes.push(keep(layout, node));
+    if (node.hasReturned) changes.push(keep(layout, node));
     else if (node.removal !== undefined && !isNeeded(id, node.copies.values(), workloads))
       changes.push(...forget(layout, node));
   }
   return changes;
 }
 
-function keep(layout: Layout, { id, settings }: NodeEntry): RemovalChange {
+function keep(layout: Layout, { id, settings, settingsRevision }: NodeEntry): RemovalChange {
   const { removal: _asked, ...others } = settings;
-  const write = { put: layout.nodeSettings(id), value: nodeSettingsCodec.encode(others) };
-  return { node: id, what: 'kept', compares: [], writes: [write] };
+  const key = layout.nodeSettings(id);
+  const compares = [{ key, modRevision: settingsRevision }];
+  return { node: id, what: 'kept', compares, writes: [{ put: key, value: nodeSettingsCodec.encode(others) }] };
 }
 
 /** The rest in as many transactions as it takes; its own keys last. */
-function forget(layout: Layout, { id, copies }: NodeEntry): RemovalChange[] {
-  const compares = [{ key: layout.presence(id), modRevision: 0 }];
+function forget(layout: Layout, node: NodeEntry): RemovalChange[] {
+  const { id, copies } = node;
+  const compares = stillAbsent(layout, node);
   const own = [layout.nodeRecord(id), layout.nodeSettings(id), layout.verdict(id), layout.start(id)];
   const left = [...copies.keys()].flatMap((key) => [layout.assignment(id, key), layout.status(id, key)]);
   const keys = [...left, ...own];

@@ -30,6 +30,12 @@ export class NodeEntry implements NodeView {
   readonly id: NodeId;
   readonly copies = new Map<InstanceKey, CopyEntry>();
   presence: Versioned<Presence> | undefined;
+  /** Of what is stored as its record, verdict and settings; 0: nothing is. Each registration writes the record anew. */
+  recordRevision = 0;
+  verdictRevision = 0;
+  settingsRevision = 0;
+  /** The record's, when it was last seen to be absent. Another one since: it came and went unseen. */
+  absentRecordRevision: number | undefined;
   /** What its presence is bound to. */
   leaseId = '0';
   /** An earlier leader's word, or this one's. */
@@ -44,6 +50,11 @@ export class NodeEntry implements NodeView {
   calmEndsAtMs: number | undefined;
   absentForMs: number | undefined;
   trustAbsenceInMs = 0;
+  /** Whose presence was last seen; empty: nobody's. Undefined: it hasn't been looked at. */
+  seenNonce: string | undefined;
+  /** Monotonic: when its agent was last seen to come, or another process to take its place. */
+  arrivedAtMs = Number.NEGATIVE_INFINITY;
+  reportsInMs = 0;
   /** Its agent is away, or was when its presence went: since that revision, and by when the lease that it left has run out. */
   handover: { readonly revision: number; readonly untilMs: number } | undefined;
   stopsEndInMs = 0;
@@ -59,9 +70,23 @@ export class NodeEntry implements NodeView {
     this.ttlMs = ttlMs;
   }
 
+  /** What was seen of it before the store was listed anew. */
+  recall(known: NodeEntry): void {
+    this.leftInOrder = known.leftInOrder;
+    this.handover = known.handover;
+    this.absentRecordRevision = known.absentRecordRevision;
+    this.seenNonce = known.seenNonce;
+    this.arrivedAtMs = known.arrivedAtMs;
+  }
+
   /** Declared lost in the store. */
   get hasVerdict(): boolean {
     return this.verdict?.lostSince !== undefined;
+  }
+
+  /** The same, and it hasn't registered since. */
+  get isStillLost(): boolean {
+    return this.hasVerdict && this.verdictRevision > this.recordRevision;
   }
 
   get lostSince(): string | undefined {
@@ -93,7 +118,12 @@ export class NodeEntry implements NodeView {
 
   get removal(): NodeView['removal'] {
     const { removal } = this.settings;
-    return removal === undefined || this.presence !== undefined ? undefined : { force: removal.force === true };
+    return removal === undefined || this.hasReturned ? undefined : { force: removal.force === true };
+  }
+
+  /** It's there, or has been since its settings were written: whatever they say of its end. */
+  get hasReturned(): boolean {
+    return this.presence !== undefined || this.recordRevision > this.settingsRevision;
   }
 
   get labels(): Readonly<Record<string, string>> {

@@ -33,8 +33,8 @@ export function calmMs(flaps: number, { firstMs, mostMs }: CalmSettings): number
 export function planLosses(layout: Layout, absent: Iterable<NodeEntry>, nowIso: string): VerdictChange[] {
   const changes: VerdictChange[] = [];
   for (const node of absent) {
-    if (node.hasVerdict || node.record === undefined || !node.isGone) continue;
-    const compares = [{ key: layout.presence(node.id), modRevision: 0 }];
+    if (node.isStillLost || node.record === undefined || !node.isGone) continue;
+    const compares = stillAbsent(layout, node);
     changes.push({
       node: node.id,
       what: 'lost',
@@ -70,6 +70,14 @@ export function planReturns(
       changes.push({ node: id, what: 'forgotten', compares: [], writes: [writeVerdict(layout, node, drainOf(node))] });
   }
   return changes;
+}
+
+/** Its presence is gone, and it has not registered since that was seen. */
+export function stillAbsent(layout: Layout, { id, recordRevision }: NodeEntry): LeaderTransaction['compares'] {
+  return [
+    { key: layout.presence(id), modRevision: 0 },
+    { key: layout.nodeRecord(id), modRevision: recordRevision },
+  ];
 }
 
 /** One that says nothing is none. */

@@ -49,7 +49,14 @@ export interface WorkloadView {
 export interface NodeView {
   readonly id: NodeId;
   readonly record: NodeRecord | undefined;
+  /** Of what is stored as its record, readable or not; 0: nothing is. Absent: nobody looked. */
+  readonly recordRevision?: number;
   readonly presence: Versioned<Presence> | undefined;
+  /**
+   * For so long what it says may be from before its agent came, or came back: that takes presence first, and then says what runs.
+   * Absent: it has had the time.
+   */
+  readonly reportsInMs?: number;
   readonly settings: NodeSettings;
   /** The node's own labels under those that operators set. */
   readonly labels: Readonly<Record<string, string>>;
@@ -76,6 +83,8 @@ export interface NodeView {
 export interface ClusterView {
   /** For the times in what is written. */
   readonly nowIso: string;
+  /** Of the hold of a mass loss, ended or not; 0: there's none. Absent: nobody looked. */
+  readonly holdRevision?: number;
   readonly nodes: ReadonlyMap<NodeId, NodeView>;
   readonly workloads: ReadonlyMap<WorkloadName, WorkloadView>;
 }

@@ -118,10 +118,22 @@ export class StepDraft {
     return this;
   }
 
-  /** Applies only while the node's presence is as it was seen; absent: while it's still absent. */
+  /**
+   * Applies only while the node's presence is as it was seen; absent: where it has been absent ever since. Each registration writes the
+   * record anew, so that tells of one that came and went unseen, and may have left something running.
+   */
   whilePresenceIs(node: NodeId): this {
-    const revision = this.#subject.ctx.node(node)?.presence?.revision ?? 0;
-    this.#guards.push({ kind: 'presence', node, revision });
+    const { presence, recordRevision } = this.#subject.ctx.node(node) ?? {};
+    this.#guards.push({ kind: 'presence', node, revision: presence?.revision ?? 0 });
+    if (presence === undefined && recordRevision !== undefined)
+      this.#guards.push({ kind: 'record', node, revision: recordRevision });
+    return this;
+  }
+
+  /** Applies only while nothing else is held than what was seen: a commit that is applied late knows of no later mass loss. */
+  whileHoldIs(): this {
+    const { holdRevision } = this.#subject.ctx.view;
+    if (holdRevision !== undefined) this.#guards.push({ kind: 'hold', revision: holdRevision });
     return this;
   }
 

@@ -47,7 +47,7 @@ function planReplacement(subject: Subject, current: Copy, reason: string): void 
     planWait(subject, `${placeOf(subject, current)}; ${target.failure.reason}`, target.failure.nodes);
     return;
   }
-  const draft = new StepDraft(subject).run(target.node.id, reason);
+  const draft = new StepDraft(subject).run(target.node.id, reason).whileHoldIs();
   if (subject.mode === 'keep') {
     draft.supersede(current, true);
     if (current.standing === 'lost') draft.whilePresenceIs(current.node);

@@ -39,7 +39,8 @@ export type StepGuard =
       readonly key: InstanceKey;
       readonly revision: number;
     }
-  | { readonly kind: 'presence'; readonly node: NodeId; readonly revision: number };
+  | { readonly kind: 'presence' | 'record'; readonly node: NodeId; readonly revision: number }
+  | { readonly kind: 'hold'; readonly revision: number };
 
 /** All writes of one instance (or of a workload's end) with their guards: applied together or not at all. */
 export interface Step {

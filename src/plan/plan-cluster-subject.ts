@@ -69,7 +69,7 @@ export function makeSubject(
   turn: Turn,
 ): Subject {
   const mode = workload.value.disconnect.mode;
-  const copies = readCopies(ctx, instance, mode);
+  const copies = readCopies(ctx, name, instance, mode);
   const current = pickCurrent(instance, copies);
   return {
     ctx,
@@ -94,7 +94,7 @@ export function makeNewInstance(key: InstanceKey, slot: Slot): InstanceView {
   return { key, slot, record: undefined, copies: new Map(), unreadable: new Set() };
 }
 
-function readCopies(ctx: PlanContext, instance: InstanceView, mode: DisconnectMode): Copy[] {
+function readCopies(ctx: PlanContext, name: WorkloadName, instance: InstanceView, mode: DisconnectMode): Copy[] {
   const replaced = new Set(instance.record?.value.copies.flatMap(({ node, lost }) => (lost === true ? [node] : [])));
   return sortedCopies(instance).flatMap(({ node, assignment, status }) => {
     if (assignment === undefined) return [];
@@ -102,6 +102,8 @@ function readCopies(ctx: PlanContext, instance: InstanceView, mode: DisconnectMo
     const answered = status?.value.assignmentRevision === assignment.revision;
     const view = ctx.node(node);
     const standing = standingOf(view, mode);
+    const awaitsReport = status !== undefined && isBeforeReport(status, view);
+    if (awaitsReport) ctx.wakeIn(name, view?.reportsInMs ?? 0);
     // Such a node keeps running it however long it is away: the workload became `stop` too late for it to know.
     const outlives = mode === 'stop' && disconnect === 'keep' && view?.removal?.force !== true;
     const isForgotten = view?.removal !== undefined && standing === 'lost' && !outlives;
@@ -118,6 +120,7 @@ function readCopies(ctx: PlanContext, instance: InstanceView, mode: DisconnectMo
       isHealthy:
         order === 'run' &&
         answered &&
+        !awaitsReport &&
         !isHearsay(status.value, view) &&
         (status.value.healthy || status.value.phase === 'stopped'),
     };
@@ -129,6 +132,11 @@ function isHearsay({ bootId }: InstanceStatus, view: NodeView | undefined): bool
   const presence = view?.presence?.value;
   if (presence === undefined) return false;
   return presence.state === 'away' || (bootId !== undefined && bootId !== presence.bootId);
+}
+
+/** Its agent has just come, and has not had the time to say whether that still holds. */
+function isBeforeReport({ revision }: Versioned<InstanceStatus>, view: NodeView | undefined): boolean {
+  return (view?.reportsInMs ?? 0) > 0 && revision < (view?.presence?.revision ?? 0);
 }
 
 /** Of several that could count (which no step of ours leaves behind), the one that serves best. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
+import { holdCodec, presenceCodec } from '../../../src/cluster/codecs.ts';
 import { AgentError, errorCodeOf } from '../../../src/domain/errors.ts';
 import type { InstanceKey, WorkloadName } from '../../../src/domain/ids.ts';
 import { nodeId } from '../plan/plan-cluster-world.ts';
@@ -80,6 +81,75 @@ test('Leader replaces a stop instance a TTL and a tenth after it saw presence va
   assert.deepEqual(fixture.orders(), ['db/0 a stop superseded', 'db/0 b run']);
 });
 
+for (const [says, reports, afterMs] of [
+  ['says nothing new for three seconds', false, 3_000],
+  ['has said what runs', true, 100],
+] as const) {
+  test(`Leader ends a replaced copy by the word of an agent that has just come once that ${says}`, async () => {
+    const fixture = await settled({ web: {} });
+    fixture.delete(layout.presence(a));
+    await fixture.settle();
+    await fixture.clock.advance(1_500);
+    await fixture.settle();
+    assert.deepEqual(fixture.orders(), ['web/0 a run superseded', 'web/0 b run']);
+    fixture.put(layout.presence(b), presenceCodec, { nonce: 'another', bootId: 'b', ttlMs: TTL_MS, state: 'up' });
+    fixture.setPresence(a, 'up');
+    if (reports) {
+      const key = layout.status(b, 'web/0' as InstanceKey);
+      fixture.putText(key, fixture.store.get(key)?.value ?? '');
+    }
+    await fixture.clock.advance(afterMs - 100);
+    if (!reports) assert.deepEqual(fixture.orders(), ['web/0 a run superseded', 'web/0 b run']);
+    await fixture.clock.advance(200);
+    assert.deepEqual(fixture.orders(), ['web/0 a stop superseded', 'web/0 b run']);
+  });
+}
+
+test('Leader counts the absence of a node anew that came and went while the leader was cut off', async () => {
+  const fixture = await settled({ db: { mode: 'stop' } });
+  fixture.delete(layout.presence(a));
+  await fixture.clock.advance(TTL_MS);
+  fixture.kv.cutOff();
+  await fixture.clock.advance(1_000);
+  fixture.addNode('a');
+  fixture.delete(layout.presence(a));
+  await fixture.clock.advance(1_000);
+  fixture.kv.reconnect();
+  await fixture.clock.advance(1.1 * TTL_MS - 100);
+  assert.deepEqual(fixture.orders(), ['db/0 a run']);
+  await fixture.clock.advance(1_000);
+  assert.deepEqual(fixture.orders(), ['db/0 a stop superseded', 'db/0 b run']);
+});
+
+/** The next commit is applied only so much later, and its answer lost. */
+const LATE_MS = 4_000;
+
+test('Leader whose replacement is applied late starts nothing that a node has begun meanwhile, and which is gone again', async () => {
+  const fixture = await settled({ db: { mode: 'stop' } });
+  fixture.delete(layout.presence(a));
+  await fixture.clock.advance(1.1 * TTL_MS - 10);
+  fixture.kv.setFaults({ loseReplies: 1, lateByMs: LATE_MS });
+  await fixture.clock.advance(LATE_MS / 2);
+  fixture.addNode('a');
+  await fixture.clock.advance(100);
+  fixture.delete(layout.presence(a));
+  await fixture.clock.advance(LATE_MS);
+  assert.deepEqual(fixture.orders(), ['db/0 a run']);
+});
+
+test('Leader whose replacement is applied late replaces nothing of what is held by then', async () => {
+  const fixture = await settled({ web: {} });
+  fixture.delete(layout.presence(a));
+  fixture.kv.setFaults({ loseReplies: 1, lateByMs: LATE_MS });
+  await fixture.clock.advance(1_500);
+  const [since, until] = [new Date(fixture.clock.wallTime().getTime()), new Date('2100-01-01')];
+  fixture.put(layout.hold('mass-loss'), holdCodec, {
+    ...{ kind: 'mass-loss', since: since.toISOString(), until: until.toISOString(), reason: 'many', nodes: [a] },
+  });
+  await fixture.clock.advance(LATE_MS + 1_000);
+  assert.deepEqual(fixture.orders(), ['web/0 a run']);
+});
+
 test('Leader writes its verdict on a lost node, and takes it back', async () => {
   const fixture = await settled({ web: {} });
   fixture.delete(layout.presence(b));
@@ -99,6 +169,16 @@ const fresh: [name: string, arrange: (fixture: LeaderFixture) => void, predecess
     (f) => f.putText(layout.verdict(a), '{"v":1,"lostSince":"x"}'),
     false,
     1_000,
+  ],
+  [
+    'waits a TTL for a node that has registered since an earlier verdict',
+    (f) => {
+      f.putText(layout.verdict(a), '{"v":1,"lostSince":"x"}');
+      f.addNode('a');
+      f.delete(layout.presence(a));
+    },
+    false,
+    TTL_MS,
   ],
 ];
 for (const [name, arrange, isPredecessor, afterMs] of fresh) {

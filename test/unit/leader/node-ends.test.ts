@@ -185,6 +185,24 @@ test('a node that comes back before it is forgotten stays, and a later absence d
   assert.ok(fixture.store.get(layout.nodeRecord(a)));
 });
 
+test('nor does one that is gone again before the leader has seen it', async () => {
+  const fixture = await open();
+  fixture.setWorkload('strict', { mode: 'stop', moveOrder: 'stop-first' });
+  await fixture.settle();
+  fixture.delete(layout.presence(a));
+  fixture.setSettings(a, { removal });
+  fixture.kv.cutOff();
+  await fixture.clock.advance(2 * TTL_MS);
+  fixture.addNode('a');
+  fixture.delete(layout.presence(a));
+  fixture.kv.reconnect();
+  await fixture.settle();
+  const key = layout.nodeSettings(a);
+  assert.equal(nodeSettingsCodec.decode(fixture.store.get(key)?.value ?? '', key).removal, undefined);
+  assert.ok(fixture.store.get(layout.nodeRecord(a)));
+  assert.deepEqual(fixture.orders(), ['strict/0 a run']);
+});
+
 test('a dead machine’s removal waits for no clock, nor for a hold', async () => {
   const fixture = await open();
   fixture.setWorkload('strict', { mode: 'stop', moveOrder: 'stop-first', replicas: 3 });

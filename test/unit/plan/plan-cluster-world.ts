@@ -402,6 +402,10 @@ export class World {
         return this.statuses.get(`${guard.node} ${guard.key}`)?.revision ?? 0;
       case 'presence':
         return this.presences.get(guard.node)?.revision ?? 0;
+      case 'record':
+        return this.records.has(guard.node) ? 1 : 0;
+      case 'hold':
+        return 0;
     }
   }
 }
