@@ -16,6 +16,12 @@ export interface MusterOptions {
   readonly reject?: boolean;
 }
 
+/** Between when a key has gone, in wall time: it was still there after the first, and was seen to be gone at the second. */
+export interface Gone {
+  readonly afterMs: number;
+  readonly seenMs: number;
+}
+
 const answerLimitMs = 5_000;
 /** An agent that is asked all the time does nothing else, and what it takes is measured. */
 const askEveryMs = 100;
@@ -209,10 +215,16 @@ export class Cluster {
     });
   }
 
-  /** When a key was first seen to be gone, in wall time. */
-  async awaitGone(key: string, deadlineMs: number): Promise<number> {
-    await eventually(`${key} gone`, deadlineMs, async () => (await this.store.get(key)) === undefined);
-    return Date.now();
+  /** Waits until a key that is there is gone. */
+  async awaitGone(key: string, deadlineMs: number): Promise<Gone> {
+    let afterMs = Date.now();
+    await eventually(`${key} gone`, deadlineMs, async () => {
+      const askedMs = Date.now();
+      if ((await this.store.get(key)) === undefined) return true;
+      afterMs = askedMs;
+      return false;
+    });
+    return { afterMs, seenMs: Date.now() };
   }
 
   /** Sees to it that the lead of etcd itself is on another machine: its election would add to what is measured. */
