@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Finding } from '../../src/domain/finding.ts';
 import { eventually } from '../support/eventually.ts';
-import { command } from './command.ts';
+import { follow } from './scenario/follow.ts';
 import { sleeper } from './scenario/workload-texts.ts';
 import { scenarios } from './shared.ts';
 
@@ -69,15 +69,14 @@ scenarios('a machine is looked at', (scenario) => {
       return (await node.run(['bash', '-c', script])).stdout.trim() === 'node1 node2 node3';
     });
     assert.match((await cluster.muster(['help', '--man'])).stdout, /^\.TH MUSTER 1/m);
-    const watched = command(node.commandLine(['timeout', '-s', 'INT', '5', 'muster', 'ps', '--watch', '-q']), {
-      reject: false,
-    });
-    await eventually(
-      'the watch to be there',
-      5_000,
-      async () => (await node.run(['pgrep', '-f', 'ps --watch'])).stdout !== '',
-    );
-    await cluster.apply('late.service', sleeper());
-    assert.match((await watched).stdout, /^late\.service$/m);
+    await cluster.apply('early.service', sleeper(), ['--no-wait']);
+    const watched = follow(node, ['ps', '--watch', '-q']);
+    try {
+      await eventually('what is there', 20_000, () => /^early\.service$/m.test(watched.stdout()));
+      await cluster.apply('late.service', sleeper(), ['--no-wait']);
+      await eventually('what comes', 20_000, () => /^late\.service$/m.test(watched.stdout()));
+    } finally {
+      await watched.end();
+    }
   });
 });

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import type { LogEntry } from '../../src/wire/log-answers.ts';
 import { eventually } from '../support/eventually.ts';
-import { command } from './command.ts';
 import type { LabNode } from './lab-node.ts';
 import type { Cluster } from './scenario/cluster.ts';
+import { follow } from './scenario/follow.ts';
 import { serveTls, serveTlsNoMore } from './scenario/serve-tls.ts';
 import { containerYaml, sleeper } from './scenario/workload-texts.ts';
 import { scenarios } from './shared.ts';
@@ -31,24 +30,6 @@ async function placeOf(cluster: Cluster, name: string): Promise<{ on: LabNode; o
   return { on, other };
 }
 
-/** What a command prints until it is ended. */
-function follow(node: LabNode, args: readonly string[]) {
-  const [file = '', ...argv] = node.commandLine(['muster', ...args]);
-  const child = spawn(file, argv, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], NO_COLOR: '1' },
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  return { child, stdout: () => stdout, stderr: () => stderr };
-}
-
 async function agentMemoryKb(node: LabNode): Promise<number> {
   const pid = await node.mainPid('muster.service');
   const { stdout } = await node.run(['cat', `/proc/${pid}/status`]);
@@ -59,15 +40,24 @@ async function readersOf(node: LabNode): Promise<string> {
   return (await node.run(['pgrep', '-fa', 'journalctl'], { reject: false })).stdout;
 }
 
+function entriesOf(stdout: string): LogEntry[] {
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as LogEntry);
+}
+
 async function seeLogs(cluster: Cluster): Promise<void> {
   const { on, other } = await placeOf(cluster, 'writer.service');
   const { stdout } = await cluster.muster(['logs', 'writer.service', '-n', '3', '--json'], { on: other });
-  const entries = stdout.split('\n').map((line) => JSON.parse(line) as LogEntry);
+  const entries = entriesOf(stdout);
   assert.ok(entries.length >= 3 && entries.every(({ kind, node }) => kind === 'line' && node === on.name), stdout);
-  const later = await cluster.muster(['logs', 'writer.service', '--since', '1s'], { on: other });
-  assert.ok(later.stdout.split('\n').length < 30, 'only what is new');
+  const askedMs = Date.now();
+  const later = await cluster.muster(['logs', 'writer.service', '--since', '1s', '--json'], { on: other });
+  const old = entriesOf(later.stdout).filter(({ at }) => Date.parse(at) < askedMs - 1_000);
+  assert.deepEqual(old, [], 'only what is new');
   const merged = await cluster.muster(['logs', 'chatter', '-n', '20', '--json'], { on: other });
-  const lines = merged.stdout.split('\n').map((line) => JSON.parse(line) as LogEntry);
+  const lines = entriesOf(merged.stdout);
   assert.deepEqual(new Set(lines.map(({ instance }) => instance)), new Set(['chatter.0', 'chatter.1', 'chatter.2']));
   assert.equal(new Set(lines.map(({ node }) => node)).size, 3);
   assert.deepEqual(
@@ -116,8 +106,7 @@ async function seeFollowing(cluster: Cluster): Promise<void> {
   const { on: next } = await placeOf(cluster, 'writer.service');
   await eventually('lines of the next node', 15_000, () => nodes().has(next.name));
   await cluster.muster(['node', 'uncordon', on.name], { on: far });
-  following.child.kill('SIGKILL');
-  await command(far.commandLine(['pkill', '-f', 'muster logs -f writer']), { reject: false });
+  await following.end();
   for (const node of cluster.nodes) {
     await eventually(`no reader left on ${node.name}`, 10_000, async () => {
       const left = await readersOf(node);
@@ -133,7 +122,7 @@ async function seeSlowReader(cluster: Cluster): Promise<void> {
   const before = await Promise.all([on, other].map(agentMemoryKb));
   const following = follow(other, ['logs', '-f', 'torrent.service', '--json']);
   await eventually('the first line', 10_000, () => following.stdout().includes('ready'));
-  following.child.stdout.pause();
+  following.pause();
   await on.writeFile('/run/torrent', '');
   const pid = await on.mainPid('torrent.service');
   const writes = async () => (await on.readFile(`/proc/${pid}/comm`)).trim();
@@ -145,19 +134,14 @@ async function seeSlowReader(cluster: Cluster): Promise<void> {
     const grown = (await agentMemoryKb(node)) - (before[at] ?? 0);
     assert.ok(grown < 60_000, `the agent of ${node.name} has grown by ${grown} kB`);
   }
-  following.child.stdout.resume();
+  following.resume();
   await eventually('the last line', 30_000, async () => {
     if (following.stdout().includes(`"text":"${torrentLines}"`)) return true;
     const { stdout } = await on.run(['journalctl', '-u', 'torrent.service', '-n', '1', '-o', 'cat']);
     throw new Error(`journal: ${stdout}; got: ${following.stdout().slice(-300)} ${following.stderr()}`);
   });
-  following.child.kill('SIGKILL');
-  await command(other.commandLine(['pkill', '-f', 'muster logs -f torrent']), { reject: false });
-  const entries = following
-    .stdout()
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as LogEntry);
+  await following.end();
+  const entries = entriesOf(following.stdout());
   const lines = entries.filter(({ kind, text }) => kind === 'line' && /^\d+$/.test(text));
   const lost = entries.reduce((sum, entry) => sum + (entry.kind === 'notice' ? (entry.lost ?? 0) : 0), 0);
   assert.ok(lost > 0, 'more was written than any buffer holds');
