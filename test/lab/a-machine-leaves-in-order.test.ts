@@ -1,21 +1,54 @@
 import assert from 'node:assert/strict';
 import { eventually } from '../support/eventually.ts';
+import { nowMs } from './checker/run-log.ts';
+import { StoreHistory } from './checker/store-history.ts';
 import type { LabNode } from './lab-node.ts';
 import type { Cluster } from './scenario/cluster.ts';
+import { readRecord } from './scenario/history.ts';
 import { placeOn, walled } from './scenario/place-on.ts';
 import { sleeper, sleepingContainer } from './scenario/workload-texts.ts';
 import { scenarios } from './shared.ts';
 
-/** The states that a node's presence goes through until it is gone, and when each was seen. */
-async function followPresence(cluster: Cluster, key: string, deadlineMs: number): Promise<Map<string, number>> {
-  const seen = new Map<string, number>();
-  await eventually(`${key} gone`, deadlineMs, async () => {
-    const text = (await cluster.store.get(key))?.value;
-    const state = text === undefined ? 'gone' : (JSON.parse(text) as { state: string }).state;
-    if (!seen.has(state)) seen.set(state, Date.now());
-    return state === 'gone';
+/** What becomes of the store from now on, as members tell that are not on this node. */
+async function followStore(cluster: Cluster, node: LabNode): Promise<StoreHistory> {
+  const { revision } = await cluster.ask(async (client, signal) => client.cluster(signal));
+  const endpoints = cluster.lab.etcdEndpoints.filter((endpoint) => !endpoint.includes(`${node.address}:`));
+  return new StoreHistory(cluster.root, endpoints).follow(revision);
+}
+
+/** The states that a node's presence goes through until it is gone, each with when it was told of. */
+async function awaitPresenceGone(history: StoreHistory, path: string): Promise<{ state: string; atMs: number }[]> {
+  return eventually(`${path} gone`, 30_000, () => {
+    const states = history.changes
+      .filter((change) => change.path === path)
+      .map(({ value, atMs }) => {
+        return { state: value === undefined ? 'gone' : (JSON.parse(value) as { state: string }).state, atMs };
+      });
+    return states.at(-1)?.state === 'gone' && states;
   });
-  return seen;
+}
+
+/** A machine that goes down tells so before its presence goes, and the others know by that, not by the lapse of its lease. */
+async function assertLeavesInOrder(cluster: Cluster, node: LabNode): Promise<void> {
+  const path = (await cluster.presenceKey(node)).slice(cluster.root.length);
+  const history = await followStore(cluster, node);
+  try {
+    const beganAtMs = nowMs();
+    const down = node.shutDown(60_000);
+    const states = await awaitPresenceGone(history, path);
+    const leaving = states.find(({ state }) => state === 'leaving');
+    assert.ok(leaving, JSON.stringify(states));
+    const tookMs = leaving.atMs - beganAtMs;
+    assert.ok(tookMs < cluster.ttlMs, `leaving: ${tookMs} ms after the order`);
+    await eventually('all elsewhere', 20_000, async () => {
+      const now = (await cluster.runners(cluster.others(node))).filter(({ active }) => active);
+      if (now.length === 3) return true;
+      throw new Error(JSON.stringify(now.map(({ name }) => name)));
+    });
+    await down;
+  } finally {
+    await history.close();
+  }
 }
 
 async function begin(cluster: Cluster, node: LabNode): Promise<void> {
@@ -36,22 +69,11 @@ scenarios('a machine leaves in order', (scenario) => {
       const node = await cluster.leader();
       await cluster.keepEtcdLeadOff(node);
       await begin(cluster, node);
-      const key = await cluster.presenceKey(node);
-      const beganAtMs = Date.now();
-      const down = node.shutDown(60_000);
-      const seen = await followPresence(cluster, key, 30_000);
-      const leavingAtMs = seen.get('leaving') ?? Number.NaN;
-      assert.ok(leavingAtMs - beganAtMs < 2_500, `leaving: ${leavingAtMs - beganAtMs} ms after the order`);
-      const moved = await eventually('all elsewhere', 20_000, async () => {
-        const now = (await cluster.runners(cluster.others(node))).filter(({ active }) => active);
-        if (now.length === 3) return now;
-        throw new Error(JSON.stringify(now.map(({ name }) => name)));
-      });
-      await down;
-      for (const { name, startedAtMs } of moved) {
-        const tookMs = startedAtMs - leavingAtMs;
-        process.stdout.write(`# ${name} began elsewhere ${tookMs} ms after "leaving"\n`);
-        assert.ok(tookMs < cluster.ttlMs, `${name} began ${tookMs} ms after "leaving"`);
+      await assertLeavesInOrder(cluster, node);
+      for (const instance of ['keeps.service/0', 'stops.service/0', 'box/0']) {
+        const reason = (await readRecord(cluster, instance)).moves.at(-1)?.reason ?? '';
+        process.stdout.write(`# ${instance}: ${reason}\n`);
+        assert.match(reason, new RegExp(`^${node.name}:? is (shutting down|going away)$`), instance);
       }
       await node.boot();
       await cluster.awaitJoined(node);
