@@ -83,6 +83,13 @@ async function find(name: string): Promise<ObservedInstance | undefined> {
   return (await runtime.observe(never)).find((instance) => instance.key === key(name));
 }
 
+/** The command that lasts until it's told that it may end. */
+const lasting = "/bin/sh -c 'until rm /run/may-end 2>/dev/null; do sleep 0.05; done'";
+
+async function letEnd(): Promise<void> {
+  await writeFile(join(machine.root, 'run/may-end'), '');
+}
+
 async function show(unit: string, property: string): Promise<string> {
   return (await machine.run(['systemctl', 'show', '--value', `--property=${property}`, unit])).stdout.trim();
 }
@@ -152,12 +159,14 @@ test('without a bus nothing is observed, stopped or removed, and nothing is lost
 });
 
 test('a start that waits is told when the bus goes, and can be repeated', options, async () => {
-  const text = '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 2\n';
+  const text = `[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=${lasting}\n`;
   const lost = assert.rejects(start('slow.service', { text }), { code: 'UNAVAILABLE' });
   await eventually('the job', 10_000, async () => (await find('slow.service'))?.phase === 'starting');
   await machine.run(['systemctl', 'kill', '--signal=KILL', 'dbus.service']);
   await lost;
-  await eventually('a repeated start', 10_000, async () => start('slow.service', { text }).then(() => true));
+  await eventually('the bus back', 10_000, async () => (await find('slow.service'))?.phase === 'starting');
+  const repeated = eventually('a repeated start', 10_000, async () => start('slow.service', { text }).then(() => true));
+  await Promise.all([repeated, letEnd()]);
   assert.equal((await find('slow.service'))?.phase, 'running');
   assert.equal(await show('slow.service', 'NRestarts'), '0');
   await end('slow.service');
@@ -181,11 +190,12 @@ test('an aborted slow start goes on until it is stopped, and was never started s
 test('a stop that nobody waits for to the end is an ordered stop all the same', options, async () => {
   const abort = new AbortController();
   const reason = new Error('enough');
-  await start('slow.service', { text: `${sleeping}ExecStop=/bin/sleep 1\n` });
+  await start('slow.service', { text: `${sleeping}ExecStop=${lasting}\n` });
   const stopping = assert.rejects(runtime.stop(key('slow.service'), abort.signal), (error) => error === reason);
   await eventually('the job', 10_000, async () => (await find('slow.service'))?.phase === 'stopping');
   abort.abort(reason);
   await stopping;
+  await letEnd();
   await eventually('its end', 10_000, async () => (await find('slow.service'))?.phase !== 'stopping');
   assert.equal((await find('slow.service'))?.everStarted, false);
   await runtime.remove(key('slow.service'), never);
