@@ -74,7 +74,7 @@ scenarios(
         );
         await stopping;
         const stoppedMs = performance.now() - beganMs;
-        assert.ok(resignedMs < cluster.ttlMs / 4, `resigned after ${resignedMs} ms, as if its lease had run out`);
+        assert.ok(resignedMs < cluster.ttlMs / 2, `resigned after ${resignedMs} ms, as if its lease had run out`);
         assert.ok(stoppedMs < 5_000, `stopped after ${stoppedMs} ms`);
         const next = await eventually('another leader', 5_000, async () => {
           const found = await cluster.ask(async (client, signal) => client.cluster(signal), other);
@@ -85,15 +85,17 @@ scenarios(
         assert.match(shown, /"state":"away"/);
         // Longer than the lease would have lasted.
         const untilMs = performance.now() + 1.75 * cluster.ttlMs;
+        const seen = new Set<string>();
         await eventually(
           'the lease to have run out',
           2 * cluster.ttlMs,
           async () => {
-            assert.match((await cluster.store.get(presence))?.value ?? 'gone', /"state":"away"/);
+            seen.add((await cluster.store.get(presence))?.value ?? 'gone');
             return performance.now() > untilMs;
           },
           250,
         );
+        for (const value of seen) assert.match(value, /"state":"away"/);
         await assertUndisturbed(cluster, before);
         await node.run(['systemctl', 'start', 'muster']);
         await cluster.awaitJoined(node);
