@@ -49,7 +49,7 @@ function runSuite(): void {
     for (let n = 0; n < 3; n += 1) {
       const beganMs = performance.now();
       await assert.rejects(kv.get('/hole/a', signal), { code: 'UNAVAILABLE' });
-      assert.ok(performance.now() - beganMs < 3_000);
+      assert.ok(performance.now() - beganMs < 5_000);
       assert.equal(monitor.health.state, 'unavailable');
     }
     wire.go();

@@ -43,6 +43,7 @@ function runSuite(): void {
     return client;
   };
   const put = (kv: Kv, key: string, value = '') => kv.commit({ compares: [], writes: [{ put: key, value }] }, never);
+  // An attempt takes two seconds here: below 1.9 s there was none in vain, below 3.9 s no second one.
   const timed = async <T>(call: Promise<T>): Promise<number> => {
     const beganAtMs = performance.now();
     await call;
@@ -68,15 +69,15 @@ function runSuite(): void {
     hole.stop();
     const kv = open({ endpoints: [`http://127.0.0.1:${hole.port}`, ...server.endpoints] });
     const first = await timed(put(kv, '/hole/a'));
-    assert.ok(first < 2_500, `the first write took ${first} ms`);
+    assert.ok(first < 3_900, `the first write took ${first} ms`);
     const second = await timed(put(kv, '/hole/b'));
-    assert.ok(second < 1_500, `the second write took ${second} ms`);
+    assert.ok(second < 1_900, `the second write took ${second} ms`);
   });
 
   test('etcd members: an endpoint that refuses costs no more than a connection', async () => {
     const kv = open({ endpoints: ['http://127.0.0.1:1', ...server.endpoints] });
     const took = await timed(put(kv, '/refused/a'));
-    assert.ok(took < 1_500, `the write took ${took} ms`);
+    assert.ok(took < 1_900, `the write took ${took} ms`);
   });
 
   test('etcd members: a connection that goes silent is found out, and watch and calls go on elsewhere', async () => {
@@ -88,7 +89,7 @@ function runSuite(): void {
     await eventually('the first event', 5_000, () => seen.events.length === 1);
     wire.stop();
     const took = await timed(kv.get('/silent/a', never));
-    assert.ok(took < 2_500, `the read took ${took} ms`);
+    assert.ok(took < 3_900, `the read took ${took} ms`);
     await put(kv, '/silent/b');
     await eventually('the event from another member', 9_000, () => seen.events.length === 2);
     stop.abort();

@@ -137,7 +137,7 @@ function runSuite(): void {
       kv,
       clock: systemClock,
       log: silentLog,
-      ttlMs: 2_000,
+      ttlMs: 6_000,
       onChange: () => assert.fail('no change was due'),
     };
     const session = await Session.open(options, never);
@@ -148,9 +148,9 @@ function runSuite(): void {
       await eventually('the watch', 5_000, () => seen.events.length === 1);
       const begun = await startedRequests(server);
       const before = begun.get('LeaseKeepAlive') ?? 0;
-      const ended = await eventually('six renewals', 10_000, async () => {
+      const ended = await eventually('three renewals', 20_000, async () => {
         const now = await startedRequests(server);
-        return (now.get('LeaseKeepAlive') ?? 0) >= before + 6 ? now : undefined;
+        return (now.get('LeaseKeepAlive') ?? 0) >= before + 3 ? now : undefined;
       });
       for (const [method, count] of ended) {
         if (method !== 'LeaseKeepAlive') assert.equal(count, begun.get(method) ?? 0, method);

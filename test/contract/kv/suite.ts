@@ -166,8 +166,8 @@ export function kvContract(name: string, harness: () => KvHarness): void {
     const { it, kv, root } = begin();
     const stop = new AbortController();
     const other = it.open();
-    const { id, ttlMs, store } = await kv.grantLease(2_000, never);
-    assert.ok(ttlMs >= 2_000);
+    const { id, ttlMs, store } = await kv.grantLease(5_000, never);
+    assert.ok(ttlMs >= 5_000);
     const bound = {
       compares: [],
       writes: [
