@@ -33,7 +33,7 @@ scenarios('a unit lives', (scenario, sideBySide) => {
       await cluster.awaitRows(
         'ssd.service',
         'pending',
-        5_000,
+        15_000,
         ([row]) => row?.phase === 'pending' && /label disk/.test(row.reason ?? ''),
       );
       const { instances } = await cluster.musterJson<ExplainAnswer>(['explain', 'ssd.service']);
@@ -178,7 +178,7 @@ scenarios('a unit lives', (scenario, sideBySide) => {
       const node = await homeOf(cluster, 'again.service');
       const pid = await node.mainPid('again.service');
       await node.killProcess('again.service');
-      const [restarted] = await cluster.awaitRows('again.service', 'restarted by systemd', 5_000, ([each]) => {
+      const [restarted] = await cluster.awaitRows('again.service', 'restarted by systemd', 15_000, ([each]) => {
         return each?.phase === 'running' && each.pid !== undefined && each.pid !== pid && each.restarts >= 1;
       });
       assert.equal(restarted?.restarts, 1);

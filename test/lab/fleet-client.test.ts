@@ -48,6 +48,13 @@ async function listed(client: FleetClient): Promise<Record<string, string>> {
   return Object.fromEntries(out.map((row) => [row.split(' ')[0], row.split(' ').slice(2, 4).join(' ')]));
 }
 
+async function lists(client: FleetClient, expected: Readonly<Record<string, string>>): Promise<void> {
+  await eventually(`${Object.keys(expected).join(', ')} listed`, 20_000, async () => {
+    assert.deepEqual(await listed(client), expected);
+    return true;
+  });
+}
+
 const pinned = ['[X-Fleet]', 'MachineOf=main.service'];
 const sidekick = [
   ...['[Unit]', 'BindsTo=main.service', 'After=main.service'],
@@ -138,14 +145,14 @@ scenarios("fleet's own client", (scenario) => {
         10_000,
         async () => (await node.run(['ls', '/run/ticked'])).exitCode === 0,
       );
-      const before = await listed(client);
-      assert.deepEqual(before, {
+      const before = {
         'all.service': 'loaded -',
         'main.service': 'launched launched',
         'side.service': 'loaded loaded',
         'tick.service': 'loaded loaded',
         'tick.timer': 'launched launched',
-      });
+      };
+      await lists(client, before);
       const pids = await Promise.all(['main.service', 'side.service'].map(async (unit) => node.mainPid(unit)));
       await node.killProcess('muster');
       await Promise.all(cluster.nodes.map(async (each) => each.run(['systemctl', 'stop', 'etcd'])));
@@ -156,10 +163,7 @@ scenarios("fleet's own client", (scenario) => {
       await Promise.all(cluster.nodes.map(async (each) => each.run(['systemctl', 'start', 'etcd'])));
       await cluster.lab.awaitEtcd();
       await Promise.all(cluster.nodes.map(async (each) => cluster.awaitJoined(each)));
-      await eventually('as before', 20_000, async () => {
-        assert.deepEqual(await listed(client), before);
-        return true;
-      });
+      await lists(client, before);
       const after = await Promise.all(['main.service', 'side.service'].map(async (unit) => node.mainPid(unit)));
       assert.deepEqual(after, pids, 'nothing was stopped');
       for (const each of cluster.nodes) assert.equal(await words(each, 'all.service'), 'loaded inactive');

@@ -73,7 +73,7 @@ scenarios('identities are kept apart', (_, sideBySide) => {
       assert.equal((await cluster.rows('same')).length, 3);
       assert.deepEqual((await cluster.nodeRows()).map(({ hostname }) => hostname).sort(), ['node1', 'node2', 'node3']);
       await stranger.run(['muster', 'rm', 'same', 'same.service']);
-      await eventually('nothing left of it', 5_000, async () => (await cluster.runners([stranger])).length === 0);
+      await eventually('nothing left of it', 15_000, async () => (await cluster.runners([stranger])).length === 0);
       assert.deepEqual(await same(), before);
       assert.deepEqual(
         (await cluster.workloads())

@@ -161,7 +161,7 @@ async function seeChangesFromAfar(cluster: Cluster, laptop: Laptop): Promise<voi
 /** The same while somebody follows the log and the events: both go on through all of it. */
 async function seeChangesFollowed(cluster: Cluster, laptop: Laptop): Promise<void> {
   const log = laptop.follow('logs', '-f', '-n', '1', talker);
-  const events = laptop.follow('events', '-f', '--since', '1m');
+  const events = laptop.follow('events', '-f', '--since', '10m');
   await Promise.all([Laptop.see(log, /^line \d+\n(line \d+\n){3}/), Laptop.see(events, / workload\.applied /)]);
   await seeChangesFromAfar(cluster, laptop);
   await Laptop.see(log, /^word \d+$(.*\n)*line 1$/m);

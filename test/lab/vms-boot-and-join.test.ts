@@ -15,7 +15,7 @@ scenarios('VMs boot and join', (scenario) => {
       assert.equal(seed, await readFile(join(repository, 'cloud-config/debian.yaml'), 'utf8'));
       const { stdout } = await cluster.muster(['wait', '--joined', '--timeout', '10s'], { on: node });
       assert.equal(stdout, `${node.name} has joined cluster ${cluster.lab.clusterId}`);
-      assert.match(await statusText(node), /^joined/);
+      await eventually('systemd is told', 10_000, async () => (await statusText(node)).startsWith('joined'));
     }
     await cluster.leader();
     const rows = await cluster.nodeRows();
@@ -62,7 +62,7 @@ scenarios('VMs boot and join', (scenario) => {
     const forward = await forwardTcp({ address: gateway, port, target: new URL(endpoint) });
     try {
       await cluster.awaitJoined(node, 15_000);
-      assert.match(await statusText(node), /^joined/);
+      await eventually('systemd is told', 10_000, async () => (await statusText(node)).startsWith('joined'));
       await cluster.apply('late.service', sleeper([], ['[X-Muster]', `MachineID=${node.machineId}`]), ['--no-wait']);
       const [row] = await cluster.awaitRunning('late.service', 1);
       assert.equal(row?.node?.hostname, node.name);
