@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { AgentError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { NodeSettings } from '../domain/node.ts';
-import type { Revision } from '../etcd/port.ts';
+import type { KeyValue, Revision } from '../etcd/port.ts';
 import { nodeSettingsCodec } from './codecs.ts';
 import type { StoreView } from './desired-read.ts';
 
@@ -32,11 +32,12 @@ export async function changeNodeSettings(
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const [record, found] = await Promise.all([kv.get(layout.nodeRecord(node), signal), kv.get(key, signal)]);
     if (record.kv === undefined) throw new AgentError('NOT_FOUND', `Cannot find node "${node}"`);
-    const before = found.kv === undefined ? unset : decode(found.kv.value, key, node);
+    const before =
+      found.kv === undefined ? unset : withoutRefuted(decode(found.kv.value, key, node), record.kv, found.kv);
     const settings = change(before);
     if (isDeepStrictEqual(before, settings)) return { settings, changed: false, revision: found.revision };
     const compares = [
-      { key: layout.nodeRecord(node), createRevision: record.kv.createRevision },
+      { key: layout.nodeRecord(node), modRevision: record.kv.modRevision },
       { key, modRevision: found.kv?.modRevision ?? 0 },
     ];
     const writes = [{ put: key, value: nodeSettingsCodec.encode(settings) }];
@@ -47,6 +48,13 @@ export async function changeNodeSettings(
     'CONFLICT',
     `Cannot change node "${node}": others changed it ${ATTEMPTS} times meanwhile; try again`,
   );
+}
+
+/** Who has registered since an operator said that it's gone for good has refuted that: the leader takes it back, and so does any change. */
+function withoutRefuted(settings: NodeSettings, record: KeyValue, stored: KeyValue): NodeSettings {
+  if (record.modRevision < stored.modRevision) return settings;
+  const { removal: _refuted, ...others } = settings;
+  return others;
 }
 
 const unset: NodeSettings = { cordoned: false, draining: false, labels: {} };

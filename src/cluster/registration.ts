@@ -6,12 +6,12 @@ import { backoffMs } from '../loop/backoff.ts';
 import { Changes } from '../loop/changes.ts';
 import { ensureCluster, readSettings } from './cluster-settings.ts';
 import { HeldPresence } from './held-presence.ts';
+import { listenToStore } from './listen-to-store.ts';
 import { MembershipRun } from './membership-run.ts';
 import type { Lease, Membership, RegistrationOptions, RegistrationState } from './registration-options.ts';
 import { StopDeadlines } from './stop-deadlines.ts';
 import { StoreTrust } from './store-trust.ts';
 import { type TakenPresence, takePresence } from './take-presence.ts';
-import { listening } from './trusted-kv.ts';
 
 /** How soon a refused node looks again whether it's still refused. */
 const REFUSED_RETRY_MS = 10_000;
@@ -185,7 +185,7 @@ export class Registration {
     const { kv, layout, defaults, clock, log } = this.#options;
     const trust = this.#trust;
     const settings = await ensureCluster(
-      listening(kv, trust),
+      listenToStore(kv, trust),
       layout,
       { ...defaults, epoch: Math.max(1, trust.epoch) },
       signal,

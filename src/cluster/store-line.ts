@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import type { ClusterSettings, StoreLine } from '../domain/node.ts';
+import type { Revision } from '../etcd/port.ts';
 
 /** What an agent knows of its store, and keeps from one process to the next. */
 export interface KnownStore {
@@ -49,6 +50,17 @@ function isConfirmed(
   { epoch, confirmedStore }: Pick<ClusterSettings, 'epoch' | 'confirmedStore'>,
 ): boolean {
   return epoch > known.epoch && confirmedStore !== undefined && isContinuation(confirmedStore, found);
+}
+
+/** What is known, where the store has told this process of more already: set back since, it's no better than one set back before. */
+export function asHeard(
+  known: KnownStore | undefined,
+  heard: Revision,
+  found: StoreLine,
+  { epoch }: Pick<ClusterSettings, 'epoch'>,
+): KnownStore | undefined {
+  if (heard <= (known?.line.revision ?? 0) || known?.doubt !== undefined) return known;
+  return { epoch, ...known, line: { ...(known?.line ?? found), revision: heard } };
 }
 
 /** Of two lines of one store the later one in each respect. */

@@ -7,6 +7,7 @@ import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import { ReconcileLoop } from '../loop/reconcile-loop.ts';
 import {
+  asHeard,
   decodeKnownStores,
   describeDoubt,
   encodeKnownStores,
@@ -62,7 +63,7 @@ export class StoreTrust {
   #current: StoreLine | undefined;
   /** Raised whenever the store turns out to be another one: what was asked before is answered by one that is no more. */
   #era = 0;
-  /** The furthest that an answer has told of, before this process first judged it. */
+  /** The furthest that an answer of this attempt to join has told of, before this process first judged it. */
   #heard: Revision = 0;
   #settings: Settings | undefined;
   #savedAtMs = Number.NEGATIVE_INFINITY;
@@ -135,9 +136,9 @@ export class StoreTrust {
 
   /** Reads where the store is, and judges it with the settings it holds. True: it's usable. */
   async judge(settings: Settings, signal: AbortSignal): Promise<boolean> {
-    this.#settings = settings;
     const [known, current] = [this.#known, this.#current];
     const found = await this.#inEra(() => this.#options.kv.identity(signal));
+    this.#settings = settings;
     const before = this.#isJudged ? known : asHeard(known, this.#heard, found, settings);
     const wasUsable = this.isUsable;
     const hadDoubt = this.#known?.doubt !== undefined;
@@ -170,7 +171,7 @@ export class StoreTrust {
    * and has come further since than the one before, shows it by the epoch alone.
    */
   async lookAgain(signal: AbortSignal): Promise<void> {
-    const settings = (await this.#options.readSettings(signal)) ?? this.#settings;
+    const settings = (await this.#inEra(() => this.#options.readSettings(signal))) ?? this.#settings;
     if (settings !== undefined) await this.judge(settings, signal);
   }
 
@@ -187,6 +188,11 @@ export class StoreTrust {
     if (current === undefined) return;
     if (!isContinuation(current, hint) || hint.raftTerm > current.raftTerm) this.#suspect();
     else this.noteRevision(hint.revision);
+  }
+
+  /** The store is asked anew: what an earlier attempt was told nobody has gone by. */
+  beginListening(): void {
+    this.#heard = 0;
   }
 
   /** The store has come so far, by an answer of its own. */
@@ -284,15 +290,4 @@ export class StoreTrust {
       log.error({ known: known.line, found: known.doubt, reason: this.doubt }, 'store in doubt');
     } else log.warn({ line: known?.line, epoch: known?.epoch }, 'store trusted again');
   }
-}
-
-/** What is known, where the store has told this process of more already: set back since, it's no better than one set back before. */
-function asHeard(
-  known: KnownStore | undefined,
-  heard: Revision,
-  found: StoreLine,
-  { epoch }: Settings,
-): KnownStore | undefined {
-  if (heard <= (known?.line.revision ?? 0) || known?.doubt !== undefined) return known;
-  return { epoch, ...known, line: { ...(known?.line ?? found), revision: heard } };
 }

@@ -123,15 +123,3 @@ export class TrustedKv implements Kv {
     return new AgentError('UNAVAILABLE', `Cannot use etcd: ${doubt ?? 'it has not said yet where it stands'}`);
   }
 }
-
-/** Passes all answers on, for what comes before the store is judged: how far it has told is then expected of it. */
-export function listening(kv: Pick<Kv, 'get' | 'commit'>, trust: StoreTrust): Pick<Kv, 'get' | 'commit'> {
-  const heard = <T extends { readonly revision: Revision }>(answer: T): T => {
-    trust.noteRevision(answer.revision);
-    return answer;
-  };
-  return {
-    get: (key, signal) => kv.get(key, signal).then(heard),
-    commit: (txn, signal) => kv.commit(txn, signal).then(heard),
-  };
-}

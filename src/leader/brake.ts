@@ -5,6 +5,7 @@ import type { Layout } from '../cluster/layout.ts';
 import type { StorePulse } from '../cluster/store-pulse.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { Hold, MassLossSettings } from '../domain/node.ts';
+import type { Revision } from '../etcd/port.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import { KEEP_LOST_AFTER_MS } from '../plan/plan-cluster-loss.ts';
@@ -55,8 +56,8 @@ const OUTAGE_COUNTS_FOR_TTLS = 2;
  */
 export class Brake implements Braking {
   readonly #options: BrakeOptions;
-  /** Gone, and nothing is to be held for it. */
-  readonly #judged = new Set<NodeId>();
+  /** Gone since it registered last, at that revision, and nothing is to be held for it. */
+  readonly #judged = new Map<NodeId, Revision>();
   #question: LeaseQuestion | undefined;
   #followed: FollowedHold | undefined;
 
@@ -88,7 +89,7 @@ export class Brake implements Braking {
     const stored = state.hold;
     const next = this.#decide(facts, nowMs);
     if (next === stored?.value) {
-      for (const node of facts.due) this.#judged.add(node);
+      for (const id of facts.due) this.#judged.set(id, state.nodes.get(id)?.recordRevision ?? 0);
       if (facts.due.size > 0) this.#question = undefined; // what it found is as old as they are
       return true;
     }
@@ -138,7 +139,7 @@ export class Brake implements Braking {
   #isRecent(node: NodeEntry, nowMs: number): boolean {
     const { lossClock, clock, settings } = this.#options;
     const { forMs = 0 } = lossClock.absence(node.id, nowMs) ?? {};
-    const since = node.verdict?.lostSince;
+    const since = node.isStillLost ? node.verdict?.lostSince : undefined;
     if (since === undefined || forMs >= settings.holdMs) return forMs < settings.holdMs;
     const storedForMs = millisecondsBetween(since, clock.wallTime().toISOString());
     return storedForMs !== undefined && storedForMs < settings.holdMs;
@@ -261,9 +262,9 @@ export class Brake implements Braking {
   }
 
   #forgetReturned(): void {
-    for (const id of this.#judged) {
+    for (const [id, registeredAt] of this.#judged) {
       const node = this.#options.state.nodes.get(id);
-      if (node === undefined || !this.#isGoing(node)) this.#judged.delete(id);
+      if (node?.recordRevision !== registeredAt || !this.#isGoing(node)) this.#judged.delete(id);
     }
   }
 

@@ -11,12 +11,17 @@ export function planDrained(layout: Layout, nodes: Iterable<NodeEntry>, nowIso: 
     const isNoted = node.verdict?.drainedSince !== undefined;
     if (!isNoted && !node.settings.draining) continue;
     const isSo = node.record !== undefined && node.settings.draining && isEmpty(node);
-    if (isSo === isNoted) continue;
+    if (isSo === isNoted || isVerdictOld(node)) continue;
     const { drainedSince: _before, ...verdict } = node.verdict ?? {};
     const write = writeVerdict(layout, node, isSo ? { ...verdict, drainedSince: nowIso } : verdict);
     changes.push({ node: node.id, what: isSo ? 'drained' : 'filled', compares: [], writes: [write] });
   }
   return changes;
+}
+
+/** It came and went since: written anew, the verdict would seem to be of its present absence. That it's lost again is written first. */
+function isVerdictOld(node: NodeEntry): boolean {
+  return node.presence === undefined && node.hasVerdict && !node.isStillLost;
 }
 
 /** Nothing is ordered there, and nothing was seen there without an order, but what was to stay. */

@@ -166,12 +166,13 @@ export class ForecastWorld {
   /** Absent nodes have been so since a leader has noted that; one of which none has yet may be back any moment. */
   #readAbsences(ttlMs: number): LossClock {
     const lossClock = new LossClock({ ttlMs, termBeganMs: NOW_MS - LONG_MS, predecessor: undefined });
-    for (const [key, { value }] of this.#entries) {
+    for (const [key, { value, modRevision }] of this.#entries) {
       if (!key.startsWith(this.#layout.nodes) || !key.endsWith('/verdict')) continue;
       const node = key.slice(this.#layout.nodes.length, -'/verdict'.length) as NodeId;
       const presence = this.#entries.get(this.#layout.presence(node));
       const verdict = readable(() => nodeVerdictCodec.decode(value, key));
-      if (verdict?.lostSince === undefined || isPresence(presence)) continue;
+      const registeredAt = this.#entries.get(this.#layout.nodeRecord(node))?.modRevision ?? 0;
+      if (verdict?.lostSince === undefined || modRevision < registeredAt || isPresence(presence)) continue;
       const sinceMs = millisecondsBetween(verdict.lostSince, this.#nowIso) ?? 0;
       // It was noted no earlier than a TTL's fraction after it went: what that leaves is made up for.
       lossClock.absent(node, NOW_MS - Math.max(0, sinceMs) - ttlMs, true);

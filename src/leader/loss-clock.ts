@@ -41,13 +41,13 @@ export class LossClock {
     this.#traces.set(node, { seenPresent: true, sinceMs: undefined, trustedFromMs: 0 });
   }
 
-  /** The node's presence isn't there; the first word of it counts. True where this leader has seen it before, and so its lease. */
-  absent(node: NodeId, nowMs: number, hasVerdict: boolean): boolean {
+  /** The node's presence isn't there; the first word of it counts. `isStillLost`: an earlier leader's verdict still holds. True where this leader has seen it before, and so its lease. */
+  absent(node: NodeId, nowMs: number, isStillLost: boolean): boolean {
     const trace = this.#traces.get(node);
     if (trace?.sinceMs !== undefined) return true;
     const { ttlMs, termBeganMs, predecessor } = this.#options;
     const isPredecessor = trace === undefined && node === predecessor;
-    const isKnown = trace?.seenPresent === true || isPredecessor || hasVerdict;
+    const isKnown = trace?.seenPresent === true || isPredecessor || isStillLost;
     this.#traces.set(node, {
       seenPresent: trace?.seenPresent ?? false,
       sinceMs: nowMs,

@@ -44,6 +44,7 @@ export function noteAbsent(node: NodeEntry, lossClock: LossClock, nowMs: number,
   if (cameAndWent) {
     lossClock.present(id);
     node.handover = undefined;
+    node.leftInOrder = false;
   }
   const isWitnessed = lossClock.absent(id, nowMs, node.isStillLost) && !cameAndWent;
   if (!isWitnessed) node.handover ??= { revision: 0, untilMs: nowMs + (node.handoverMs ?? agentAwayMs) };

@@ -41,7 +41,7 @@ export async function commitRemovals(
 
 /**
  * Forgets nodes that are gone for good once nothing is ordered there any more and no instance counts on them: what plans do first.
- * What is left, reports and orders of workloads that don't exist, goes with them. All of it compares that the node is still absent.
+ * What is left, reports and orders of workloads that don't exist, goes with them. All of it compares that the node has been absent ever since.
  */
 export function planRemovals(layout: Layout, { nodes, workloads }: Known): RemovalChange[] {
   const changes: RemovalChange[] = [];
@@ -62,17 +62,17 @@ function keep(layout: Layout, { id, settings, settingsRevision }: NodeEntry): Re
   return { node: id, what: 'kept', compares, writes: [{ put: key, value: nodeSettingsCodec.encode(others) }] };
 }
 
-/** The rest in as many transactions as it takes; its own keys last. */
+/** The rest in as many transactions as it takes; its own keys, by which all know it, last and together. */
 function forget(layout: Layout, node: NodeEntry): RemovalChange[] {
   const { id, copies } = node;
   const compares = stillAbsent(layout, node);
-  const own = [layout.nodeRecord(id), layout.nodeSettings(id), layout.verdict(id), layout.start(id)];
   const left = [...copies.keys()].flatMap((key) => [layout.assignment(id, key), layout.status(id, key)]);
-  const keys = [...left, ...own];
-  const count = Math.ceil(keys.length / PACK_LIMITS.writes);
-  return Array.from({ length: count }, (_none, at) => {
-    const part = keys.slice(at * PACK_LIMITS.writes, (at + 1) * PACK_LIMITS.writes);
-    return { node: id, what: 'removed', compares, writes: part.map((key) => ({ delete: key })) };
+  const own = [layout.nodeRecord(id), layout.nodeSettings(id), layout.verdict(id), layout.start(id)];
+  const parts = Array.from({ length: Math.ceil(left.length / PACK_LIMITS.writes) }, (_none, at) =>
+    left.slice(at * PACK_LIMITS.writes, (at + 1) * PACK_LIMITS.writes),
+  );
+  return [...parts, own].map((keys) => {
+    return { node: id, what: 'removed', compares, writes: keys.map((key) => ({ delete: key })) };
   });
 }
 

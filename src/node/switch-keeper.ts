@@ -20,6 +20,11 @@ export class SwitchKeeper {
   readonly #options: SwitchKeeperOptions;
   /** Some may run: each renewal re-arms. Nobody knows what an earlier process has left running, and its switch armed, before a look tells. */
   #isNeeded = true;
+  /**
+   * Only an earlier process has armed it. A look that shows nothing leaves it alone: what that process asked a daemon for may yet begin, and
+   * nobody awaits it any more.
+   */
+  #isInherited = true;
   #armedToMs: number | undefined;
   /** It was armed and is gone, and {@link look} has not told yet. */
   #hasFired = false;
@@ -71,12 +76,14 @@ export class SwitchKeeper {
   #keep(seen: StopsSeen, changes: number): void {
     if (seen === 'unknown' || this.#starting > 0 || changes !== this.#changes) return;
     if (seen === 'some') {
+      this.#isInherited = false;
       this.#isNeeded = true;
       this.renewed();
     } else if (this.#isNeeded) {
       this.#isNeeded = false;
       this.#armedToMs = undefined;
-      this.#options.deadMansSwitch.disarm();
+      if (!this.#isInherited) this.#options.deadMansSwitch.disarm();
+      this.#isInherited = false;
     }
   }
 
@@ -85,6 +92,7 @@ export class SwitchKeeper {
     const { deadMansSwitch, rights } = this.#options;
     this.#starting += 1;
     this.#changes += 1;
+    this.#isInherited = false;
     this.#isNeeded = true;
     try {
       const { killAtMs } = rights;

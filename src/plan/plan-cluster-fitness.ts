@@ -12,6 +12,7 @@ export type Fitness = { readonly kind: 'well' | 'unfit' } | { readonly kind: 'co
 export function fitnessOf({ ctx }: Subject, copy: Copy): Fitness {
   const { status } = copy;
   if (copy.isHealthy) return { kind: 'well' };
+  if (copy.isUnheard) return { kind: 'coming', forMs: copy.view?.reportsInMs || Infinity };
   if (!copy.isAnswered || status === undefined) return { kind: 'coming', forMs: Infinity };
   if (isDown(copy)) return { kind: 'unfit' };
   const forMs = PATIENCE_MS - sinceMs(status.since, ctx.view.nowIso);

@@ -19,7 +19,7 @@ export function planReturn(subject: Subject, current: Copy): boolean {
     const reason = `${subject.ctx.nodeName(preferred.node)} is back, and onReturn is ${onReturn}`;
     return reinstate(subject, current, { copy: preferred, reason });
   }
-  if (current.isHealthy) return false;
+  if (current.isHealthy || current.isUnheard) return false;
   return planRescue(subject, current, able) || planBetter(subject, current);
 }
 

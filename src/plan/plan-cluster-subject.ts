@@ -7,6 +7,9 @@ import { makeOccupant, placedAs } from './placement/usage.ts';
 import type { PlanContext } from './plan-cluster-context.ts';
 import { type Standing, standingOf } from './plan-cluster-loss.ts';
 
+/** See {@link firstReportInMs}. */
+const REPORT_STEP_MS = 250;
+
 /** A copy that has an order. */
 export interface Copy {
   readonly node: NodeId;
@@ -24,6 +27,8 @@ export interface Copy {
   readonly isAnswered: boolean;
   /** Its node says for the present order that it's well, or has come to its own good end (a unit may). */
   readonly isHealthy: boolean;
+  /** It would be, by what its node said last; but its agent is away, or has just come, and is about to say what is so now. */
+  readonly isUnheard: boolean;
 }
 
 /** A node that may run the instance without an order: it says so, or the record names it and the order is gone. */
@@ -102,8 +107,14 @@ function readCopies(ctx: PlanContext, name: WorkloadName, instance: InstanceView
     const answered = status?.value.assignmentRevision === assignment.revision;
     const view = ctx.node(node);
     const standing = standingOf(view, mode);
-    const awaitsReport = status !== undefined && isBeforeReport(status, view);
-    if (awaitsReport) ctx.wakeIn(name, view?.reportsInMs ?? 0);
+    const saysWell =
+      order === 'run' &&
+      answered &&
+      isOfThisBoot(status.value, view) &&
+      (status.value.healthy || status.value.phase === 'stopped');
+    const reportInMs = saysWell ? firstReportInMs(status, view) : 0;
+    if (reportInMs > 0) ctx.wakeIn(name, reportInMs);
+    const isUnheard = saysWell && (reportInMs > 0 || view?.presence?.value.state === 'away');
     // Such a node keeps running it however long it is away: the workload became `stop` too late for it to know.
     const outlives = mode === 'stop' && disconnect === 'keep' && view?.removal?.force !== true;
     const isForgotten = view?.removal !== undefined && standing === 'lost' && !outlives;
@@ -117,26 +128,23 @@ function readCopies(ctx: PlanContext, name: WorkloadName, instance: InstanceView
       isAnswered: answered,
       isStopped: isForgotten || (order === 'stop' && answered && status.value.phase === 'stopped'),
       isForgotten,
-      isHealthy:
-        order === 'run' &&
-        answered &&
-        !awaitsReport &&
-        !isHearsay(status.value, view) &&
-        (status.value.healthy || status.value.phase === 'stopped'),
+      isHealthy: saysWell && !isUnheard,
+      isUnheard,
     };
   });
 }
 
-/** What it says was so before its machine booted anew, or its agent went away: nobody says what runs now. */
-function isHearsay({ bootId }: InstanceStatus, view: NodeView | undefined): boolean {
+/** Else it says what was so before its machine booted anew: nobody knows what runs now. */
+function isOfThisBoot({ bootId }: InstanceStatus, view: NodeView | undefined): boolean {
   const presence = view?.presence?.value;
-  if (presence === undefined) return false;
-  return presence.state === 'away' || (bootId !== undefined && bootId !== presence.bootId);
+  return presence === undefined || bootId === undefined || bootId === presence.bootId;
 }
 
-/** Its agent has just come, and has not had the time to say whether that still holds. */
-function isBeforeReport({ revision }: Versioned<InstanceStatus>, view: NodeView | undefined): boolean {
-  return (view?.reportsInMs ?? 0) > 0 && revision < (view?.presence?.revision ?? 0);
+/** Its agent has just come: for so long it has the time to say whether what it said before still holds. 0: it has said so, or had it. */
+function firstReportInMs({ revision }: Versioned<InstanceStatus>, view: NodeView | undefined): number {
+  const { reportsInMs = 0, presence } = view ?? {};
+  if (presence === undefined || revision > presence.revision) return 0;
+  return Math.ceil(reportsInMs / REPORT_STEP_MS) * REPORT_STEP_MS; // nodes that come together are looked at together
 }
 
 /** Of several that could count (which no step of ours leaves behind), the one that serves best. */

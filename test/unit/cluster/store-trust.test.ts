@@ -19,16 +19,19 @@ function makeTrust() {
     return asked.at(-1)!.promise;
   };
   const files = new FakeStateFiles();
+  const reading: { settings: () => Promise<{ epoch: number; confirmedStore?: StoreLine } | undefined> } = {
+    settings: async () => undefined,
+  };
   const trust = new StoreTrust({
     ...{ kv: { identity }, files, root, clock: new FakeClock() },
-    ...{ log: silentLog, random: () => 0.5, readSettings: async () => undefined, onChange: () => {} },
+    ...{ log: silentLog, random: () => 0.5, readSettings: () => reading.settings(), onChange: () => {} },
   });
   const judge = async (line: StoreLine, epoch = 1, confirmedStore?: StoreLine): Promise<boolean> => {
     const judged = trust.judge({ epoch, ...(confirmedStore && { confirmedStore }) }, never);
     asked.at(-1)?.resolve(line);
     return judged;
   };
-  return { trust, asked, judge, files };
+  return { trust, asked, judge, files, reading };
 }
 
 test('what was asked of a store before it was set back is no answer of the one that is confirmed in its place', async () => {
@@ -77,6 +80,29 @@ test('a store that has told of more than it is found at was set back meanwhile: 
     assert.match(trust.doubt ?? '', /was at revision 45/);
     assert.ok(await judge(at(22), 2, at(21)));
   }
+});
+
+test('what an earlier attempt to join was told makes no doubt of what is found now', async () => {
+  const { trust, judge } = makeTrust();
+  await trust.load();
+  trust.beginListening();
+  trust.noteRevision(1_000);
+  trust.beginListening();
+  trust.noteRevision(905);
+  assert.ok(await judge(at(905), 2, at(900)));
+});
+
+test('settings that were read before the store was confirmed are not what it is judged by after', async () => {
+  const { trust, asked, judge, reading } = makeTrust();
+  await judge(at(100));
+  const late = Promise.withResolvers<{ epoch: number }>();
+  reading.settings = () => late.promise;
+  const looking = trust.lookAgain(never);
+  assert.ok(await judge(at(12), 2, at(10)));
+  late.resolve({ epoch: 1 });
+  setImmediate(() => asked.at(-1)?.resolve(at(12)));
+  await assert.rejects(looking, { code: 'UNAVAILABLE' });
+  assert.ok(trust.isUsable);
 });
 
 test('an answer on its way while the store goes on is one', async () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { holdCodec, presenceCodec } from '../../../src/cluster/codecs.ts';
+import { holdCodec, presenceCodec, statusCodec } from '../../../src/cluster/codecs.ts';
 import { AgentError, errorCodeOf } from '../../../src/domain/errors.ts';
-import type { InstanceKey, WorkloadName } from '../../../src/domain/ids.ts';
+import type { InstanceKey, NodeId, WorkloadName } from '../../../src/domain/ids.ts';
 import { nodeId } from '../plan/plan-cluster-world.ts';
 import { electionKey, LeaderFixture, layout, TTL_MS } from './leader-fixture.ts';
 
@@ -101,6 +101,37 @@ for (const [says, reports, afterMs] of [
     await fixture.clock.advance(afterMs - 100);
     if (!reports) assert.deepEqual(fixture.orders(), ['web/0 a run superseded', 'web/0 b run']);
     await fixture.clock.advance(200);
+    assert.deepEqual(fixture.orders(), ['web/0 a stop superseded', 'web/0 b run']);
+  });
+}
+
+/** It says that its copy of web/0 is well, as it's ordered now. */
+function sayWell(fixture: LeaderFixture, node: NodeId): void {
+  const key = layout.assignment(node, 'web/0' as InstanceKey);
+  const order = fixture.store.get(key);
+  fixture.put(layout.status(node, 'web/0' as InstanceKey), statusCodec, {
+    ...{ assignmentRevision: order?.modRevision ?? 0, spec: 1, phase: 'running', healthy: true, health: 'none' },
+    ...{ since: fixture.clock.wallTime().toISOString(), restarts: 0 },
+  });
+}
+
+for (const [what, state, nonce] of [
+  ['has just come', 'up', 'another'],
+  ['is away', 'away', 'n'],
+] as const) {
+  test(`Leader goes by no older copy, well as that may be, while the agent of the one that counts ${what}`, async () => {
+    const fixture = await settled({ web: {} });
+    fixture.delete(layout.presence(a));
+    await fixture.clock.advance(1_500);
+    sayWell(fixture, b);
+    await fixture.clock.advance(600_000);
+    fixture.setPresence(a, 'up');
+    fixture.put(layout.presence(b), presenceCodec, { nonce, bootId: 'b', ttlMs: TTL_MS, state });
+    sayWell(fixture, a);
+    await fixture.clock.advance(2_000);
+    assert.deepEqual(fixture.orders(), ['web/0 a run superseded', 'web/0 b run']);
+    fixture.setPresence(b, 'up');
+    await fixture.clock.advance(4_000);
     assert.deepEqual(fixture.orders(), ['web/0 a stop superseded', 'web/0 b run']);
   });
 }

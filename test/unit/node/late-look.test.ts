@@ -34,7 +34,6 @@ async function startSlow() {
   const { runtime, hold, looks } = openSlowRuntime(world);
   const { agent } = await startNode(world, 4, runtime);
   await world.clock.advance(1_000);
-  world.host.deadMansSwitch.calls.splice(0); // the first look disarms what an earlier agent may have left
   return { world, agent, hold, looks };
 }
 
