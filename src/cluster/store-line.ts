@@ -52,6 +52,16 @@ function isConfirmed(
   return epoch > known.epoch && confirmedStore !== undefined && isContinuation(confirmedStore, found);
 }
 
+/**
+ * What is known once the store has been judged, where a linearizable answer told of less than was known: it has been set back, however far
+ * it has come since, unless it was confirmed after that.
+ */
+export function asFallen(before: KnownStore | undefined, judged: KnownStore, fellTo: Revision | undefined): KnownStore {
+  const isJudged = before?.doubt !== undefined || judged.doubt !== undefined || judged.epoch > (before?.epoch ?? 0);
+  if (before === undefined || fellTo === undefined || isJudged) return judged;
+  return { ...before, doubt: { ...judged.line, revision: fellTo } };
+}
+
 /** What is known, where the store has told this process of more already: set back since, it's no better than one set back before. */
 export function asHeard(
   known: KnownStore | undefined,

@@ -7,6 +7,7 @@ import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import { ReconcileLoop } from '../loop/reconcile-loop.ts';
 import {
+  asFallen,
   asHeard,
   decodeKnownStores,
   describeDoubt,
@@ -65,6 +66,8 @@ export class StoreTrust {
   #era = 0;
   /** The furthest that an answer of this attempt to join has told of, before this process first judged it. */
   #heard: Revision = 0;
+  /** A linearizable answer was of this revision, and more had been known when it was asked for. */
+  #fellTo: Revision | undefined;
   #settings: Settings | undefined;
   #savedAtMs = Number.NEGATIVE_INFINITY;
   #saved = '';
@@ -142,7 +145,8 @@ export class StoreTrust {
     const before = this.#isJudged ? known : asHeard(known, this.#heard, found, settings);
     const wasUsable = this.isUsable;
     const hadDoubt = this.#known?.doubt !== undefined;
-    const judged = judgeStore(before, found, settings);
+    const judged = asFallen(before, judgeStore(before, found, settings), this.#fellTo);
+    this.#fellTo = undefined;
     const now = this.#known;
     // What was known before a confirmation is forgotten with it, however far that had come.
     const goesOn = before !== undefined && isContinuation(before.line, found);
@@ -219,6 +223,7 @@ export class StoreTrust {
       this.noteRevision(revision);
       return answer;
     }
+    this.#fellTo = Math.min(revision, this.#fellTo ?? revision);
     this.#suspect();
     throw new AgentError(
       'UNAVAILABLE',

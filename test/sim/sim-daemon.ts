@@ -30,10 +30,11 @@ export class SimDaemon extends FakeMachine {
   }
 
   override end(item: FakeItem, phase: 'stopped' | 'failed', exitCode: number): void {
+    const isStopping = item.phase === 'stopping'; // by its job: systemd restarts nothing that it's told to stop
     if (this.#toldToStop.has(item)) item.everStarted = false;
     super.end(item, phase, exitCode);
     this.#witness.onEnd(item);
-    if (phase === 'failed') this.#restart(item);
+    if (phase === 'failed' && !isStopping) this.#restart(item);
   }
 
   /** A unit that is told to stop is to be started anew: the agent takes back its mark that it was started. */

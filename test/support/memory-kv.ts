@@ -14,6 +14,7 @@ import {
   type WatchRange,
 } from '../../src/etcd/port.ts';
 import { encodeRange } from '../../src/etcd/wire-format.ts';
+import { ChildAbort } from '../../src/loop/child-abort.ts';
 import type { Clock } from '../../src/loop/clock.ts';
 import type { MemoryStore } from './memory-store.ts';
 
@@ -215,10 +216,19 @@ export class MemoryKv implements Kv {
     return this.#isCut && (this.#faults.unreachable !== 'no-answers' || this.#store.isDown);
   }
 
-  /** Half the way at least takes a microtask: nothing is answered before the caller awaits it. */
+  /** Takes a microtask at least: nothing comes before the caller awaits it. What is on its way is there as soon as the way is short. */
   async #travel(signal: AbortSignal): Promise<void> {
-    if (this.#faults.delayMs > 0) await this.#clock.sleep(this.#faults.delayMs, signal);
-    else await Promise.resolve();
+    const sentAtMs = this.#clock.monotonicMs();
+    await Promise.resolve();
+    while (!signal.aborted) {
+      const leftMs = sentAtMs + this.#faults.delayMs - this.#clock.monotonicMs();
+      if (leftMs <= 0) return;
+      using turn = new ChildAbort(signal);
+      const wake = () => turn.abort();
+      this.#onFault.add(wake);
+      await this.#clock.sleep(leftMs, turn.signal);
+      this.#onFault.delete(wake);
+    }
   }
 
   /** Again until the call's time is over. */

@@ -105,6 +105,20 @@ test('settings that were read before the store was confirmed are not what it is 
   assert.ok(trust.isUsable);
 });
 
+test('a store that has told of less than was known was set back, also where it has come further by the time it is looked at', async () => {
+  const { trust, judge } = makeTrust();
+  await judge(at(100));
+  await assert.rejects(
+    trust.checked(async () => ({ revision: 99 })),
+    { code: 'UNAVAILABLE' },
+  );
+  assert.equal(await judge(at(130)), false);
+  assert.match(trust.doubt ?? '', /was at revision 100.* at revision 99,/);
+  assert.equal(await judge(at(140)), false);
+  assert.ok(await judge(at(150), 2, at(145)));
+  assert.ok(await judge(at(151), 2, at(145)));
+});
+
 test('an answer on its way while the store goes on is one', async () => {
   const { trust, judge } = makeTrust();
   await judge(at(100));
