@@ -5,7 +5,6 @@ import type { Layout } from '../cluster/layout.ts';
 import type { StorePulse } from '../cluster/store-pulse.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { Hold, MassLossSettings } from '../domain/node.ts';
-import type { Revision } from '../etcd/port.ts';
 import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import { KEEP_LOST_AFTER_MS } from '../plan/plan-cluster-loss.ts';
@@ -57,7 +56,7 @@ const OUTAGE_COUNTS_FOR_TTLS = 2;
 export class Brake implements Braking {
   readonly #options: BrakeOptions;
   /** Gone since it registered last, at that revision, and nothing is to be held for it. */
-  readonly #judged = new Map<NodeId, Revision>();
+  readonly #judged = new Map<NodeId, number>();
   #question: LeaseQuestion | undefined;
   #followed: FollowedHold | undefined;
 
