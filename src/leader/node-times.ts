@@ -47,7 +47,9 @@ export function noteAbsent(node: NodeEntry, lossClock: LossClock, nowMs: number,
     node.leftInOrder = false;
   }
   const isWitnessed = lossClock.absent(id, nowMs, node.isStillLost) && !cameAndWent;
-  if (!isWitnessed) node.handover ??= { revision: 0, untilMs: nowMs + (node.handoverMs ?? agentAwayMs) };
+  // Of one that was seen to go, that its agent had left a longer lease may have come with its end: the record has it.
+  const leftMs = node.handoverMs ?? (isWitnessed ? 0 : agentAwayMs);
+  if (leftMs > 0) node.handover ??= { revision: 0, untilMs: nowMs + leftMs };
   node.absentRecordRevision = recordRevision;
   node.seenNonce = '';
 }

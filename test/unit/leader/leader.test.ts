@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { holdCodec, presenceCodec, statusCodec } from '../../../src/cluster/codecs.ts';
+import { holdCodec, nodeRecordCodec, presenceCodec, statusCodec } from '../../../src/cluster/codecs.ts';
 import { AgentError, errorCodeOf } from '../../../src/domain/errors.ts';
 import type { InstanceKey, NodeId, WorkloadName } from '../../../src/domain/ids.ts';
 import { nodeId } from '../plan/plan-cluster-world.ts';
@@ -149,6 +149,22 @@ test('Leader counts the absence of a node anew that came and went while the lead
   await fixture.clock.advance(1.1 * TTL_MS - 100);
   assert.deepEqual(fixture.orders(), ['db/0 a run']);
   await fixture.clock.advance(1_000);
+  assert.deepEqual(fixture.orders(), ['db/0 a stop superseded', 'db/0 b run']);
+});
+
+test('Leader waits for the lease that an agent left also where it learns of that, and of its end, at once', async () => {
+  const fixture = await settled({ db: { mode: 'stop' } });
+  const record = fixture.store.get(layout.nodeRecord(a));
+  const value = nodeRecordCodec.decode(record?.value ?? '', layout.nodeRecord(a));
+  fixture.kv.cutOff();
+  fixture.setPresence(a, 'away');
+  fixture.put(layout.nodeRecord(a), nodeRecordCodec, { ...value, handoverMs: 60_000 });
+  fixture.delete(layout.presence(a));
+  await fixture.clock.advance(100);
+  fixture.kv.reconnect();
+  await fixture.clock.advance(59_000);
+  assert.deepEqual(fixture.orders(), ['db/0 a run']);
+  await fixture.clock.advance(2_000);
   assert.deepEqual(fixture.orders(), ['db/0 a stop superseded', 'db/0 b run']);
 });
 
