@@ -1,11 +1,11 @@
-import type { Kv, Revision } from '../etcd/port.ts';
+import type { Kv, StoreIdentity } from '../etcd/port.ts';
 import type { StoreTrust } from './store-trust.ts';
 
 /** Passes all answers on, for what is asked before the store is judged: how far they tell that it is, is then expected of it. */
 export function listenToStore(kv: Pick<Kv, 'get' | 'commit'>, trust: StoreTrust): Pick<Kv, 'get' | 'commit'> {
   trust.beginListening();
-  const heard = <T extends { readonly revision: Revision }>(answer: T): T => {
-    trust.noteRevision(answer.revision);
+  const heard = <T extends StoreIdentity>(answer: T): T => {
+    trust.noteHint(answer);
     return answer;
   };
   return {

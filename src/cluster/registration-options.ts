@@ -6,7 +6,7 @@ import type { Clock } from '../loop/clock.ts';
 import type { Log } from '../loop/log.ts';
 import type { NewCluster } from './cluster-settings.ts';
 import type { Layout } from './layout.ts';
-import type { LineFiles } from './store-trust.ts';
+import type { LineFiles } from './store-line-file.ts';
 import type { TakenPresence } from './take-presence.ts';
 
 /** Where this node stands with its cluster, for people and programs. `in-doubt`: present, but it acts on nothing the store says. */

@@ -1,6 +1,6 @@
 import { AgentError } from '../domain/errors.ts';
 import type { ClusterSettings, StoreLine } from '../domain/node.ts';
-import type { Kv, Revision } from '../etcd/port.ts';
+import type { Kv, Revision, StoreIdentity } from '../etcd/port.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import { Changes } from '../loop/changes.ts';
 import type { Clock } from '../loop/clock.ts';
@@ -9,21 +9,14 @@ import { ReconcileLoop } from '../loop/reconcile-loop.ts';
 import {
   asFallen,
   asHeard,
-  decodeKnownStores,
   describeDoubt,
-  encodeKnownStores,
+  describeLine,
   isContinuation,
   judgeStore,
   type KnownStore,
   laterLine,
 } from './store-line.ts';
-
-/** Where it's kept: files of this machine, as the host has them. */
-export interface LineFiles {
-  read(name: string): Promise<string | undefined>;
-  write(name: string, text: string): Promise<void>;
-  setAside(name: string, problem: string): Promise<void>;
-}
+import { type LineFiles, StoreLineFile } from './store-line-file.ts';
 
 export interface StoreTrustOptions {
   readonly kv: Pick<Kv, 'identity'>;
@@ -39,9 +32,6 @@ export interface StoreTrustOptions {
   readonly onChange: () => void;
 }
 
-const FILE = 'store-line';
-/** A line that moves is written no more often than this. */
-const SAVE_INTERVAL_MS = 30_000;
 const FAR_MS = 3_600_000;
 
 type Settings = Pick<ClusterSettings, 'epoch' | 'confirmedStore'>;
@@ -56,10 +46,13 @@ export class StoreTrust {
   readonly #changes = new Changes();
   readonly #loop: ReconcileLoop;
   readonly #lostListeners = new Set<() => void>();
+  readonly #file: StoreLineFile;
   #stores = new Map<string, KnownStore>();
   #isLoaded = false;
   #isJudged = false;
-  #isSuspect = false;
+  /** How often something has spoken against it, and up to which of them it has been looked at since. */
+  #suspicions = 0;
+  #cleared = 0;
   /** How far the store that answers has come; the line that is known, but for a doubt. */
   #current: StoreLine | undefined;
   /** Raised whenever the store turns out to be another one: what was asked before is answered by one that is no more. */
@@ -69,13 +62,11 @@ export class StoreTrust {
   /** A linearizable answer was of this revision, and more had been known when it was asked for. */
   #fellTo: Revision | undefined;
   #settings: Settings | undefined;
-  #savedAtMs = Number.NEGATIVE_INFINITY;
-  #saved = '';
-  #cannotSave = false;
 
   constructor(options: StoreTrustOptions) {
     const { clock, log, random } = options;
     this.#options = options;
+    this.#file = new StoreLineFile(options);
     this.#loop = new ReconcileLoop({
       clock,
       intervalMs: FAR_MS,
@@ -110,9 +101,14 @@ export class StoreTrust {
     return this.#current?.revision ?? 0;
   }
 
-  /** Resolves once it's usable, or the signal aborts. */
-  untilUsable(signal: AbortSignal): Promise<void> {
-    return this.#changes.until(() => this.isUsable, signal);
+  /** It's usable, and has been looked at since something spoke against it. What it says meanwhile waits for that look. */
+  get isClear(): boolean {
+    return this.isUsable && this.#cleared === this.#suspicions;
+  }
+
+  /** Resolves once it's clear, or the signal aborts. */
+  untilClear(signal: AbortSignal): Promise<void> {
+    return this.#changes.until(() => this.isClear, signal);
   }
 
   /** Calls `lost` once each time it stops being usable; returns the way to stop that. */
@@ -121,24 +117,16 @@ export class StoreTrust {
     return () => this.#lostListeners.delete(lost);
   }
 
-  /** What an earlier process knew. A disk that doesn't work, or a file that is none, leaves nothing to compare with. */
+  /** Reads what an earlier process knew. */
   async load(): Promise<void> {
     if (this.#isLoaded) return;
-    const { files, log } = this.#options;
-    try {
-      const text = await files.read(FILE);
-      const stores = text === undefined ? undefined : decodeKnownStores(text);
-      if (stores !== undefined) this.#stores = new Map(stores);
-      else if (text !== undefined) await files.setAside(FILE, 'it holds no line of a store');
-    } catch (err) {
-      log.error({ err }, 'store line of the last run cannot be read: a restored store may not be noticed');
-    }
+    this.#stores = new Map(await this.#file.load());
     this.#isLoaded = true;
     if (this.#known?.doubt !== undefined) this.#options.onChange();
   }
 
   /** Reads where the store is, and judges it with the settings it holds. True: it's usable. */
-  async judge(settings: Settings, signal: AbortSignal): Promise<boolean> {
+  async judge(settings: Settings, signal: AbortSignal, suspicions = this.#suspicions): Promise<boolean> {
     const [known, current] = [this.#known, this.#current];
     const found = await this.#inEra(() => this.#options.kv.identity(signal));
     this.#settings = settings;
@@ -155,15 +143,18 @@ export class StoreTrust {
     this.#know(hasMoved ? { ...judged, line: laterLine(judged.line, now.line) } : judged);
     this.#current = judged.doubt === undefined ? this.#known?.line : found;
     this.#isJudged = true;
-    this.#isSuspect = false;
+    const wasSuspect = this.#cleared < suspicions;
+    this.#cleared = Math.max(this.#cleared, suspicions);
     if (hadDoubt !== (judged.doubt !== undefined)) this.#logChange();
     // One that was confirmed while this node was away is trusted at once, and yet all that was read from it is of another: it may
     // even have come further by now than the one before.
     const isAnother = before !== undefined && (!goesOn || settings.epoch > before.epoch);
     if (isAnother || (current !== undefined && !isContinuation(current, found))) this.#era += 1;
     if (wasUsable && (isAnother || !this.isUsable)) for (const lost of [...this.#lostListeners]) lost();
-    await this.#save();
-    if (isAnother || this.isUsable !== wasUsable || hadDoubt !== (judged.doubt !== undefined)) {
+    const hasChanged = isAnother || this.isUsable !== wasUsable || hadDoubt !== (judged.doubt !== undefined);
+    if (wasSuspect && !hasChanged) this.#changes.tell();
+    await this.#file.save(this.#stores);
+    if (hasChanged) {
       this.#changes.tell();
       this.#options.onChange();
     }
@@ -175,22 +166,29 @@ export class StoreTrust {
    * and has come further since than the one before, shows it by the epoch alone.
    */
   async lookAgain(signal: AbortSignal): Promise<void> {
+    const suspicions = this.#suspicions;
     const settings = (await this.#inEra(() => this.#options.readSettings(signal))) ?? this.#settings;
-    if (settings !== undefined) await this.judge(settings, signal);
+    if (settings !== undefined) await this.judge(settings, signal, suspicions);
+  }
+
+  /** Looks again soon: also where a connection was lost, since the store may have been restored while there was none. */
+  suspect(): void {
+    this.#suspicions += 1;
+    this.#loop.nudge();
   }
 
   /** The settings as they are now: an operator may have confirmed the store, or it knows nothing of a confirmation that was. */
   noteSettings(settings: Settings): void {
     const isOtherEpoch = settings.epoch !== this.epoch;
     this.#settings = settings;
-    if (isOtherEpoch) this.#suspect();
+    if (isOtherEpoch) this.suspect();
   }
 
   /** What a member said of the store in passing. It may lag behind; a term may be of an election that isn't over. */
   noteHint(hint: StoreLine): void {
     const current = this.#current;
-    if (current === undefined) return;
-    if (!isContinuation(current, hint) || hint.raftTerm > current.raftTerm) this.#suspect();
+    if (current === undefined) this.#heard = Math.max(this.#heard, hint.revision);
+    else if (!isContinuation(current, hint) || hint.raftTerm > current.raftTerm) this.suspect();
     else this.noteRevision(hint.revision);
   }
 
@@ -199,35 +197,34 @@ export class StoreTrust {
     this.#heard = 0;
   }
 
-  /** The store has come so far, by an answer of its own. */
+  /** The store that was judged has come so far. */
   noteRevision(revision: Revision): void {
     const current = this.#current;
-    this.#heard = Math.max(this.#heard, revision);
     if (current === undefined || revision <= current.revision) return;
     this.#current = { ...current, revision };
     const known = this.#known;
     if (known === undefined || known.doubt !== undefined) return;
     this.#know({ ...known, line: this.#current });
-    if (this.#options.clock.monotonicMs() - this.#savedAtMs >= SAVE_INTERVAL_MS) this.#loop.nudge();
+    if (this.#file.isDue) this.#loop.nudge();
   }
 
   /**
-   * Passes a linearizable answer on. `UNAVAILABLE` where the store was known to be further when it was asked, or has turned out to be
-   * another one since: by an answer on its way for so long nothing is known of that.
+   * Passes a linearizable answer on. `UNAVAILABLE` where it's no continuation of what the store was known to be when it was asked, or
+   * that has turned out to be another one since: by an answer on its way for so long nothing is known of that.
    */
-  async checked<T extends { readonly revision: Revision }>(ask: () => Promise<T>): Promise<T> {
-    const known = this.revision;
+  async checked<T extends StoreIdentity>(ask: () => Promise<T>): Promise<T> {
+    const known = this.#current;
     const answer = await this.#inEra(ask);
-    const { revision } = answer;
-    if (revision >= known) {
-      this.noteRevision(revision);
+    if (known === undefined || isContinuation(known, answer)) {
+      this.noteRevision(answer.revision);
       return answer;
     }
-    this.#fellTo = Math.min(revision, this.#fellTo ?? revision);
-    this.#suspect();
+    const hasFallen = answer.clusterId === known.clusterId && answer.revision < known.revision;
+    if (hasFallen) this.#fellTo = Math.min(answer.revision, this.#fellTo ?? answer.revision);
+    this.suspect();
     throw new AgentError(
       'UNAVAILABLE',
-      `Cannot rely on the answer of etcd: expected it to be at revision ${known} at least, got ${revision}`,
+      `Cannot rely on the answer of etcd: expected it to go on from ${describeLine(known)}, got ${describeLine(answer)}`,
     );
   }
 
@@ -238,7 +235,7 @@ export class StoreTrust {
 
   /** Writes down what is known, where that has changed. Never rejects. */
   async flush(): Promise<void> {
-    if (this.#isLoaded) await this.#save();
+    if (this.#isLoaded) await this.#file.save(this.#stores);
   }
 
   async #inEra<T>(ask: () => Promise<T>): Promise<T> {
@@ -262,30 +259,9 @@ export class StoreTrust {
     this.#stores.set(root, known);
   }
 
-  #suspect(): void {
-    this.#isSuspect = true;
-    this.#loop.nudge();
-  }
-
   async #pass(signal: AbortSignal): Promise<void> {
-    if (this.#isSuspect) await this.lookAgain(signal);
-    const isDue = this.#options.clock.monotonicMs() - this.#savedAtMs >= SAVE_INTERVAL_MS;
-    if (isDue && this.#isJudged) await this.#save();
-  }
-
-  async #save(): Promise<void> {
-    const { files, clock, log } = this.#options;
-    const text = encodeKnownStores(this.#stores);
-    if (text === this.#saved) return;
-    this.#savedAtMs = clock.monotonicMs();
-    try {
-      await files.write(FILE, text);
-      this.#saved = text;
-      this.#cannotSave = false;
-    } catch (err) {
-      if (!this.#cannotSave) log.error({ err }, 'store line cannot be written');
-      this.#cannotSave = true;
-    }
+    if (this.#cleared < this.#suspicions) await this.lookAgain(signal);
+    if (this.#file.isDue && this.#isJudged) await this.#file.save(this.#stores);
   }
 
   #logChange(): void {

@@ -1,9 +1,11 @@
 import { AgentError } from '../domain/errors.ts';
 import type {
+  Committed,
+  Found,
   Granted,
-  KeyValue,
   Kv,
   LeaseId,
+  Listed,
   Renewed,
   Revision,
   StoreIdentity,
@@ -33,15 +35,15 @@ export class TrustedKv implements Kv {
     this.#clock = clock;
   }
 
-  get(key: string, signal: AbortSignal): Promise<{ kv: KeyValue | undefined; revision: Revision }> {
+  get(key: string, signal: AbortSignal): Promise<Found> {
     return this.#checked(signal, () => this.#kv.get(key, signal));
   }
 
-  list(prefix: string, signal: AbortSignal): Promise<{ kvs: readonly KeyValue[]; revision: Revision }> {
+  list(prefix: string, signal: AbortSignal): Promise<Listed> {
     return this.#checked(signal, () => this.#kv.list(prefix, signal));
   }
 
-  commit(txn: Transaction, signal: AbortSignal): Promise<{ applied: boolean; revision: Revision }> {
+  commit(txn: Transaction, signal: AbortSignal): Promise<Committed> {
     return this.#checked(signal, () => this.#kv.commit(txn, signal));
   }
 
@@ -78,17 +80,12 @@ export class TrustedKv implements Kv {
     await this.#usable(signal);
     using stop = new ChildAbort(signal);
     const unwatch = this.#trust.onLost(() => stop.abort(this.#untrusted()));
+    const take = this.#taker(onBatch, stop);
     try {
-      await this.#kv.watch(
-        range,
-        fromRevision,
-        (batch) => {
-          if (stop.signal.aborted) return;
-          this.#trust.noteRevision(batch.revision);
-          onBatch(batch);
-        },
-        stop.signal,
-      );
+      await this.#kv.watch(range, fromRevision, take, stop.signal);
+    } catch (error) {
+      if (!stop.signal.aborted) this.#trust.suspect(); // what is listed next may be of another
+      throw error;
     } finally {
       unwatch();
     }
@@ -100,22 +97,42 @@ export class TrustedKv implements Kv {
     this.#kv.close();
   }
 
-  async #checked<T extends { readonly revision: Revision }>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+  async #checked<T extends StoreIdentity>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
     await this.#usable(signal);
     const answer = await this.#trust.checked(call);
     if (!this.#trust.isUsable) throw this.#untrusted();
     return answer;
   }
 
+  /** Passes batches on, in order: those that come while something speaks against the store once that is cleared up. */
+  #taker(onBatch: (batch: WatchBatch) => void, stop: ChildAbort): (batch: WatchBatch) => void {
+    const trust = this.#trust;
+    const held: WatchBatch[] = [];
+    const pass = (batch: WatchBatch) => {
+      trust.noteRevision(batch.revision);
+      onBatch(batch);
+    };
+    const passHeld = async () => {
+      await trust.untilClear(stop.signal);
+      for (const batch of held.splice(0)) if (!stop.signal.aborted) pass(batch);
+    };
+    return (batch) => {
+      if (stop.signal.aborted) return;
+      if (batch.isResumed) trust.suspect();
+      if (trust.isClear && held.length === 0) pass(batch);
+      else if (held.push(batch) === 1) passHeld().catch((error: unknown) => stop.abort(error));
+    };
+  }
+
   async #usable(signal: AbortSignal): Promise<void> {
-    if (this.#trust.isUsable) return;
+    if (this.#trust.isClear) return;
     signal.throwIfAborted();
     using limit = new ChildAbort(signal);
     const cancel = this.#clock.after(WAIT_MS, () => limit.abort());
-    await this.#trust.untilUsable(limit.signal);
+    await this.#trust.untilClear(limit.signal);
     cancel();
     signal.throwIfAborted();
-    if (!this.#trust.isUsable) throw this.#untrusted();
+    if (!this.#trust.isClear) throw this.#untrusted();
   }
 
   #untrusted(): AgentError {

@@ -6,11 +6,13 @@ import type { Endpoints } from './endpoints.ts';
 import { HedgedCall, type HedgeParts } from './hedged-call.ts';
 import { type ListPage, listAll } from './list-all.ts';
 import type {
+  Committed,
+  Found,
   Granted,
-  KeyValue,
   Kv,
   LeaseId,
   LeaseTime,
+  Listed,
   Renewed,
   Revision,
   StoreIdentity,
@@ -50,13 +52,13 @@ export class EtcdKv implements Kv {
     this.#parts = parts;
   }
 
-  async get(key: string, signal: AbortSignal): Promise<{ kv: KeyValue | undefined; revision: Revision }> {
+  async get(key: string, signal: AbortSignal): Promise<Found> {
     const answer = await this.#range(`read "${key}"`, { ...encodeRange({ key }) }, signal);
     const [kv] = answer.kvs;
-    return { kv: kv && decodeKeyValue(kv), revision: Number(answer.header.revision) };
+    return { kv: kv && decodeKeyValue(kv), ...decodeIdentity(answer.header) };
   }
 
-  async list(prefix: string, signal: AbortSignal): Promise<{ kvs: readonly KeyValue[]; revision: Revision }> {
+  async list(prefix: string, signal: AbortSignal): Promise<Listed> {
     const whole = encodeRange({ prefix });
     const readPage = async (from: Buffer, limit: number, revision: Revision | undefined): Promise<ListPage> => {
       const request = { ...whole, key: from, limit, ...(revision !== undefined && { revision: String(revision) }) };
@@ -64,14 +66,14 @@ export class EtcdKv implements Kv {
       return {
         kvs: kvs.map(decodeKeyValue),
         more,
-        revision: revision ?? Number(header.revision),
+        store: decodeIdentity(header),
         last: kvs.at(-1)?.key,
       };
     };
     return listAll(prefix, readPage);
   }
 
-  async commit(txn: Transaction, signal: AbortSignal): Promise<{ applied: boolean; revision: Revision }> {
+  async commit(txn: Transaction, signal: AbortSignal): Promise<Committed> {
     const [first] = txn.writes;
     if (!first) throw new AgentError('INVALID_INPUT', 'Cannot commit a transaction: expected at least one write');
     const named = 'put' in first ? first.put : first.delete;
@@ -80,7 +82,7 @@ export class EtcdKv implements Kv {
       ['KV', 'txn', { compare: txn.compares.map(encodeCompare), success: txn.writes.map(encodeWrite) }],
       signal,
     );
-    return { applied: answer.succeeded, revision: Number(answer.header.revision) };
+    return { applied: answer.succeeded, ...decodeIdentity(answer.header) };
   }
 
   async grantLease(ttlMs: number, signal: AbortSignal): Promise<Granted> {

@@ -1,10 +1,11 @@
 import { AgentError, errorCodeOf } from '../domain/errors.ts';
-import type { KeyValue, Revision } from './port.ts';
+import type { KeyValue, Listed, Revision, StoreIdentity } from './port.ts';
 
 export interface ListPage {
   readonly kvs: readonly KeyValue[];
   readonly more: boolean;
-  readonly revision: Revision;
+  /** What answered: of the first page, its revision is the list's. */
+  readonly store: StoreIdentity;
   /** The last key as bytes: the next page begins after it. */
   readonly last: Buffer | undefined;
 }
@@ -16,10 +17,7 @@ const pageBytes = 4 * 1024 * 1024;
 const restarts = 3;
 
 /** All pages at one revision. A compaction between two of them restarts the list. */
-export async function listAll(
-  prefix: string,
-  readPage: ReadPage,
-): Promise<{ kvs: readonly KeyValue[]; revision: Revision }> {
+export async function listAll(prefix: string, readPage: ReadPage): Promise<Listed> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await listOnce(prefix, readPage);
@@ -31,16 +29,21 @@ export async function listAll(
   }
 }
 
-async function listOnce(prefix: string, readPage: ReadPage): Promise<{ kvs: KeyValue[]; revision: Revision }> {
+async function listOnce(prefix: string, readPage: ReadPage): Promise<Listed> {
   const kvs: KeyValue[] = [];
   let limit = pageKeys;
   let page = await readPage(Buffer.from(prefix), limit, undefined);
-  const { revision } = page;
+  const { store } = page;
   for (;;) {
     for (const kv of page.kvs) kvs.push(kv);
-    if (!page.more || !page.last) return { kvs, revision };
+    if (!page.more || !page.last) return { kvs, ...store };
     limit = nextLimit(page.kvs);
-    page = await readPage(Buffer.concat([page.last, Buffer.of(0)]), limit, revision);
+    page = await readPage(Buffer.concat([page.last, Buffer.of(0)]), limit, store.revision);
+    if (page.store.clusterId !== store.clusterId)
+      throw new AgentError(
+        'UNAVAILABLE',
+        `Cannot list "${prefix}": expected all of it from cluster ${store.clusterId}, got a part from ${page.store.clusterId}`,
+      );
   }
 }
 

@@ -18,6 +18,7 @@ export class OneWatch {
   readonly #range: WatchRange;
   readonly #onBatch: (batch: WatchBatch) => void;
   #next: Revision;
+  #streams = 0;
 
   constructor(parts: Parts, range: WatchRange, fromRevision: Revision, onBatch: (batch: WatchBatch) => void) {
     this.#parts = parts;
@@ -34,6 +35,7 @@ export class OneWatch {
   /** Follows on one stream until that breaks, and says why. Rejects with what `onBatch` throws and on abort. */
   async follow(client: RawClient, signal: AbortSignal): Promise<GrpcFailure> {
     const { calls, attemptMs } = this.#parts;
+    this.#streams += 1;
     try {
       await calls.within(client.connected('Watch'), { limitMs: attemptMs, sent: false }, signal);
     } catch (error) {
@@ -96,9 +98,10 @@ export class OneWatch {
     let events: WatchEvent[] = [];
     return (response) => {
       if (response.canceled) end(whyCanceled(response, this.#next));
-      else if (response.created)
+      else if (response.created) {
         created(); // its revision is the store's, not what was delivered
-      else {
+        if (this.#streams > 1) this.#onBatch({ revision: this.#next - 1, events: [], isResumed: true });
+      } else {
         for (const event of decodeEvents(response)) events.push(event);
         if (response.fragment) return;
         const all = events;

@@ -43,10 +43,12 @@ export interface WatchEvent {
   readonly previous?: KeyValue;
 }
 
-/** All events of the range up to and including `revision`, in order. Empty for a progress notice. */
+/** All events of the range up to and including `revision`, in order. Empty for a progress notice, and where a watch goes on. */
 export interface WatchBatch {
   readonly revision: Revision;
   readonly events: readonly WatchEvent[];
+  /** No events are told with it: the watch goes on over another connection. What answers there may have been restored meanwhile. */
+  readonly isResumed?: true;
 }
 
 /** Keys from a prefix (it must end in `/`) or one single key. */
@@ -71,6 +73,17 @@ export interface StoreIdentity {
   readonly clusterId: string;
   readonly raftTerm: number;
   readonly revision: Revision;
+}
+
+/** Answers, each of which tells what store gave it. @see Kv */
+export interface Found extends StoreIdentity {
+  readonly kv: KeyValue | undefined;
+}
+export interface Listed extends StoreIdentity {
+  readonly kvs: readonly KeyValue[];
+}
+export interface Committed extends StoreIdentity {
+  readonly applied: boolean;
 }
 
 /** A renewal that was answered. */
@@ -104,18 +117,15 @@ export interface LeaseTime {
  * etcd says, `LIMIT` for a request over etcd's limits, `FULL` for a write to a store out of space. On abort: the signal's reason.
  */
 export interface Kv {
-  /** The key, or undefined when there's none; and the revision of the answer. */
-  get(key: string, signal: AbortSignal): Promise<{ readonly kv: KeyValue | undefined; readonly revision: Revision }>;
-  /** All keys of the prefix at one revision, read in pages. */
-  list(
-    prefix: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly kvs: readonly KeyValue[]; readonly revision: Revision }>;
+  /** The key, or undefined when there's none. */
+  get(key: string, signal: AbortSignal): Promise<Found>;
+  /** All keys of the prefix at one revision, read in pages; the answer tells that revision. */
+  list(prefix: string, signal: AbortSignal): Promise<Listed>;
   /**
    * Applies all writes if all compares hold, else none. A lost compare is a value, not an error. Rejects with `NOT_FOUND` when a
    * put names a lease that is gone, with `INVALID_INPUT` when two writes name one key.
    */
-  commit(txn: Transaction, signal: AbortSignal): Promise<{ readonly applied: boolean; readonly revision: Revision }>;
+  commit(txn: Transaction, signal: AbortSignal): Promise<Committed>;
   grantLease(ttlMs: number, signal: AbortSignal): Promise<Granted>;
   /**
    * One renewal, asked of the other endpoints too while the first is silent.
@@ -125,7 +135,8 @@ export interface Kv {
   leaseTimeToLive(id: LeaseId, signal: AbortSignal): Promise<LeaseTime>;
   revokeLease(id: LeaseId, signal: AbortSignal): Promise<void>;
   /**
-   * Delivers each change of the range from `fromRevision` on, in order, none lost, none twice, across reconnections.
+   * Delivers each change of the range from `fromRevision` on, in order, none lost, none twice, across reconnections; each of which
+   * it tells, before what comes over it.
    * Resolves when the signal aborts. Rejects with a {@link CompactedError} (`STALE`) when the store has compacted past what was
    * delivered: list again.
    */

@@ -1,9 +1,11 @@
 import { AgentError } from '../../src/domain/errors.ts';
 import type {
+  Committed,
+  Found,
   Granted,
-  KeyValue,
   Kv,
   LeaseId,
+  Listed,
   Renewed,
   Revision,
   StoreIdentity,
@@ -47,17 +49,17 @@ export class SimKv implements Kv {
     this.#tap = tap;
   }
 
-  get(key: string, signal: AbortSignal): Promise<{ kv: KeyValue | undefined; revision: Revision }> {
+  get(key: string, signal: AbortSignal): Promise<Found> {
     this.#tap.onKey(key);
     return this.#heard(this.#call(signal, (stop) => this.#kv.get(key, stop)));
   }
 
-  list(prefix: string, signal: AbortSignal): Promise<{ kvs: readonly KeyValue[]; revision: Revision }> {
+  list(prefix: string, signal: AbortSignal): Promise<Listed> {
     this.#tap.onKey(prefix);
     return this.#heard(this.#call(signal, (stop) => this.#kv.list(prefix, stop)));
   }
 
-  commit(txn: Transaction, signal: AbortSignal): Promise<{ applied: boolean; revision: Revision }> {
+  commit(txn: Transaction, signal: AbortSignal): Promise<Committed> {
     for (const { key } of txn.compares) this.#tap.onKey(key);
     for (const write of txn.writes) this.#tap.onKey('put' in write ? write.put : write.delete);
     const what = txn.writes.map((write) => ('put' in write ? `put ${write.put}` : `delete ${write.delete}`)).join(', ');
@@ -98,7 +100,7 @@ export class SimKv implements Kv {
     const options = { tag: 'store', signal, endsWithProcess: true };
     const deliver = (batch: WatchBatch) =>
       this.#process.deliver(() => {
-        this.#tap.onRevision(batch.revision);
+        if (!batch.isResumed) this.#tap.onRevision(batch.revision); // that one tells only what was delivered before
         onBatch(batch);
       });
     return this.#process.call(options, (stop) => this.#kv.watch(range, fromRevision, deliver, stop));

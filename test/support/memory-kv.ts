@@ -1,10 +1,12 @@
 import { AgentError } from '../../src/domain/errors.ts';
 import {
+  type Committed,
   CompactedError,
+  type Found,
   type Granted,
-  type KeyValue,
   type Kv,
   type LeaseId,
+  type Listed,
   type Renewed,
   type Revision,
   type StoreIdentity,
@@ -44,6 +46,8 @@ export class MemoryKv implements Kv {
   readonly #clock: Clock;
   readonly #faults: KvFaults = { unreachable: 'no', delayMs: 0, loseReplies: 0, lateByMs: 0 };
   readonly #onFault = new Set<() => void>();
+  /** How often its connections were lost. */
+  #brokenOff = 0;
   readonly #closed = new AbortController();
 
   constructor(store: MemoryStore, clock: Clock, name: string) {
@@ -59,6 +63,7 @@ export class MemoryKv implements Kv {
   /** Changes what is wrong from now on. Watches break, and go on when the store can be reached again. */
   setFaults(faults: Partial<KvFaults>): void {
     Object.assign(this.#faults, faults);
+    if (this.#isDeaf) this.#brokenOff += 1;
     for (const wake of [...this.#onFault]) wake();
   }
 
@@ -71,27 +76,22 @@ export class MemoryKv implements Kv {
     this.setFaults({ unreachable: 'no' });
   }
 
-  get(key: string, signal: AbortSignal): Promise<{ kv: KeyValue | undefined; revision: Revision }> {
-    return this.#read('get', `read "${key}"`, signal, () => ({
-      kv: this.#store.get(key),
-      revision: this.#store.revision,
-    }));
+  get(key: string, signal: AbortSignal): Promise<Found> {
+    return this.#read('get', `read "${key}"`, signal, () => ({ kv: this.#store.get(key), ...this.#store.identity() }));
   }
 
-  async list(prefix: string, signal: AbortSignal): Promise<{ kvs: readonly KeyValue[]; revision: Revision }> {
+  async list(prefix: string, signal: AbortSignal): Promise<Listed> {
     encodeRange({ prefix });
-    return this.#read('list', `list "${prefix}"`, signal, () => ({
-      kvs: this.#store.list(prefix),
-      revision: this.#store.revision,
-    }));
+    const read = () => ({ kvs: this.#store.list(prefix), ...this.#store.identity() });
+    return this.#read('list', `list "${prefix}"`, signal, read);
   }
 
-  commit(txn: Transaction, signal: AbortSignal): Promise<{ applied: boolean; revision: Revision }> {
+  commit(txn: Transaction, signal: AbortSignal): Promise<Committed> {
     const isLate = this.#faults.loseReplies > 0 && this.#faults.lateByMs > 0;
     const act = () => {
-      if (!isLate) return this.#store.commit(txn);
-      this.#store.commitLater(txn, this.#faults.lateByMs);
-      return { applied: false, revision: 0 }; // nobody hears of it
+      if (isLate) this.#store.commitLater(txn, this.#faults.lateByMs);
+      const { applied } = isLate ? { applied: false } : this.#store.commit(txn); // of a late one nobody hears
+      return { applied, ...this.#store.identity() };
     };
     return this.#write('commit', 'commit', signal, act);
   }
@@ -129,10 +129,12 @@ export class MemoryKv implements Kv {
     encodeRange(range);
     if (fromRevision < 1) throw new AgentError('INVALID_INPUT', 'Cannot watch: expected a revision from 1 on');
     let next = fromRevision;
-    while (!signal.aborted) {
+    const connection = this.#connection;
+    for (let tries = 0; !signal.aborted; tries += 1) {
       if (this.#closed.signal.aborted) throw unavailable('watch');
+      const begin = { next, isResumed: () => tries > 0 || this.#connection > connection };
       if (this.#isCut) await this.#waitForChange(range, signal);
-      else next = await this.#follow(range, next, onBatch, signal);
+      else next = await this.#follow(range, begin, onBatch, signal);
     }
   }
 
@@ -148,7 +150,7 @@ export class MemoryKv implements Kv {
    */
   async #follow(
     range: WatchRange,
-    from: Revision,
+    { next: from, isResumed }: { readonly next: Revision; readonly isResumed: () => boolean },
     onBatch: (batch: WatchBatch) => void,
     signal: AbortSignal,
   ): Promise<Revision> {
@@ -158,6 +160,8 @@ export class MemoryKv implements Kv {
       const { compactedAt } = this.#store;
       throw new CompactedError(`Cannot watch from ${from}: the store is compacted to ${compactedAt}`, compactedAt);
     }
+    if (isResumed()) onBatch({ revision: from - 1, events: [], isResumed: true });
+    const connection = this.#connection;
     let next = from;
     let scan = from;
     const sent: WatchEvent[][] = [];
@@ -171,7 +175,8 @@ export class MemoryKv implements Kv {
       send();
       for (;;) {
         if (sent.length > 0) await this.#travel(signal);
-        if (signal.aborted || this.#isDeaf || this.#closed.signal.aborted) return next;
+        const isBroken = this.#isDeaf || this.#connection > connection;
+        if (signal.aborted || isBroken || this.#closed.signal.aborted) return next;
         const events = sent.splice(0).flat();
         const last = events.at(-1);
         if (last) {
@@ -199,6 +204,11 @@ export class MemoryKv implements Kv {
       signal.addEventListener('abort', wake, { once: true });
       if (signal.aborted) wake();
     });
+  }
+
+  /** Each has a greater number than the one before. */
+  get #connection(): number {
+    return this.#brokenOff + this.#store.restored;
   }
 
   /** No connection can be made. */
@@ -248,11 +258,7 @@ export class MemoryKv implements Kv {
   }
 
   /** Sent once: as a write it may have been applied when it fails. */
-  async #write<T>(method: keyof Kv, action: string, signal: AbortSignal, act: () => T): Promise<T> {
-    return this.#attempt(method, action, signal, act);
-  }
-
-  #attempt<T>(method: keyof Kv, action: string, signal: AbortSignal, act: () => T): Promise<T> {
+  #write<T>(method: keyof Kv, action: string, signal: AbortSignal, act: () => T): Promise<T> {
     this.#count(method);
     const loses = method === 'commit' && this.#faults.loseReplies > 0;
     if (loses) this.#faults.loseReplies -= 1;

@@ -49,6 +49,7 @@ export class MemoryStore {
   #term = 2;
   #lastLease = 1_000;
   #isDown = false;
+  #restored = 0;
   #isFull = false;
   /** Transactions that wait in a member that is cut off. */
   readonly #held = new Map<() => void, () => void>();
@@ -74,6 +75,11 @@ export class MemoryStore {
 
   get isDown(): boolean {
     return this.#isDown;
+  }
+
+  /** How often it was restored: no connection outlives that. */
+  get restored(): number {
+    return this.#restored;
   }
 
   /** A member that is cut off has taken it: it's applied so much later, unless the store was restored meanwhile. */
@@ -126,6 +132,7 @@ export class MemoryStore {
   restore(snapshot: StoreSnapshot, clusterId = this.#clusterId): void {
     const wasDown = this.#isDown;
     this.stop();
+    this.#restored += 1;
     this.#clusterId = clusterId;
     this.#term = 1;
     this.#revision = snapshot.revision;

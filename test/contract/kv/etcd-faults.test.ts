@@ -12,6 +12,7 @@ import { systemClock } from '../../../src/loop/system-clock.ts';
 import { EtcdServer, hasEtcd } from '../../support/etcd-server.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeStateFiles } from '../../support/fake-state-files.ts';
+import { recordWatch } from '../../support/record-watch.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
 
 const { signal } = new AbortController();
@@ -79,13 +80,7 @@ function runSuite(): void {
     await trust.load();
     assert.equal(await trust.judge({ epoch: 1 }, signal), true);
     const trusted = new TrustedKv(kv, trust, systemClock);
-    const events: string[] = [];
-    const watching = kv.watch(
-      { prefix: '/restored/' },
-      revision + 1,
-      (batch) => events.push(...batch.events.map((event) => event.kv.key)),
-      stop.signal,
-    );
+    const watched = recordWatch(kv, { prefix: '/restored/' }, revision + 1, stop.signal);
 
     await member.kill();
     member.restoreSnapshot(snapshot);
@@ -102,13 +97,17 @@ function runSuite(): void {
     await eventually('the doubt', 5_000, () => trust.doubt !== undefined);
     assert.match(trust.doubt ?? '', new RegExp(`revision ${revision}, term .*an older copy`));
     assert.equal(changes.length, 2);
-    assert.deepEqual(events, [], 'the watch says nothing');
+    assert.deepEqual(watched.events, [], 'the watch tells none of what is written');
+    assert.ok(
+      watched.batches.some(({ isResumed }) => isResumed),
+      'and says that its connection was lost',
+    );
     const confirmedStore = await kv.identity(signal);
     trust.noteSettings({ epoch: 2, confirmedStore });
     await eventually('trust', 5_000, () => trust.isUsable);
     assert.ok((await trusted.get('/restored/c', signal)).kv);
     assert.equal((await trusted.get('/restored/b', signal)).kv, undefined);
     stop.abort();
-    await Promise.all([running, watching]);
+    await Promise.all([running, watched.ended]);
   });
 }

@@ -45,7 +45,7 @@ export function kvContract(name: string, harness: () => KvHarness): void {
     assert.equal(applied, true);
     assert.equal(revision, before.revision + 1);
     const expected = { key: `${root}a`, value: 'ä→1', createRevision: revision, modRevision: revision, lease: '0' };
-    assert.deepEqual(await kv.get(`${root}a`, never), { kv: expected, revision });
+    assert.deepEqual(await kv.get(`${root}a`, never), { kv: expected, ...(await kv.identity(never)) });
   });
 
   test(`${name}: list() reads more than a page, in order, and nothing beside the prefix`, async () => {
@@ -59,12 +59,12 @@ export function kvContract(name: string, harness: () => KvHarness): void {
       const writes = keys.slice(at, at + 100).map((key): Write => ({ put: key, value: key }));
       await kv.commit({ compares: [], writes }, never);
     }
-    const { kvs, revision } = await kv.list(`${root}in/`, never);
+    const { kvs, ...store } = await kv.list(`${root}in/`, never);
     assert.deepEqual(
       kvs.map((kv) => kv.key),
       keys,
     );
-    assert.equal(revision, (await kv.get(root, never)).revision);
+    assert.deepEqual(store, await kv.identity(never));
     assert.deepEqual((await kv.list(`${root}none/`, never)).kvs, []);
     await rejectsWith(kv.list(`${root}in`, never), 'INVALID_INPUT');
   });
@@ -105,7 +105,7 @@ export function kvContract(name: string, harness: () => KvHarness): void {
     const first = await kv.commit(create, never);
     assert.equal(first.applied, true);
     const again = await kv.commit(create, never);
-    assert.deepEqual(again, { applied: false, revision: first.revision });
+    assert.deepEqual(again, { ...first, applied: false });
     const { id } = await kv.grantLease(60_000, never);
     const second = await kv.commit(
       { compares: [{ key: a, modRevision: first.revision }], writes: [{ put: a, value: '2', lease: id }] },
@@ -141,7 +141,7 @@ export function kvContract(name: string, harness: () => KvHarness): void {
     assert.equal((await kv.get(a, never)).kv, undefined);
     assert.equal((await kv.get(b, never)).kv?.modRevision, third.revision);
     const nothing = await kv.commit({ compares: [], writes: [{ delete: a }] }, never);
-    assert.deepEqual(nothing, { applied: true, revision: third.revision });
+    assert.deepEqual(nothing, { ...third, applied: true });
     await kv.revokeLease(id, never);
   });
 
@@ -299,6 +299,25 @@ export function kvContract(name: string, harness: () => KvHarness): void {
       seen.events.map((event) => event.kv.value),
       wanted,
     );
+    const before = seen.batches.length;
+    it.breakConnections();
+    await it.until('word of another connection', 10_000, () => seen.batches.length > before);
+    assert.deepEqual(seen.batches.at(-1), {
+      revision: seen.events.at(-1)?.kv.modRevision,
+      events: [],
+      isResumed: true,
+    });
+    stop.abort();
+    await seen.ended;
+  });
+
+  test(`${name}: a watch over its first connection does not say that it goes on`, async () => {
+    const { it, kv, root } = begin();
+    const stop = new AbortController();
+    const { revision } = await put(kv, `${root}a`, '1');
+    const seen = recordWatch(kv, { prefix: root }, revision, stop.signal);
+    await it.until('the event', 5_000, () => seen.batches.length > 0);
+    assert.ok(seen.batches.every((batch) => batch.isResumed === undefined));
     stop.abort();
     await seen.ended;
   });

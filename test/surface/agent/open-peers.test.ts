@@ -159,7 +159,7 @@ test('a kept connection is never taken for another node at the same address', as
       get: async () =>
         Promise.resolve({
           kv: { key: 'k', value: recordAt(two.tls.listener.port), createRevision: 1, modRevision: 1, lease: '0' },
-          revision: 1,
+          ...{ clusterId: 'c', raftTerm: 2, revision: 1 },
         }),
     },
     layout,

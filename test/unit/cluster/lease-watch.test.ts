@@ -187,8 +187,8 @@ test('the lease of a leader of which the candidacy is another by now is not revo
   await world.clock.advance(4_000);
   const list = b.kv.list.bind(b.kv);
   b.kv.list = async (prefix, signal) => {
-    const { kvs, revision } = await list(prefix, signal);
-    return { kvs: kvs.map((kv) => ({ ...kv, modRevision: revision })), revision };
+    const listed = await list(prefix, signal);
+    return { ...listed, kvs: listed.kvs.map((kv) => ({ ...kv, modRevision: listed.revision })) };
   };
   await world.clock.advance(4_000);
   assert.ok(b.calls('leaseTimeToLive') > 1);

@@ -10,7 +10,8 @@ test('a presence whose watch is compacted past each time is given up, not looked
   const kv = {
     get: async () => {
       looks += 1;
-      return { kv: { key: 'presence', value, createRevision: 1, modRevision: 1, version: 1, lease: '7' }, revision: 9 };
+      const found = { key: 'presence', value, createRevision: 1, modRevision: 1, version: 1, lease: '7' };
+      return { kv: found, clusterId: 'c', raftTerm: 2, revision: 9 };
     },
     watch: () => Promise.reject(new AgentError('STALE', 'Cannot watch: compacted')),
   };

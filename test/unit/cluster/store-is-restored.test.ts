@@ -215,6 +215,26 @@ test('a store that was restored, confirmed and written to past the known revisio
   assert.equal(agent.registration.epoch, 2);
 });
 
+test('a connection that was lost is reason enough to look: the confirmation may lie before all that is watched', async () => {
+  const world = makeWorld();
+  const agent = startAgent(world, 'one');
+  await advanceUntil(world.clock, 'joined', stateIs(agent, 'joined'));
+  const snapshot = world.store.snapshot();
+  for (let n = 0; n < 20; n += 1) world.put(`/elsewhere/${n}`);
+  world.put(order, 'run');
+  const settings = world.store.get(layout.cluster)?.value;
+  world.put(layout.cluster, settings); // so that its watch goes on from here too, past the confirmation
+  await advanceUntil(world.clock, 'the order seen', () => agent.mirror.entries.has(order));
+  agent.kv.cutOff();
+  world.store.restore(snapshot);
+  await confirm(world);
+  for (let n = 0; n < 100; n += 1) world.put(`/elsewhere/${n}`);
+  await world.clock.advance(100);
+  agent.kv.reconnect();
+  await advanceUntil(world.clock, 'listed anew', () => agent.mirror.entries.size === 0, 5_000);
+  assert.equal(agent.registration.epoch, 2);
+});
+
 test('settings of the cluster that somebody has deleted come back with the epoch that was reached', async () => {
   const world = makeWorld();
   const first = await restoreUnder(world);
@@ -260,11 +280,34 @@ test('an empty store in place of the known one is in doubt, not empty of orders'
   assert.equal(presenceOf(world)?.state, 'in-doubt');
 });
 
+test('a copy from before the last confirmation is in doubt however far it has come, and nothing is listed from it', async () => {
+  const world = makeWorld();
+  const agent = startAgent(world, 'one');
+  await advanceUntil(world.clock, 'joined', stateIs(agent, 'joined'));
+  const earlier = world.store.snapshot();
+  for (let n = 0; n < 100; n += 1) world.put(`/elsewhere/${n}`);
+  const further = world.store.snapshot();
+  world.put(order, 'run');
+  await advanceUntil(world.clock, 'the order seen', () => agent.mirror.entries.has(order));
+  world.store.restore(earlier);
+  await advanceUntil(world.clock, 'in doubt', stateIs(agent, 'in-doubt'));
+  await confirm(world);
+  await advanceUntil(world.clock, 'listed anew', () => agent.mirror.entries.size === 0);
+  world.put(order, 'again');
+  await advanceUntil(world.clock, 'the order seen', () => agent.mirror.entries.has(order));
+  world.store.restore(further);
+  await advanceUntil(world.clock, 'in doubt', stateIs(agent, 'in-doubt'));
+  await world.clock.advance(10_000);
+  assert.deepEqual([...agent.mirror.entries.keys()], [order], 'what that one lacks is not taken for gone');
+});
+
 test('another cluster in place of the known one is in doubt until that is back', async () => {
   const world = makeWorld();
   const agent = startAgent(world, 'one');
   await advanceUntil(world.clock, 'joined', stateIs(agent, 'joined'));
   const snapshot = world.store.snapshot();
+  world.put(order, 'run');
+  await advanceUntil(world.clock, 'the order seen', () => agent.mirror.entries.has(order));
   world.store.restore({ ...snapshot, revision: 5_000 }, 'foreign');
   for (let n = 0; n < 5; n += 1) {
     world.store.stop();
@@ -272,6 +315,8 @@ test('another cluster in place of the known one is in doubt until that is back',
   }
   await advanceUntil(world.clock, 'in doubt', stateIs(agent, 'in-doubt'), 10_000);
   assert.match(agent.registration.state.text, /another etcd cluster answers/);
+  await world.clock.advance(10_000);
+  assert.deepEqual([...agent.mirror.entries.keys()], [order], 'what that one lacks is not taken for gone');
   world.store.restore({ ...snapshot, revision: snapshot.revision + 10 }, 'memory');
   for (let n = 0; n < 9; n += 1) {
     world.store.stop();

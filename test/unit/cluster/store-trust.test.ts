@@ -4,7 +4,7 @@ import { encodeKnownStores } from '../../../src/cluster/store-line.ts';
 import { StoreTrust } from '../../../src/cluster/store-trust.ts';
 import type { StoreLine } from '../../../src/domain/node.ts';
 import { silentLog } from '../../../src/loop/log.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeClock, settle } from '../../support/fake-clock.ts';
 import { FakeStateFiles } from '../../support/fake-state-files.ts';
 
 const root = '/muster/demo/';
@@ -37,13 +37,13 @@ function makeTrust() {
 test('what was asked of a store before it was set back is no answer of the one that is confirmed in its place', async () => {
   const { trust, judge } = makeTrust();
   await judge(at(100));
-  const late = Promise.withResolvers<{ revision: number }>();
+  const late = Promise.withResolvers<StoreLine>();
   const reading = trust.checked(() => late.promise);
   assert.ok(await judge(at(12), 2, at(10)));
-  late.resolve({ revision: 101 });
+  late.resolve(at(101));
   await assert.rejects(reading, { code: 'UNAVAILABLE', message: /got it from the one before/ });
   assert.equal(trust.revision, 12);
-  assert.deepEqual(await trust.checked(async () => ({ revision: 13 })), { revision: 13 });
+  assert.deepEqual(await trust.checked(async () => at(13)), at(13));
 });
 
 test('nor is an answer to where it is, and the epoch that was reached stays', async () => {
@@ -62,10 +62,10 @@ test('what is asked of a store in doubt that is set back once more says nothing 
   const { trust, judge } = makeTrust();
   await judge(at(100));
   assert.equal(await judge(at(50)), false);
-  const late = Promise.withResolvers<{ revision: number }>();
+  const late = Promise.withResolvers<StoreLine>();
   const reading = trust.checked(() => late.promise);
   assert.equal(await judge(at(20)), false);
-  late.resolve({ revision: 51 });
+  late.resolve(at(51));
   await assert.rejects(reading, { code: 'UNAVAILABLE' });
   assert.equal(trust.revision, 20);
 });
@@ -75,7 +75,7 @@ test('a store that has told of more than it is found at was set back meanwhile: 
     const { trust, judge, files } = makeTrust();
     if (isKnown) files.texts.set('store-line', encodeKnownStores(new Map([[root, { line: at(15), epoch: 1 }]])));
     await trust.load();
-    trust.noteRevision(45);
+    trust.noteHint(at(45));
     assert.equal(await judge(at(21)), false);
     assert.match(trust.doubt ?? '', /was at revision 45/);
     assert.ok(await judge(at(22), 2, at(21)));
@@ -86,9 +86,9 @@ test('what an earlier attempt to join was told makes no doubt of what is found n
   const { trust, judge } = makeTrust();
   await trust.load();
   trust.beginListening();
-  trust.noteRevision(1_000);
+  trust.noteHint(at(1_000));
   trust.beginListening();
-  trust.noteRevision(905);
+  trust.noteHint(at(905));
   assert.ok(await judge(at(905), 2, at(900)));
 });
 
@@ -109,7 +109,7 @@ test('a store that has told of less than was known was set back, also where it h
   const { trust, judge } = makeTrust();
   await judge(at(100));
   await assert.rejects(
-    trust.checked(async () => ({ revision: 99 })),
+    trust.checked(async () => at(99)),
     { code: 'UNAVAILABLE' },
   );
   assert.equal(await judge(at(130)), false);
@@ -122,9 +122,40 @@ test('a store that has told of less than was known was set back, also where it h
 test('an answer on its way while the store goes on is one', async () => {
   const { trust, judge } = makeTrust();
   await judge(at(100));
-  const late = Promise.withResolvers<{ revision: number }>();
+  const late = Promise.withResolvers<StoreLine>();
   const reading = trust.checked(() => late.promise);
   await judge(at(105));
-  late.resolve({ revision: 101 });
-  assert.deepEqual(await reading, { revision: 101 });
+  late.resolve(at(101));
+  assert.deepEqual(await reading, at(101));
+});
+
+test('an answer of another cluster, or from before the last election, is none, however far that store has come', async () => {
+  for (const other of [
+    { ...at(200), clusterId: 'd' },
+    { ...at(200), raftTerm: 1 },
+  ]) {
+    const { trust, judge } = makeTrust();
+    await judge(at(100));
+    await assert.rejects(
+      trust.checked(async () => other),
+      { code: 'UNAVAILABLE', message: /go on from revision 100, term 2 of cluster c, got revision 200/ },
+    );
+    assert.equal(trust.revision, 100);
+    assert.equal(trust.isClear, false);
+    assert.ok(await judge(at(101)), 'it was a member of another cluster among the endpoints');
+    assert.ok(trust.isClear);
+  }
+});
+
+test('what speaks against a store while it is looked at is not cleared up by that look', async () => {
+  const { trust, asked, judge } = makeTrust();
+  await judge(at(100));
+  trust.suspect();
+  const looking = trust.lookAgain(never);
+  await settle();
+  trust.suspect();
+  asked.at(-1)?.resolve(at(101));
+  await looking;
+  assert.ok(trust.isUsable);
+  assert.equal(trust.isClear, false);
 });

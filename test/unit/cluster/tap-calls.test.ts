@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type EndedCall, tapCalls } from '../../../src/cluster/tap-calls.ts';
 import { AgentError } from '../../../src/domain/errors.ts';
+import type { Found } from '../../../src/etcd/port.ts';
 import { FakeClock, settle } from '../../support/fake-clock.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 
@@ -69,11 +70,11 @@ test('a lost compare and a failure are told for what they are, and reach the cal
 
 test('how long a call took is told by the monotonic clock', async () => {
   const { kv, inner, calls, clock } = make();
-  const { promise, resolve } = Promise.withResolvers<{ kv: undefined; revision: number }>();
+  const { promise, resolve } = Promise.withResolvers<Found>();
   inner.get = () => promise;
   const getting = kv.get('/a', signal);
   await clock.advance(250);
-  resolve({ kv: undefined, revision: 3 });
+  resolve({ kv: undefined, clusterId: 'c', raftTerm: 2, revision: 3 });
   await getting;
   await settle();
   assert.deepEqual(calls, [{ operation: 'get', tookMs: 250, isLost: false, revision: 3 }]);

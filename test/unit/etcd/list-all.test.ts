@@ -5,13 +5,14 @@ import { type ListPage, listAll } from '../../../src/etcd/list-all.ts';
 import type { KeyValue } from '../../../src/etcd/port.ts';
 
 const kv = (key: string, value = ''): KeyValue => ({ key, value, createRevision: 1, modRevision: 1, lease: '0' });
+const at = (revision: number, clusterId = 'c') => ({ store: { clusterId, raftTerm: 2, revision } });
 const stale = () => new AgentError('STALE', 'compacted');
 
 test('listAll() asks each further page at the revision of the first, from after its last key', async () => {
   const asked: [from: string, revision: number | undefined][] = [];
   const pages: ListPage[] = [
-    { kvs: [kv('/a/1')], more: true, revision: 7, last: Buffer.from('/a/1') },
-    { kvs: [kv('/a/2')], more: false, revision: 7, last: Buffer.from('/a/2') },
+    { kvs: [kv('/a/1')], more: true, ...at(7), last: Buffer.from('/a/1') },
+    { kvs: [kv('/a/2')], more: false, ...at(7), last: Buffer.from('/a/2') },
   ];
   const { kvs, revision } = await listAll('/a/', async (from, _, at) => {
     asked.push([from.toString(), at]);
@@ -30,26 +31,35 @@ test('listAll() asks for fewer keys a page where values are large', async () => 
   const big = kv('/a/1', 'x'.repeat(200_000));
   await listAll('/a/', async (_, limit) => {
     limits.push(limit);
-    return { kvs: [big, big], more: limits.length < 2, revision: 1, last: Buffer.from('/a/1') };
+    return { kvs: [big, big], more: limits.length < 2, ...at(1), last: Buffer.from('/a/1') };
   });
   assert.deepEqual(limits, [500, 20]);
 });
 
 test('listAll() begins again when the store is compacted between two pages', async () => {
   let calls = 0;
-  const { revision } = await listAll('/a/', async (_, __, at) => {
+  const { revision } = await listAll('/a/', async (_, __, revisionAsked) => {
     calls += 1;
     if (calls === 2) throw stale();
-    if (at === undefined) return { kvs: [kv('/a/1')], more: calls === 1, revision: calls, last: Buffer.from('/a/1') };
+    if (revisionAsked === undefined)
+      return { kvs: [kv('/a/1')], more: calls === 1, ...at(calls), last: Buffer.from('/a/1') };
     throw new Error('unexpected page');
   });
   assert.equal(revision, 3);
 });
 
 test('listAll() that is always overtaken by compaction is UNAVAILABLE', async () => {
-  const overtaken = listAll('/a/', async (_, __, at) => {
-    if (at !== undefined) throw stale();
-    return { kvs: [kv('/a/1')], more: true, revision: 1, last: Buffer.from('/a/1') };
+  const overtaken = listAll('/a/', async (_, __, revisionAsked) => {
+    if (revisionAsked !== undefined) throw stale();
+    return { kvs: [kv('/a/1')], more: true, ...at(1), last: Buffer.from('/a/1') };
   });
   await assert.rejects(overtaken, { code: 'UNAVAILABLE' });
+});
+
+test('listAll() of which a part comes from another cluster is UNAVAILABLE', async () => {
+  const mixed = listAll('/a/', async (_, __, revisionAsked) => {
+    const isFirst = revisionAsked === undefined;
+    return { kvs: [kv('/a/1')], more: isFirst, ...at(7, isFirst ? 'c' : 'd'), last: Buffer.from('/a/1') };
+  });
+  await assert.rejects(mixed, { code: 'UNAVAILABLE', message: /from cluster c, got a part from d/ });
 });
