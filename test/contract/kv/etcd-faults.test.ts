@@ -98,10 +98,7 @@ function runSuite(): void {
     assert.match(trust.doubt ?? '', new RegExp(`revision ${revision}, term .*an older copy`));
     assert.equal(changes.length, 2);
     assert.deepEqual(watched.events, [], 'the watch tells none of what is written');
-    assert.ok(
-      watched.batches.some(({ isResumed }) => isResumed),
-      'and says that its connection was lost',
-    );
+    await eventually('word that its connection was lost', 5_000, () => watched.batches.some((each) => each.isResumed));
     const confirmedStore = await kv.identity(signal);
     trust.noteSettings({ epoch: 2, confirmedStore });
     await eventually('trust', 5_000, () => trust.isUsable);
@@ -109,5 +106,48 @@ function runSuite(): void {
     assert.equal((await trusted.get('/restored/b', signal)).kv, undefined);
     stop.abort();
     await Promise.all([running, watched.ended]);
+  });
+
+  test('a member of another cluster among the endpoints answers in vain, and its watch is told to nobody', async () => {
+    const [member] = server.members;
+    assert.ok(member);
+    const foreign = await EtcdServer.start();
+    closing.push(() => foreign.close());
+    const [other] = foreign.members;
+    assert.ok(other);
+    const endpoints = [member.endpoint, other.endpoint];
+    const kv = openKv({ endpoints, attemptMs: 500, callMs: 1_500 }, systemClock, silentLog);
+    closing.push(() => kv.close());
+    for (let n = 0; n < 100; n += 1) await put(open(other.endpoint), '/both/a', 'foreign'); // it has come further
+    await put(open(member.endpoint), '/both/a', 'own');
+
+    const trust = new StoreTrust({
+      ...{ kv, files: new FakeStateFiles(), root: '/muster/x/', clock: systemClock, log: silentLog },
+      ...{ random: () => 0.5, readSettings: async () => ({ epoch: 1 }), onChange: () => {} },
+    });
+    const stop = new AbortController();
+    await trust.load();
+    assert.equal(await trust.judge({ epoch: 1 }, signal), true);
+    const running = trust.run(stop.signal);
+    const trusted = new TrustedKv(kv, trust, systemClock);
+    const read = await trusted.get('/both/a', signal);
+    const watched = recordWatch(trusted, { prefix: '/both/' }, read.revision + 1, stop.signal);
+    await member.kill();
+    await assert.rejects(watched.ended, { code: 'UNAVAILABLE' });
+    await assert.rejects(trusted.get('/both/a', signal), { code: 'UNAVAILABLE' });
+    assert.deepEqual(watched.events, []);
+    assert.match(trust.doubt ?? '', /now another etcd cluster answers/);
+    await other.kill();
+    member.start();
+    await member.ready();
+    await eventually('trust', 10_000, () =>
+      trust.lookAgain(signal).then(
+        () => trust.isClear,
+        () => false,
+      ),
+    );
+    assert.equal((await trusted.get('/both/a', signal)).kv?.value, 'own');
+    stop.abort();
+    await running;
   });
 }
