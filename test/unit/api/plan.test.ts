@@ -159,6 +159,17 @@ test('a stopped workload would start again; one on a lost node would be where th
   assert.notEqual(third?.to?.hostname, 'node3');
 });
 
+test('nothing moves from a node that has registered since its verdict, and is away again: how long, nobody has said', async (t) => {
+  const fixture = await openCluster(t);
+  await fixture.put(layout.verdict(node3), nodeVerdictCodec.encode({ lostSince: at }));
+  await addNode(fixture, node3, 'node3');
+  await fixture.remove(layout.presence(node3));
+  const answer = planned(
+    await plan(fixture, { documents: [makeDocument('web', { ...replicas(3), run: newImage })] }, t.signal),
+  );
+  assert.notEqual(answer.instances[2]?.action, 'move');
+});
+
 test('a rollout stops at an instance that has failed, and says so', async (t) => {
   const fixture = await openCluster(t);
   const run = { ...container, image: 'broken' };

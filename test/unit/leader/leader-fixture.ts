@@ -231,6 +231,15 @@ export class LeaderFixture {
   }
 }
 
+/** Leads nodes a, b and c with these workloads until all is settled. */
+export async function settledFixture(workloads: Record<string, WorkloadOptions>): Promise<LeaderFixture> {
+  const fixture = new LeaderFixture('a', 'b', 'c');
+  for (const [name, options] of Object.entries(workloads)) fixture.setWorkload(name, options);
+  fixture.lead();
+  await fixture.settle();
+  return fixture;
+}
+
 /** The short name that {@link nodeId} made an ID of. */
 export function nameOf(node: NodeId): string {
   return Buffer.from(node, 'hex').toString().replaceAll('\0', '');

@@ -1,28 +1,19 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { holdCodec, nodeRecordCodec, presenceCodec, statusCodec } from '../../../src/cluster/codecs.ts';
+import { presenceCodec, statusCodec } from '../../../src/cluster/codecs.ts';
 import { AgentError, errorCodeOf } from '../../../src/domain/errors.ts';
 import type { InstanceKey, NodeId, WorkloadName } from '../../../src/domain/ids.ts';
 import { nodeId } from '../plan/plan-cluster-world.ts';
-import { electionKey, LeaderFixture, layout, TTL_MS } from './leader-fixture.ts';
+import { electionKey, LeaderFixture, layout, settledFixture, TTL_MS } from './leader-fixture.ts';
 
 const fixtures: LeaderFixture[] = [];
 afterEach(async () => {
   for (const fixture of fixtures.splice(0)) await fixture.close();
 });
 
-function make(...names: string[]): LeaderFixture {
-  const fixture = new LeaderFixture(...names);
+async function settled(workloads: Parameters<typeof settledFixture>[0]): Promise<LeaderFixture> {
+  const fixture = await settledFixture(workloads);
   fixtures.push(fixture);
-  return fixture;
-}
-
-/** Leads three nodes with these workloads until all is settled. */
-async function settled(workloads: Record<string, Parameters<LeaderFixture['setWorkload']>[1]>): Promise<LeaderFixture> {
-  const fixture = make('a', 'b', 'c');
-  for (const [name, options] of Object.entries(workloads)) fixture.setWorkload(name, options);
-  fixture.lead();
-  await fixture.settle();
   return fixture;
 }
 
@@ -135,67 +126,6 @@ for (const [what, state, nonce] of [
     assert.deepEqual(fixture.orders(), ['web/0 a stop superseded', 'web/0 b run']);
   });
 }
-
-test('Leader counts the absence of a node anew that came and went while the leader was cut off', async () => {
-  const fixture = await settled({ db: { mode: 'stop' } });
-  fixture.delete(layout.presence(a));
-  await fixture.clock.advance(TTL_MS);
-  fixture.kv.cutOff();
-  await fixture.clock.advance(1_000);
-  fixture.addNode('a');
-  fixture.delete(layout.presence(a));
-  await fixture.clock.advance(1_000);
-  fixture.kv.reconnect();
-  await fixture.clock.advance(1.1 * TTL_MS - 100);
-  assert.deepEqual(fixture.orders(), ['db/0 a run']);
-  await fixture.clock.advance(1_000);
-  assert.deepEqual(fixture.orders(), ['db/0 a stop superseded', 'db/0 b run']);
-});
-
-test('Leader waits for the lease that an agent left also where it learns of that, and of its end, at once', async () => {
-  const fixture = await settled({ db: { mode: 'stop' } });
-  const record = fixture.store.get(layout.nodeRecord(a));
-  const value = nodeRecordCodec.decode(record?.value ?? '', layout.nodeRecord(a));
-  fixture.kv.cutOff();
-  fixture.setPresence(a, 'away');
-  fixture.put(layout.nodeRecord(a), nodeRecordCodec, { ...value, handoverMs: 60_000 });
-  fixture.delete(layout.presence(a));
-  await fixture.clock.advance(100);
-  fixture.kv.reconnect();
-  await fixture.clock.advance(59_000);
-  assert.deepEqual(fixture.orders(), ['db/0 a run']);
-  await fixture.clock.advance(2_000);
-  assert.deepEqual(fixture.orders(), ['db/0 a stop superseded', 'db/0 b run']);
-});
-
-/** The next commit is applied only so much later, and its answer lost. */
-const LATE_MS = 4_000;
-
-test('Leader whose replacement is applied late starts nothing that a node has begun meanwhile, and which is gone again', async () => {
-  const fixture = await settled({ db: { mode: 'stop' } });
-  fixture.delete(layout.presence(a));
-  await fixture.clock.advance(1.1 * TTL_MS - 10);
-  fixture.kv.setFaults({ loseReplies: 1, lateByMs: LATE_MS });
-  await fixture.clock.advance(LATE_MS / 2);
-  fixture.addNode('a');
-  await fixture.clock.advance(100);
-  fixture.delete(layout.presence(a));
-  await fixture.clock.advance(LATE_MS);
-  assert.deepEqual(fixture.orders(), ['db/0 a run']);
-});
-
-test('Leader whose replacement is applied late replaces nothing of what is held by then', async () => {
-  const fixture = await settled({ web: {} });
-  fixture.delete(layout.presence(a));
-  fixture.kv.setFaults({ loseReplies: 1, lateByMs: LATE_MS });
-  await fixture.clock.advance(1_500);
-  const [since, until] = [new Date(fixture.clock.wallTime().getTime()), new Date('2100-01-01')];
-  fixture.put(layout.hold('mass-loss'), holdCodec, {
-    ...{ kind: 'mass-loss', since: since.toISOString(), until: until.toISOString(), reason: 'many', nodes: [a] },
-  });
-  await fixture.clock.advance(LATE_MS + 1_000);
-  assert.deepEqual(fixture.orders(), ['web/0 a run']);
-});
 
 test('Leader writes its verdict on a lost node, and takes it back', async () => {
   const fixture = await settled({ web: {} });
@@ -378,7 +308,8 @@ test('Leader removes a workload with all of its specs, however many there are', 
 });
 
 test('Leader places a thousand instances in few transactions, none beyond etcd’s limits', async () => {
-  const fixture = make(...Array.from({ length: 10 }, (_none, index) => `n${index}`));
+  const fixture = new LeaderFixture(...Array.from({ length: 10 }, (_none, index) => `n${index}`));
+  fixtures.push(fixture);
   fixture.setWorkload('web', { replicas: 1_000 });
   const before = fixture.store.revision;
   fixture.lead();
