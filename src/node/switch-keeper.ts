@@ -13,18 +13,19 @@ export interface SwitchKeeperOptions {
 export type StopsSeen = 'some' | 'none' | 'unknown';
 
 /**
+ * Whether each renewal re-arms the switch. `inherited`: it does, since nobody knows before a look tells what an earlier process has left
+ * running, and its switch armed. A look that shows nothing then lets it run out: what that process asked a daemon for may yet begin,
+ * and nobody awaits it any more. `needed`: it does, some may run. `idle`: it doesn't, none does.
+ */
+type Need = 'inherited' | 'needed' | 'idle';
+
+/**
  * Keeps the dead man's switch armed for as long as a `stop` instance is on the node, up to the time at which it must be dead. Three
  * things are told it: each renewal ({@link renewed}), what each pass has seen ({@link look}), and each start ({@link during}).
  */
 export class SwitchKeeper {
   readonly #options: SwitchKeeperOptions;
-  /** Some may run: each renewal re-arms. Nobody knows what an earlier process has left running, and its switch armed, before a look tells. */
-  #isNeeded = true;
-  /**
-   * Only an earlier process has armed it. A look that shows nothing leaves it alone: what that process asked a daemon for may yet begin, and
-   * nobody awaits it any more.
-   */
-  #isInherited = true;
+  #need: Need = 'inherited';
   #armedToMs: number | undefined;
   /** It was armed and is gone, and {@link look} has not told yet. */
   #hasFired = false;
@@ -40,7 +41,7 @@ export class SwitchKeeper {
   /** The right to run `stop` instances may reach further now. Synchronous and cheap. */
   renewed(): void {
     const { killAtMs } = this.#options.rights;
-    if (!this.#isNeeded || killAtMs === undefined || killAtMs === this.#armedToMs) return;
+    if (this.#need === 'idle' || killAtMs === undefined || killAtMs === this.#armedToMs) return;
     this.#arm(killAtMs);
   }
 
@@ -76,14 +77,12 @@ export class SwitchKeeper {
   #keep(seen: StopsSeen, changes: number): void {
     if (seen === 'unknown' || this.#starting > 0 || changes !== this.#changes) return;
     if (seen === 'some') {
-      this.#isInherited = false;
-      this.#isNeeded = true;
+      this.#need = 'needed';
       this.renewed();
-    } else if (this.#isNeeded) {
-      this.#isNeeded = false;
+    } else if (this.#need !== 'idle') {
+      if (this.#need === 'needed') this.#options.deadMansSwitch.disarm();
+      this.#need = 'idle';
       this.#armedToMs = undefined;
-      if (!this.#isInherited) this.#options.deadMansSwitch.disarm();
-      this.#isInherited = false;
     }
   }
 
@@ -92,8 +91,7 @@ export class SwitchKeeper {
     const { deadMansSwitch, rights } = this.#options;
     this.#starting += 1;
     this.#changes += 1;
-    this.#isInherited = false;
-    this.#isNeeded = true;
+    this.#need = 'needed';
     try {
       const { killAtMs } = rights;
       if (killAtMs === undefined)
