@@ -66,7 +66,6 @@ export class MembershipRun {
       ended(watchOwnPresence(held.asOwn, end.signal)),
       this.#confirmResumed(end.signal),
       this.#followSettings(end.signal),
-      trust.run(end.signal),
       trust.isUsable ? whileTrusted(end.signal).catch(endedBy(end)) : undefined,
     ]);
     const failures = results.filter((result) => result.status === 'rejected');

@@ -71,7 +71,7 @@ async function followOwnPresence(options: OwnPresenceOptions, gone: ChildAbort):
       { key },
       revision + 1,
       ({ events }) => {
-        compacted = 0;
+        if (events.length > 0) compacted = 0;
         for (const { type, kv: event } of events) {
           const now = standingOf(options, type === 'delete' ? undefined : event);
           if (now !== 'ours') gone.abort(now === 'gone' ? new Error('presence is gone') : now);

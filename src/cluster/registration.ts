@@ -4,6 +4,7 @@ import type { Compare, LeaseId, StoreIdentity } from '../etcd/port.ts';
 import { defaultLeaseSplit, Session } from '../etcd/session.ts';
 import { backoffMs } from '../loop/backoff.ts';
 import { Changes } from '../loop/changes.ts';
+import { ChildAbort } from '../loop/child-abort.ts';
 import { ensureCluster, readSettings } from './cluster-settings.ts';
 import { HeldPresence } from './held-presence.ts';
 import { listenToStore } from './listen-to-store.ts';
@@ -118,8 +119,16 @@ export class Registration {
 
   /** Until the signal aborts. Rejects (`FENCED`) when another process has taken this node's presence: then this one must end. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
     await this.#trust.load();
+    using end = new ChildAbort(signal);
+    const staying = this.#stayJoined(signal).finally(() => end.abort());
+    const [ended] = await Promise.allSettled([staying, this.#trust.run(end.signal)]);
+    if (ended.status === 'rejected') throw ended.reason;
+    await this.#trust.flush();
+  }
+
+  async #stayJoined(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
     for (let failures = 0; !signal.aborted; ) {
       let joinedAtMs = Number.POSITIVE_INFINITY;
       try {
@@ -138,7 +147,6 @@ export class Registration {
         await this.#pause(err, failures, signal);
       }
     }
-    await this.#trust.flush();
   }
 
   /** Says in presence that the machine goes down; the lease stays and is renewed. */

@@ -36,10 +36,17 @@ const FAR_MS = 3_600_000;
 
 type Settings = Pick<ClusterSettings, 'epoch' | 'confirmedStore'>;
 
+/** What the store was found at, and what was known when it was asked. */
+interface Look {
+  readonly known: KnownStore | undefined;
+  readonly current: StoreLine | undefined;
+  readonly found: StoreLine;
+}
+
 /**
- * Whether the store is the one that this node has known, and not an older copy or another one. Every answer is compared with how
- * far the store was known to be when it was asked; one that falls short is cleared up by one linearizable read. What is known
- * outlives the process.
+ * Whether the store is the one that this node has known, and not an older copy or another one. Every answer is compared with what
+ * the store was known to be when it was asked. One that doesn't go on from there, or a connection that is lost, is cleared up by a
+ * look: linearizable reads of the settings, and of where the store is. What is known outlives the process.
  */
 export class StoreTrust {
   readonly #options: StoreTrustOptions;
@@ -47,12 +54,13 @@ export class StoreTrust {
   readonly #loop: ReconcileLoop;
   readonly #lostListeners = new Set<() => void>();
   readonly #file: StoreLineFile;
-  #stores = new Map<string, KnownStore>();
-  #isLoaded = false;
   #isJudged = false;
   /** How often something has spoken against it, and up to which of them it has been looked at since. */
   #suspicions = 0;
   #cleared = 0;
+  /** It's to be looked at, though nothing speaks against it. */
+  #isLookDue = false;
+  #judgements = 0;
   /** How far the store that answers has come; the line that is known, but for a doubt. */
   #current: StoreLine | undefined;
   /** Raised whenever the store turns out to be another one: what was asked before is answered by one that is no more. */
@@ -70,7 +78,7 @@ export class StoreTrust {
     this.#loop = new ReconcileLoop({
       clock,
       intervalMs: FAR_MS,
-      backoffMs: (failures) => backoffMs(failures, { firstMs: 200, maxMs: 2_000, jitter: 0.5, random }),
+      backoffMs: (failures) => backoffMs(failures, { firstMs: 100, maxMs: 250, jitter: 0.5, random }),
       pass: (signal) => this.#pass(signal),
       onFailure: (err) => log.debug({ err }, 'store line not read yet'),
     });
@@ -78,22 +86,22 @@ export class StoreTrust {
 
   /** For people; undefined while nothing speaks against the store. */
   get doubt(): string | undefined {
-    return describeDoubt(this.#known);
+    return describeDoubt(this.#file.known);
   }
 
   /** What is known of the store: its line when it was last trusted, and what is in doubt. */
   get known(): KnownStore | undefined {
-    return this.#known;
+    return this.#file.known;
   }
 
   /** The highest epoch seen; 0 before the first. */
   get epoch(): number {
-    return this.#known?.epoch ?? 0;
+    return this.#file.known?.epoch ?? 0;
   }
 
   /** It has been judged by this process, and is not in doubt: what it says may be acted on. */
   get isUsable(): boolean {
-    return this.#isJudged && this.#known?.doubt === undefined;
+    return this.#isJudged && this.#file.known?.doubt === undefined;
   }
 
   /** How far the store that answers is known to have come. An answer to a question asked now can't come from before. */
@@ -119,29 +127,27 @@ export class StoreTrust {
 
   /** Reads what an earlier process knew. */
   async load(): Promise<void> {
-    if (this.#isLoaded) return;
-    this.#stores = new Map(await this.#file.load());
-    this.#isLoaded = true;
-    if (this.#known?.doubt !== undefined) this.#options.onChange();
+    await this.#file.load();
+    if (this.doubt !== undefined) this.#options.onChange();
   }
 
   /** Reads where the store is, and judges it with the settings it holds. True: it's usable. */
   async judge(settings: Settings, signal: AbortSignal, suspicions = this.#suspicions): Promise<boolean> {
-    const [known, current] = [this.#known, this.#current];
-    const found = await this.#inEra(() => this.#options.kv.identity(signal));
+    const { known, current, found } = await this.#find(signal);
+    this.#judgements += 1;
     this.#settings = settings;
     const before = this.#isJudged ? known : asHeard(known, this.#heard, found, settings);
     const wasUsable = this.isUsable;
-    const hadDoubt = this.#known?.doubt !== undefined;
+    const hadDoubt = this.#file.known?.doubt !== undefined;
     const judged = asFallen(before, judgeStore(before, found, settings), this.#fellTo);
     this.#fellTo = undefined;
-    const now = this.#known;
+    const now = this.#file.known;
     // What was known before a confirmation is forgotten with it, however far that had come.
     const goesOn = before !== undefined && isContinuation(before.line, found);
     const hasMoved =
       goesOn && judged.doubt === undefined && now?.doubt === undefined && now?.line.clusterId === found.clusterId;
-    this.#know(hasMoved ? { ...judged, line: laterLine(judged.line, now.line) } : judged);
-    this.#current = judged.doubt === undefined ? this.#known?.line : found;
+    this.#file.know(hasMoved ? { ...judged, line: laterLine(judged.line, now.line) } : judged);
+    this.#current = judged.doubt === undefined ? this.#file.known?.line : found;
     this.#isJudged = true;
     const wasSuspect = this.#cleared < suspicions;
     this.#cleared = Math.max(this.#cleared, suspicions);
@@ -153,12 +159,21 @@ export class StoreTrust {
     if (wasUsable && (isAnother || !this.isUsable)) for (const lost of [...this.#lostListeners]) lost();
     const hasChanged = isAnother || this.isUsable !== wasUsable || hadDoubt !== (judged.doubt !== undefined);
     if (wasSuspect && !hasChanged) this.#changes.tell();
-    await this.#file.save(this.#stores);
+    await this.#file.save();
     if (hasChanged) {
       this.#changes.tell();
       this.#options.onChange();
     }
     return this.isUsable;
+  }
+
+  /** Where the store is, and what was known of it when that was asked: asked again where it has been judged meanwhile. */
+  async #find(signal: AbortSignal): Promise<Look> {
+    for (;;) {
+      const [known, current, judgements] = [this.#file.known, this.#current, this.#judgements];
+      const found = await this.#inEra(() => this.#options.kv.identity(signal));
+      if (judgements === this.#judgements) return { known, current, found };
+    }
   }
 
   /**
@@ -171,7 +186,10 @@ export class StoreTrust {
     if (settings !== undefined) await this.judge(settings, signal, suspicions);
   }
 
-  /** Looks again soon: also where a connection was lost, since the store may have been restored while there was none. */
+  /**
+   * Something speaks against it: it's looked at soon, and until then it isn't clear. Also where a connection was lost, since it may have
+   * been restored while there was none.
+   */
   suspect(): void {
     this.#suspicions += 1;
     this.#loop.nudge();
@@ -188,8 +206,17 @@ export class StoreTrust {
   noteHint(hint: StoreLine): void {
     const current = this.#current;
     if (current === undefined) this.#heard = Math.max(this.#heard, hint.revision);
-    else if (!isContinuation(current, hint) || hint.raftTerm > current.raftTerm) this.suspect();
-    else this.noteRevision(hint.revision);
+    else if (hint.clusterId !== current.clusterId || hint.raftTerm < current.raftTerm) this.suspect();
+    else if (hint.raftTerm === current.raftTerm && hint.revision >= current.revision) this.noteRevision(hint.revision);
+    else {
+      this.#isLookDue = true;
+      this.#loop.nudge();
+    }
+  }
+
+  /** Whether it's of another cluster than the store that was judged. */
+  isForeign({ clusterId }: StoreLine): boolean {
+    return this.#current !== undefined && this.#current.clusterId !== clusterId;
   }
 
   /** The store is asked anew: what an earlier attempt was told nobody has gone by. */
@@ -202,9 +229,9 @@ export class StoreTrust {
     const current = this.#current;
     if (current === undefined || revision <= current.revision) return;
     this.#current = { ...current, revision };
-    const known = this.#known;
+    const known = this.#file.known;
     if (known === undefined || known.doubt !== undefined) return;
-    this.#know({ ...known, line: this.#current });
+    this.#file.know({ ...known, line: this.#current });
     if (this.#file.isDue) this.#loop.nudge();
   }
 
@@ -235,7 +262,7 @@ export class StoreTrust {
 
   /** Writes down what is known, where that has changed. Never rejects. */
   async flush(): Promise<void> {
-    if (this.#isLoaded) await this.#file.save(this.#stores);
+    await this.#file.save();
   }
 
   async #inEra<T>(ask: () => Promise<T>): Promise<T> {
@@ -248,25 +275,21 @@ export class StoreTrust {
     );
   }
 
-  get #known(): KnownStore | undefined {
-    return this.#stores.get(this.#options.root);
-  }
-
-  /** The latest is the last of the map. */
-  #know(known: KnownStore): void {
-    const { root } = this.#options;
-    this.#stores.delete(root);
-    this.#stores.set(root, known);
-  }
-
   async #pass(signal: AbortSignal): Promise<void> {
-    if (this.#cleared < this.#suspicions) await this.lookAgain(signal);
-    if (this.#file.isDue && this.#isJudged) await this.#file.save(this.#stores);
+    const isDue = this.#isLookDue || this.#cleared < this.#suspicions;
+    if (isDue && this.#isJudged) {
+      this.#isLookDue = false;
+      await this.lookAgain(signal).catch((error: unknown) => {
+        this.#isLookDue = true;
+        throw error;
+      });
+    }
+    if (this.#file.isDue && this.#isJudged) await this.#file.save();
   }
 
   #logChange(): void {
     const { log } = this.#options;
-    const known = this.#known;
+    const known = this.#file.known;
     if (known?.doubt !== undefined) {
       log.error({ known: known.line, found: known.doubt, reason: this.doubt }, 'store in doubt');
     } else log.warn({ line: known?.line, epoch: known?.epoch }, 'store trusted again');

@@ -22,7 +22,8 @@ const WAIT_MS = 5_000;
 
 /**
  * The store for all that acts on what it says. While it's in doubt it is as if it were away: calls end `UNAVAILABLE`, watches
- * break, and begin anew from a list once it's trusted again. An answer from before what was known is never passed on.
+ * break, and begin anew from a list once it's trusted again. While something speaks against it, as the loss of a connection does, calls
+ * and what watches tell wait for the look that clears it up. An answer from before what was known is never passed on.
  */
 export class TrustedKv implements Kv {
   readonly #kv: Kv;
@@ -48,22 +49,22 @@ export class TrustedKv implements Kv {
   }
 
   async grantLease(ttlMs: number, signal: AbortSignal): Promise<Granted> {
-    await this.#usable(signal);
+    await this.#clear(signal);
     return this.#kv.grantLease(ttlMs, signal);
   }
 
   async renewLease(id: LeaseId, attemptMs: number, signal: AbortSignal): Promise<Renewed> {
-    await this.#usable(signal);
+    await this.#clear(signal);
     return this.#kv.renewLease(id, attemptMs, signal);
   }
 
   async leaseTimeToLive(id: LeaseId, signal: AbortSignal): Promise<{ remainingMs: number; grantedMs: number }> {
-    await this.#usable(signal);
+    await this.#clear(signal);
     return this.#kv.leaseTimeToLive(id, signal);
   }
 
   async revokeLease(id: LeaseId, signal: AbortSignal): Promise<void> {
-    await this.#usable(signal);
+    await this.#clear(signal);
     await this.#kv.revokeLease(id, signal);
   }
 
@@ -77,14 +78,16 @@ export class TrustedKv implements Kv {
     onBatch: (batch: WatchBatch) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#usable(signal);
+    await this.#clear(signal);
     using stop = new ChildAbort(signal);
     const unwatch = this.#trust.onLost(() => stop.abort(this.#untrusted()));
     const take = this.#taker(onBatch, stop);
     try {
       await this.#kv.watch(range, fromRevision, take, stop.signal);
     } catch (error) {
-      if (!stop.signal.aborted) this.#trust.suspect(); // what is listed next may be of another
+      if (stop.signal.aborted) throw stop.signal.reason;
+      this.#trust.suspect(); // what is listed next may be of another
+      stop.abort(error); // nothing that is held is told any more
       throw error;
     } finally {
       unwatch();
@@ -97,11 +100,14 @@ export class TrustedKv implements Kv {
     this.#kv.close();
   }
 
+  /** An answer is as good as the look at the store that follows it, where something has come to speak against that meanwhile. */
   async #checked<T extends StoreIdentity>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
-    await this.#usable(signal);
-    const answer = await this.#trust.checked(call);
-    if (!this.#trust.isUsable) throw this.#untrusted();
-    return answer;
+    await this.#clear(signal);
+    return this.#trust.checked(async () => {
+      const answer = await call();
+      await this.#clear(signal);
+      return answer;
+    });
   }
 
   /** Passes batches on, in order: those that come while something speaks against the store once that is cleared up. */
@@ -118,13 +124,24 @@ export class TrustedKv implements Kv {
     };
     return (batch) => {
       if (stop.signal.aborted) return;
-      if (batch.isResumed) trust.suspect();
+      if (batch.connection !== undefined) this.#noteConnection(batch.connection, held, stop);
       if (trust.isClear && held.length === 0) pass(batch);
       else if (held.push(batch) === 1) passHeld().catch((error: unknown) => stop.abort(error));
     };
   }
 
-  async #usable(signal: AbortSignal): Promise<void> {
+  /** What came over a connection that is lost, and isn't cleared up yet, may be of another store than what follows: then it's all listed anew. */
+  #noteConnection(
+    connection: NonNullable<WatchBatch['connection']>,
+    held: readonly WatchBatch[],
+    stop: ChildAbort,
+  ): void {
+    this.#trust.suspect();
+    const isForeign = connection !== 'lost' && this.#trust.isForeign(connection);
+    if (isForeign || held.some(({ events }) => events.length > 0)) stop.abort(this.#untrusted());
+  }
+
+  async #clear(signal: AbortSignal): Promise<void> {
     if (this.#trust.isClear) return;
     signal.throwIfAborted();
     using limit = new ChildAbort(signal);
@@ -137,6 +154,9 @@ export class TrustedKv implements Kv {
 
   #untrusted(): AgentError {
     const { doubt } = this.#trust;
-    return new AgentError('UNAVAILABLE', `Cannot use etcd: ${doubt ?? 'it has not said yet where it stands'}`);
+    return new AgentError(
+      'UNAVAILABLE',
+      `Cannot use etcd: ${doubt ?? 'it has not been looked at yet since a connection to it was lost'}`,
+    );
   }
 }

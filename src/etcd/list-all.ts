@@ -39,10 +39,11 @@ async function listOnce(prefix: string, readPage: ReadPage): Promise<Listed> {
     if (!page.more || !page.last) return { kvs, ...store };
     limit = nextLimit(page.kvs);
     page = await readPage(Buffer.concat([page.last, Buffer.of(0)]), limit, store.revision);
-    if (page.store.clusterId !== store.clusterId)
+    const { clusterId, revision } = page.store;
+    if (clusterId !== store.clusterId || revision < store.revision)
       throw new AgentError(
         'UNAVAILABLE',
-        `Cannot list "${prefix}": expected all of it from cluster ${store.clusterId}, got a part from ${page.store.clusterId}`,
+        `Cannot list "${prefix}": expected all of it from cluster ${store.clusterId} at revision ${store.revision} at least, got a part from ${clusterId} at ${revision}`,
       );
   }
 }

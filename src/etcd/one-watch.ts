@@ -2,9 +2,9 @@ import type { IWatchRequest, IWatchResponse } from 'etcd3';
 import type { Clock } from '../loop/clock.ts';
 import type { Calls } from './calls.ts';
 import { GrpcFailure, grpcCode } from './grpc-failure.ts';
-import type { Revision, WatchBatch, WatchEvent, WatchRange } from './port.ts';
+import type { Revision, StoreIdentity, WatchBatch, WatchEvent, WatchRange } from './port.ts';
 import type { RawClient } from './raw-client.ts';
-import { decodeEvents, encodeRange } from './wire-format.ts';
+import { decodeEvents, decodeIdentity, encodeRange } from './wire-format.ts';
 
 interface Parts {
   readonly calls: Calls;
@@ -18,7 +18,8 @@ export class OneWatch {
   readonly #range: WatchRange;
   readonly #onBatch: (batch: WatchBatch) => void;
   #next: Revision;
-  #streams = 0;
+  /** The stream that it was on has broken. */
+  #isLost = false;
 
   constructor(parts: Parts, range: WatchRange, fromRevision: Revision, onBatch: (batch: WatchBatch) => void) {
     this.#parts = parts;
@@ -32,10 +33,19 @@ export class OneWatch {
     return this.#next;
   }
 
+  /** Its stream has broken: told once, however many are tried before it goes on. */
+  lost(): void {
+    if (!this.#isLost) this.#tell('lost');
+    this.#isLost = true;
+  }
+
+  #tell(connection: 'lost' | StoreIdentity): void {
+    this.#onBatch({ revision: this.#next - 1, events: [], connection });
+  }
+
   /** Follows on one stream until that breaks, and says why. Rejects with what `onBatch` throws and on abort. */
   async follow(client: RawClient, signal: AbortSignal): Promise<GrpcFailure> {
     const { calls, attemptMs } = this.#parts;
-    this.#streams += 1;
     try {
       await calls.within(client.connected('Watch'), { limitMs: attemptMs, sent: false }, signal);
     } catch (error) {
@@ -100,7 +110,8 @@ export class OneWatch {
       if (response.canceled) end(whyCanceled(response, this.#next));
       else if (response.created) {
         created(); // its revision is the store's, not what was delivered
-        if (this.#streams > 1) this.#onBatch({ revision: this.#next - 1, events: [], isResumed: true });
+        if (this.#isLost) this.#tell(decodeIdentity(response.header));
+        this.#isLost = false;
       } else {
         for (const event of decodeEvents(response)) events.push(event);
         if (response.fragment) return;

@@ -43,12 +43,15 @@ export interface WatchEvent {
   readonly previous?: KeyValue;
 }
 
-/** All events of the range up to and including `revision`, in order. Empty for a progress notice, and where a watch goes on. */
+/** All events of the range up to and including `revision`, in order. Empty for a progress notice, and where the connection changes. */
 export interface WatchBatch {
   readonly revision: Revision;
   readonly events: readonly WatchEvent[];
-  /** No events are told with it: the watch goes on over another connection. What answers there may have been restored meanwhile. */
-  readonly isResumed?: true;
+  /**
+   * No events are told with it. The connection was lost, or the watch goes on over another, to a member that says that of its store:
+   * it may lag behind, and the store may have been restored meanwhile.
+   */
+  readonly connection?: 'lost' | StoreIdentity;
 }
 
 /** Keys from a prefix (it must end in `/`) or one single key. */
@@ -135,8 +138,8 @@ export interface Kv {
   leaseTimeToLive(id: LeaseId, signal: AbortSignal): Promise<LeaseTime>;
   revokeLease(id: LeaseId, signal: AbortSignal): Promise<void>;
   /**
-   * Delivers each change of the range from `fromRevision` on, in order, none lost, none twice, across reconnections; each of which
-   * it tells, before what comes over it.
+   * Delivers each change of the range from `fromRevision` on, in order, none lost, none twice, across reconnections. It tells
+   * that its connection is lost as soon as it is, and that it goes on before what comes over the next.
    * Resolves when the signal aborts. Rejects with a {@link CompactedError} (`STALE`) when the store has compacted past what was
    * delivered: list again.
    */

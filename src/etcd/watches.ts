@@ -48,6 +48,7 @@ export class Watches {
       });
       if (!failure || signal.aborted) return;
       if (!failure.isTransient) throw toAgentError(failure, `watch "${watched}"`, client.endpoint);
+      watch.lost();
       this.#parts.endpoints.leave(client, failure);
       failures = this.#parts.clock.monotonicMs() - beganAtMs >= goodStreamMs ? 1 : failures + 1;
       const fields = { endpoint: client.endpoint, watched, next: watch.next, reason: failure.details };

@@ -100,7 +100,7 @@ export class SimKv implements Kv {
     const options = { tag: 'store', signal, endsWithProcess: true };
     const deliver = (batch: WatchBatch) =>
       this.#process.deliver(() => {
-        if (!batch.isResumed) this.#tap.onRevision(batch.revision); // that one tells only what was delivered before
+        if (batch.connection === undefined) this.#tap.onRevision(batch.revision); // that one tells only what was delivered before
         onBatch(batch);
       });
     return this.#process.call(options, (stop) => this.#kv.watch(range, fromRevision, deliver, stop));

@@ -1,24 +1,23 @@
 import { AgentError } from '../../src/domain/errors.ts';
-import {
-  type Committed,
-  CompactedError,
-  type Found,
-  type Granted,
-  type Kv,
-  type LeaseId,
-  type Listed,
-  type Renewed,
-  type Revision,
-  type StoreIdentity,
-  type Transaction,
-  type WatchBatch,
-  type WatchEvent,
-  type WatchRange,
+import type {
+  Committed,
+  Found,
+  Granted,
+  Kv,
+  LeaseId,
+  Listed,
+  Renewed,
+  Revision,
+  StoreIdentity,
+  Transaction,
+  WatchBatch,
+  WatchRange,
 } from '../../src/etcd/port.ts';
 import { encodeRange } from '../../src/etcd/wire-format.ts';
 import { ChildAbort } from '../../src/loop/child-abort.ts';
 import type { Clock } from '../../src/loop/clock.ts';
 import type { MemoryStore } from './memory-store.ts';
+import { MemoryWatch } from './memory-watch.ts';
 
 const unavailable = (action: string) => new AgentError('UNAVAILABLE', `Cannot ${action}: the store can't be reached`);
 
@@ -128,66 +127,22 @@ export class MemoryKv implements Kv {
     this.#count('watch');
     encodeRange(range);
     if (fromRevision < 1) throw new AgentError('INVALID_INPUT', 'Cannot watch: expected a revision from 1 on');
-    let next = fromRevision;
-    const connection = this.#connection;
-    for (let tries = 0; !signal.aborted; tries += 1) {
-      if (this.#closed.signal.aborted) throw unavailable('watch');
-      const begin = { next, isResumed: () => tries > 0 || this.#connection > connection };
-      if (this.#isCut) await this.#waitForChange(range, signal);
-      else next = await this.#follow(range, begin, onBatch, signal);
-    }
+    const connection = {
+      store: this.#store,
+      number: () => this.#connection,
+      isCut: () => this.#isCut,
+      isDeaf: () => this.#isDeaf,
+      isClosed: () => this.#closed.signal.aborted,
+      travel: () => this.#travel(signal),
+      change: () => this.#waitForChange(range, signal),
+    };
+    await new MemoryWatch(connection, range, fromRevision, onBatch).run(signal);
   }
 
   /** Ends its watches; later calls fail. */
   close(): void {
     this.#closed.abort();
     for (const wake of [...this.#onFault]) wake();
-  }
-
-  /**
-   * One connection's worth of a watch; returns the first revision not delivered. A synced watch outlives compaction: the store
-   * sends each event when it happens, however long it then travels.
-   */
-  async #follow(
-    range: WatchRange,
-    { next: from, isResumed }: { readonly next: Revision; readonly isResumed: () => boolean },
-    onBatch: (batch: WatchBatch) => void,
-    signal: AbortSignal,
-  ): Promise<Revision> {
-    await this.#travel(signal);
-    if (this.#isCut) return from;
-    if (from < this.#store.compactedAt) {
-      const { compactedAt } = this.#store;
-      throw new CompactedError(`Cannot watch from ${from}: the store is compacted to ${compactedAt}`, compactedAt);
-    }
-    if (isResumed()) onBatch({ revision: from - 1, events: [], isResumed: true });
-    const connection = this.#connection;
-    let next = from;
-    let scan = from;
-    const sent: WatchEvent[][] = [];
-    const send = () => {
-      const { events, revision } = this.#store.eventsFrom(range, scan);
-      scan = Math.max(scan, revision + 1);
-      if (events.length > 0) sent.push(events);
-    };
-    const unsubscribe = this.#store.onChange(range, send);
-    try {
-      send();
-      for (;;) {
-        if (sent.length > 0) await this.#travel(signal);
-        const isBroken = this.#isDeaf || this.#connection > connection;
-        if (signal.aborted || isBroken || this.#closed.signal.aborted) return next;
-        const events = sent.splice(0).flat();
-        const last = events.at(-1);
-        if (last) {
-          next = last.kv.modRevision + 1;
-          onBatch({ revision: last.kv.modRevision, events });
-        }
-        if (sent.length === 0) await this.#waitForChange(range, signal);
-      }
-    } finally {
-      unsubscribe();
-    }
   }
 
   /** Until the range or what is wrong with this client changes, or the signal aborts. */

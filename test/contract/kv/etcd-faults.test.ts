@@ -98,7 +98,9 @@ function runSuite(): void {
     assert.match(trust.doubt ?? '', new RegExp(`revision ${revision}, term .*an older copy`));
     assert.equal(changes.length, 2);
     assert.deepEqual(watched.events, [], 'the watch tells none of what is written');
-    await eventually('word that its connection was lost', 5_000, () => watched.batches.some((each) => each.isResumed));
+    await eventually('word that its connection was lost', 5_000, () =>
+      watched.batches.some(({ connection }) => typeof connection === 'object'),
+    );
     const confirmedStore = await kv.identity(signal);
     trust.noteSettings({ epoch: 2, confirmedStore });
     await eventually('trust', 5_000, () => trust.isUsable);

@@ -370,6 +370,19 @@ test('an idle agent asks for nothing but renewals, and writes its line down no m
   assert.match(world.files.texts.get('store-line') ?? '', /"revision":1\d\d/);
 });
 
+test('a store that is looked at is cleared also while the node cannot join', async () => {
+  const world = makeWorld();
+  const agent = startAgent(world, 'one');
+  await advanceUntil(world.clock, 'joined', stateIs(agent, 'joined'));
+  const found = clusterSettingsCodec.decode(world.store.get(layout.cluster)?.value ?? '', layout.cluster);
+  world.put(layout.cluster, clusterSettingsCodec.encode({ ...found, layout: 99 }));
+  world.store.commit({ compares: [], writes: [{ delete: layout.presence(node) }] });
+  await advanceUntil(world.clock, 'not joined', () => agent.members() === 0);
+  agent.registration.trust.suspect();
+  await advanceUntil(world.clock, 'clear', () => agent.registration.trust.isClear, 10_000);
+  assert.equal(agent.members(), 0);
+});
+
 test('a disk that cannot be read or written keeps no node from joining', async () => {
   const world = makeWorld();
   world.files.refusesReads = true;

@@ -132,13 +132,14 @@ test('an answer on its way while the store goes on is one', async () => {
 test('an answer of another cluster, or from before the last election, is none, however far that store has come', async () => {
   for (const other of [
     { ...at(200), clusterId: 'd' },
+    { ...at(50), clusterId: 'd' },
     { ...at(200), raftTerm: 1 },
   ]) {
     const { trust, judge } = makeTrust();
     await judge(at(100));
     await assert.rejects(
       trust.checked(async () => other),
-      { code: 'UNAVAILABLE', message: /go on from revision 100, term 2 of cluster c, got revision 200/ },
+      { code: 'UNAVAILABLE', message: /go on from revision 100, term 2 of cluster c, got revision/ },
     );
     assert.equal(trust.revision, 100);
     assert.equal(trust.isClear, false);
@@ -158,4 +159,39 @@ test('what speaks against a store while it is looked at is not cleared up by tha
   await looking;
   assert.ok(trust.isUsable);
   assert.equal(trust.isClear, false);
+});
+
+test('a member that lags behind, or an election, has the store looked at and holds nobody up', async () => {
+  for (const hint of [at(99), { ...at(120), raftTerm: 3 }]) {
+    const { trust, asked, judge } = makeTrust();
+    await judge(at(100));
+    const stop = new AbortController();
+    const running = trust.run(stop.signal);
+    trust.noteHint(hint);
+    assert.ok(trust.isClear);
+    await settle();
+    assert.equal(asked.length, 2, 'it is looked at');
+    asked.at(-1)?.resolve({ ...at(120), raftTerm: 3 });
+    await settle();
+    assert.equal(trust.known?.line.raftTerm, 3);
+    stop.abort();
+    await running;
+  }
+});
+
+test('of two looks at once, the one that ends later does not undo what the other has found', async () => {
+  const { trust, asked, judge } = makeTrust();
+  await judge(at(100));
+  await assert.rejects(
+    trust.checked(async () => at(99)),
+    { code: 'UNAVAILABLE' },
+  );
+  const looks = [trust.lookAgain(never), trust.lookAgain(never)];
+  await settle();
+  for (let n = 0; n < asked.length; n += 1) {
+    asked[n]?.resolve(at(130));
+    await settle();
+  }
+  await Promise.all(looks);
+  assert.match(trust.doubt ?? '', /was at revision 100.* at revision 99,/);
 });

@@ -2,13 +2,15 @@ import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { StoreTrust } from '../../../src/cluster/store-trust.ts';
 import { TrustedKv } from '../../../src/cluster/trusted-kv.ts';
+import { errorCodeOf } from '../../../src/domain/errors.ts';
+import { CompactedError } from '../../../src/etcd/port.ts';
 import { ChildAbort } from '../../../src/loop/child-abort.ts';
 import { silentLog } from '../../../src/loop/log.ts';
 import { advanceUntil } from '../../support/advance-until.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeStateFiles } from '../../support/fake-state-files.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
-import { recordWatch } from '../../support/record-watch.ts';
+import { type Recorded, recordWatch } from '../../support/record-watch.ts';
 
 const never = new AbortController().signal;
 
@@ -48,6 +50,17 @@ async function makeWorld() {
   return { clock, store, client, trust, kv: new TrustedKv(client, trust, clock), holdUp, put };
 }
 
+/** The error's code with which a watch ends within a second. */
+async function codeOfEnd(clock: FakeClock, { ended }: Recorded): Promise<string | undefined> {
+  const failure: { error?: unknown } = {};
+  const ending = ended.catch((error: unknown) => {
+    failure.error = error;
+  });
+  await advanceUntil(clock, 'the end of the watch', () => failure.error !== undefined, 1_000);
+  await ending;
+  return errorCodeOf(failure.error);
+}
+
 test('while something speaks against the store, calls wait for the look at it', async () => {
   const { clock, trust, kv, holdUp } = await makeWorld();
   const goOn = holdUp();
@@ -71,6 +84,73 @@ test('a look that takes too long ends them UNAVAILABLE', async () => {
   await clock.advance(6_000);
   await getting;
   goOn();
+});
+
+test('an answer that comes while something speaks against the store is passed on after the look', async () => {
+  const { clock, store, client, trust, kv, holdUp, put } = await makeWorld();
+  const snapshot = store.snapshot();
+  client.setFaults({ delayMs: 1_000 });
+  const listing = kv.list('/w/', never);
+  await clock.advance(100);
+  const goOn = holdUp();
+  trust.suspect();
+  store.restore({ ...snapshot, revision: store.revision }, 'foreign');
+  put('/w/other');
+  let isSettled = false;
+  const settled = assert.rejects(listing, { code: 'UNAVAILABLE' }).then(() => {
+    isSettled = true;
+  });
+  await clock.advance(2_000);
+  assert.equal(isSettled, false);
+  client.setFaults({ delayMs: 0 });
+  goOn();
+  await advanceUntil(clock, 'the end', () => isSettled, 6_000);
+  await settled;
+  assert.equal(trust.revision, 2, 'as the other one is found, which is in doubt');
+  assert.equal(trust.known?.line.revision, 1);
+});
+
+test('what a watch has told over a connection that is lost again before the look is not told: it is listed anew', async () => {
+  const { clock, client, kv, holdUp, put } = await makeWorld();
+  const seen = recordWatch(kv, { prefix: '/w/' }, 2, never);
+  await clock.advance(0);
+  holdUp();
+  const breakOff = async () => {
+    client.cutOff();
+    client.reconnect();
+    await clock.advance(100);
+  };
+  await breakOff();
+  put('/w/1');
+  await clock.advance(100);
+  await breakOff();
+  assert.equal(await codeOfEnd(clock, seen), 'UNAVAILABLE');
+  assert.deepEqual(seen.events, []);
+});
+
+test('a watch that goes on with a member of another cluster ends', async () => {
+  const { clock, store, kv, holdUp } = await makeWorld();
+  const seen = recordWatch(kv, { prefix: '/w/' }, 2, never);
+  await clock.advance(0);
+  holdUp();
+  store.restore({ ...store.snapshot() }, 'foreign');
+  assert.equal(await codeOfEnd(clock, seen), 'UNAVAILABLE');
+});
+
+test('a watch that has ended tells nothing more', async () => {
+  const { clock, client, trust, holdUp } = await makeWorld();
+  const event = { key: '/w/1', value: '', createRevision: 2, modRevision: 2, lease: '0' };
+  client.watch = async (_range, _from, onBatch) => {
+    onBatch({ revision: 1, events: [], connection: 'lost' });
+    onBatch({ revision: 2, events: [{ type: 'put', kv: event }] });
+    throw new CompactedError('Cannot watch: compacted', 9);
+  };
+  const goOn = holdUp();
+  const seen = recordWatch(new TrustedKv(client, trust, clock), { prefix: '/w/' }, 2, never);
+  await assert.rejects(seen.ended, { code: 'STALE' });
+  goOn();
+  await advanceUntil(clock, 'the look', () => trust.isClear || !trust.isUsable, 1_000);
+  assert.deepEqual(seen.batches, []);
 });
 
 test('what a watch tells over another connection is passed on after the look, in order', async () => {
