@@ -33,12 +33,15 @@ export class Registration {
   #isHandedOver = false;
   #settings: ClusterSettings | undefined;
   #run: MembershipRun | undefined;
+  /** How often the store was judged otherwise than before: what presence says of it is as old as the last one. */
+  #judgements = 0;
 
   constructor(options: RegistrationOptions) {
     const { kv, layout, node, nonce, files, clock, log, random, split = defaultLeaseSplit } = options;
     this.#options = options;
     this.#deadlines = new StopDeadlines(clock, split);
     const onChange = () => {
+      this.#judgements += 1;
       this.#run?.judgedAnew(); // presence is taken anew, and says what is thought of the store
       this.#changed();
     };
@@ -199,6 +202,7 @@ export class Registration {
       signal,
     );
     await trust.judge(settings, signal);
+    const judgements = this.#judgements;
     this.#settings = settings;
     const record = await this.#options.makeRecord(signal);
     const taken = await this.#take(record, settings, signal);
@@ -222,7 +226,8 @@ export class Registration {
     this.#options.onRenewed();
     if (taken.stopMayStartAtMs > clock.monotonicMs())
       clock.after(taken.stopMayStartAtMs - clock.monotonicMs(), () => this.#changed());
-    await this.#holdOn(session, { leaseId: session.leaseId, settings, how: taken.how }, signal);
+    const membership = { leaseId: session.leaseId, settings, how: taken.how };
+    await this.#holdOn(session, membership, judgements, signal);
   }
 
   #take(record: NodeRecord, settings: ClusterSettings, signal: AbortSignal): Promise<TakenPresence> {
@@ -242,7 +247,8 @@ export class Registration {
     return takePresence({ kv, sessions, layout, node, nonce, record, says, ttlMs, renewIntervalMs, clock }, signal);
   }
 
-  async #holdOn(session: Session, membership: Membership, signal: AbortSignal): Promise<void> {
+  /** @param judgements when presence was written */
+  async #holdOn(session: Session, membership: Membership, judgements: number, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
     const run = new MembershipRun({
       ...this.#options,
@@ -257,7 +263,7 @@ export class Registration {
     });
     this.#run = run;
     try {
-      const end = await run.run(signal);
+      const end = judgements === this.#judgements ? await run.run(signal) : 'judged-anew';
       if (end === 'lost' && !signal.aborted) log.warn({ lease: session.leaseId }, 'presence lost, registering again');
     } finally {
       this.#run = undefined;

@@ -370,6 +370,23 @@ test('an idle agent asks for nothing but renewals, and writes its line down no m
   assert.match(world.files.texts.get('store-line') ?? '', /"revision":1\d\d/);
 });
 
+test('a node whose doubt ends while it registers does not go on saying that it doubts', async () => {
+  for (let atMs = 0; atMs <= 3_000; atMs += 100) {
+    const world = makeWorld();
+    const agent = await restoreUnder(world);
+    await advanceUntil(world.clock, 'in doubt', stateIs(agent, 'in-doubt'), 3_000);
+    agent.kv.setFaults({ delayMs: 400 });
+    world.store.commit({ compares: [], writes: [{ delete: layout.presence(node) }] });
+    await world.clock.advance(atMs);
+    await confirm(world);
+    agent.registration.trust.suspect();
+    await advanceUntil(world.clock, `up, confirmed after ${atMs} ms`, () => presenceOf(world)?.state === 'up', 20_000);
+    await world.clock.advance(5_000);
+    assert.equal(presenceOf(world)?.state, 'up');
+    await agent.end();
+  }
+});
+
 test('a store that is looked at is cleared also while the node cannot join', async () => {
   const world = makeWorld();
   const agent = startAgent(world, 'one');
