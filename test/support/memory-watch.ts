@@ -12,16 +12,16 @@ import type { MemoryStore } from './memory-store.ts';
 export interface Connection {
   readonly store: MemoryStore;
   /** Each connection has a greater one than the one before. */
-  number(): number;
+  readonly number: () => number;
   /** No connection can be made. */
-  isCut(): boolean;
+  readonly isCut: () => boolean;
   /** Nothing that the store sends comes here. */
-  isDeaf(): boolean;
-  isClosed(): boolean;
+  readonly isDeaf: () => boolean;
+  readonly isClosed: () => boolean;
   /** Takes the time of the way. */
-  travel(): Promise<void>;
+  readonly travel: () => Promise<void>;
   /** Until the range, or what is wrong with the way, changes, or the watch ends. */
-  change(): Promise<void>;
+  readonly change: () => Promise<void>;
 }
 
 /** One watch of a {@link MemoryStore} over all its connections, as etcd has them. */
