@@ -154,8 +154,9 @@ export class StoreTrust {
     if (hadDoubt !== (judged.doubt !== undefined)) this.#logChange();
     // One that was confirmed while this node was away is trusted at once, and yet all that was read from it is of another: it may
     // even have come further by now than the one before.
-    const isAnother = before !== undefined && (!goesOn || settings.epoch > before.epoch);
-    if (isAnother || (current !== undefined && !isContinuation(current, found))) this.#era += 1;
+    const isAnother =
+      before !== undefined && (settings.epoch > before.epoch || !isContinuation(current ?? before.line, found));
+    if (isAnother) this.#era += 1;
     if (wasUsable && (isAnother || !this.isUsable)) for (const lost of [...this.#lostListeners]) lost();
     const hasChanged = isAnother || this.isUsable !== wasUsable || hadDoubt !== (judged.doubt !== undefined);
     if (wasSuspect && !hasChanged) this.#changes.tell();

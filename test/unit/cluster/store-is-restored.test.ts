@@ -117,6 +117,20 @@ test('a store restored underneath a running agent is in doubt within a renewal; 
   assert.equal(agent.failure(), undefined);
 });
 
+test('a store in doubt that is looked at again, and is as it was, has nothing said or taken anew', async () => {
+  const world = makeWorld();
+  const agent = await restoreUnder(world);
+  await advanceUntil(world.clock, 'in doubt', stateIs(agent, 'in-doubt'), 3_000);
+  await world.clock.advance(5_000);
+  const said = world.store.get(layout.presence(node));
+  for (let n = 0; n < 5; n += 1) {
+    agent.registration.trust.suspect();
+    world.put('/elsewhere');
+    await world.clock.advance(1_000);
+  }
+  assert.deepEqual(world.store.get(layout.presence(node)), said);
+});
+
 test('a restored store that grows past what was known stays in doubt, also for the next process', async () => {
   const world = makeWorld();
   const agent = await restoreUnder(world);
